@@ -1,0 +1,3 @@
+//! The `ovzha` command.
+
+fn main() {}

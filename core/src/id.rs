@@ -1,0 +1,81 @@
+//! The small numbers that name things: nodes, links, groups, keys, lives.
+
+use serde::{Deserialize, Serialize};
+
+/// Most links a node may have (the header has four bits for the number).
+pub const LINKS_MAX: usize = 16;
+/// Most resource groups of a cluster.
+pub const GROUPS_MAX: usize = 16;
+/// Most resources in one group.
+pub const RESOURCES_MAX: usize = 16;
+
+/// A node's place among the `node` names of `ha.cf`, sorted by name: 0 or 1. The witness is 14.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct NodeId(pub u8);
+
+impl NodeId {
+    /// The third voter.
+    pub const WITNESS: Self = Self(14);
+    /// As an addressee: everyone.
+    pub const ALL: Self = Self(15);
+
+    /// The other node of the pair.
+    #[must_use]
+    pub const fn peer(self) -> Self {
+        Self(self.0 ^ 1)
+    }
+}
+
+/// A link's place in the order of the media lines of `ha.cf`, 0 to 15; both nodes count alike.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LinkId(pub u8);
+
+/// A resource group's place in the order of the lines of `haresources`, 0 to 15.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct GroupId(pub u8);
+
+/// A key's number in `authkeys`, 0 to 15.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct KeyId(pub u8);
+
+/// Names the cluster on a shared wire: the same on both nodes, derived from the sorted node names.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ClusterId(pub [u8; 2]);
+
+/// One life of one daemon: random, new at every start. The only entropy the core is given.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct BootId(pub [u8; 4]);
+
+/// A frame's number within its sender's life: grows by one with every frame, starts at 1.
+/// It doubles as the nonce that the receiver echoes. At ten frames a second it lasts thirteen years.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Sequence(pub u32);
+
+impl Sequence {
+    /// The next number; stays at the end rather than wrapping, and the host then restarts the life.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// How often a group has been started in this cluster, as known to a node; kept on disk.
+/// After a partition the smaller one tells which of two active nodes was there first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Tenure(pub u32);
+
+impl Tenure {
+    /// The tenure of the next start.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// One effect's number; every effect ends in exactly one `Done` that carries it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct EffectId(pub u32);
+
+/// Who asked, chosen by the host; the answer carries it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ClientId(pub u32);

@@ -1,0 +1,1 @@
+//! Runs one operation of one resource to its end, inside a child process.

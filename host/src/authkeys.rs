@@ -1,0 +1,1 @@
+//! Parses `authkeys`: which keys exist and which one signs.

@@ -1,0 +1,1 @@
+//! Assembles the files of a configuration directory into one checked configuration.

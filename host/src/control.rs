@@ -1,0 +1,1 @@
+//! The control socket: requests of the admin's commands and their answers.

@@ -1,0 +1,1 @@
+//! A problem found in a file, with the place where it stands.

@@ -1,0 +1,1 @@
+//! Speaks to DRBD through `drbdadm`: role changes and observed state.

@@ -1,0 +1,1 @@
+//! Mounts and unmounts the file system of a group, with everything that keeps it busy.

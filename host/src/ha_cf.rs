@@ -1,0 +1,1 @@
+//! Parses `ha.cf`: every directive, with its line.

@@ -1,0 +1,1 @@
+//! Parses `haresources`: one resource group a line.

@@ -1,0 +1,21 @@
+//! The Linux side of ovzha: files, links, children, and the loop that drives the core.
+pub mod agent;
+pub mod authkeys;
+pub mod check;
+pub mod config;
+pub mod control;
+pub mod diagnostic;
+pub mod drbd;
+pub mod filesystem;
+pub mod ha_cf;
+pub mod haresources;
+pub mod log;
+pub mod mail;
+pub mod ping;
+pub mod run;
+pub mod store;
+pub mod sys;
+pub mod task;
+pub mod tty;
+pub mod udp;
+pub mod vz;

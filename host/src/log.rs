@@ -1,0 +1,1 @@
+//! Writes log lines without ever making the caller wait.

@@ -1,0 +1,1 @@
+//! Queues and sends MailTo notices through sendmail.

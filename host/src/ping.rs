@@ -1,0 +1,1 @@
+//! Sends ICMP echo requests to the ping nodes and recognises their replies.

@@ -1,0 +1,1 @@
+//! Keeps the durable state in `/var/lib/ovzha`.

@@ -1,0 +1,1 @@
+//! Children with a deadline: spawn, watch, kill, reap, keep a bounded piece of output.

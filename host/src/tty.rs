@@ -1,0 +1,1 @@
+//! A serial heartbeat link on a tty.

@@ -1,0 +1,1 @@
+//! A unicast UDP heartbeat link bound to one interface.

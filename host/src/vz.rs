@@ -1,0 +1,1 @@
+//! Starts, stops and judges OpenVZ's `vz` service by what really runs.

@@ -1,0 +1,1 @@
+//! The World simulator and what drives it.
