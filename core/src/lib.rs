@@ -2,5 +2,9 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod auth;
+pub mod frame;
 pub mod id;
+pub mod rejection;
+pub mod serial;
 pub mod time;
