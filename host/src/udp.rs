@@ -287,6 +287,11 @@ impl UdpLink {
                 SendResult::Full
             }
             libc::ENETDOWN | libc::ENETUNREACH | libc::EHOSTDOWN | libc::EHOSTUNREACH | libc::ECONNREFUSED => {
+                // a removed interface may show as unreachable, too
+                self.look();
+                if self.socket.is_none() {
+                    return SendResult::Gone;
+                }
                 self.counters.unreachable += 1;
                 SendResult::Unreachable
             }
