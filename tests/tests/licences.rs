@@ -1,0 +1,137 @@
+//! Every crate we depend on comes from crates.io, under a licence we may ship (`deny.toml` keeps the same list).
+//!
+//! cargo-deny checks more and takes minutes to build; this runs in every test loop.
+
+use serde_json::Value;
+use std::process::Command;
+
+const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+const ALLOWED: [&str; 10] = [
+    "MIT",
+    "Apache-2.0",
+    "MPL-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unlicense",
+    "0BSD",
+    "Unicode-3.0",
+];
+
+/// The SPDX expression grants us an allowed licence. `/` is crates.io's old way to write OR; AND binds tighter.
+fn allows(expression: &str) -> bool {
+    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    let mut rest = words.as_slice();
+    either(&mut rest) && rest.is_empty()
+}
+
+fn take(rest: &mut &[&str], word: &str) -> bool {
+    let found = rest.first() == Some(&word);
+    if found {
+        *rest = rest.get(1..).unwrap_or_default();
+    }
+    found
+}
+
+fn either(rest: &mut &[&str]) -> bool {
+    let mut granted = both(rest);
+    while take(rest, "OR") {
+        granted |= both(rest);
+    }
+    granted
+}
+
+fn both(rest: &mut &[&str]) -> bool {
+    let mut granted = one(rest);
+    while take(rest, "AND") {
+        granted &= one(rest);
+    }
+    granted
+}
+
+fn one(rest: &mut &[&str]) -> bool {
+    if take(rest, "(") {
+        let granted = either(rest);
+        return take(rest, ")") && granted;
+    }
+    let granted = rest.first().is_some_and(|word| ALLOWED.contains(word));
+    *rest = rest.get(1..).unwrap_or_default();
+    if take(rest, "WITH") {
+        // an exception only ever adds to the licence before it
+        *rest = rest.get(1..).unwrap_or_default();
+    }
+    granted
+}
+
+#[test]
+fn expressions_are_read() {
+    for good in [
+        "MIT",
+        "MIT OR Apache-2.0",
+        "MIT/GPL-2.0",
+        "(MIT OR GPL-3.0) AND Unicode-3.0",
+        "GPL-3.0 OR MIT AND ISC",
+    ] {
+        assert!(allows(good), "{good}");
+    }
+    for bad in ["", "GPL-2.0", "MIT AND GPL-2.0", "(MIT OR ISC) AND GPL-3.0", "MIT ISC"] {
+        assert!(!allows(bad), "{bad}");
+    }
+}
+
+#[test]
+fn every_dependency_is_from_crates_io_under_an_allowed_licence() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let cargo = option_env!("CARGO").unwrap_or("cargo");
+    let answer = Command::new(cargo)
+        .args([
+            "metadata",
+            "--locked",
+            "--format-version",
+            "1",
+            "--filter-platform",
+            TARGET,
+            "--manifest-path",
+            manifest,
+        ])
+        .output()
+        .unwrap();
+    assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
+    let metadata: Value = serde_json::from_slice(&answer.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    assert!(packages.len() > 4, "cargo metadata lists no dependencies");
+    let mut wrong = Vec::new();
+    for package in packages {
+        let text = |field: &str| package[field].as_str().unwrap_or_default();
+        let own = package["source"].is_null();
+        if !own && text("source") != REGISTRY {
+            wrong.push(format!("{}: comes from {}", text("name"), text("source")));
+        }
+        if !allows(text("license")) {
+            wrong.push(format!("{}: licence {:?}", text("name"), text("license")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_direct_dependency_has_a_reason() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let reasons = std::fs::read_to_string(format!("{root}/docs/DEPENDENCIES.md")).unwrap();
+    for part in ["core", "host", "cli", "tests"] {
+        let manifest = std::fs::read_to_string(format!("{root}/{part}/Cargo.toml")).unwrap();
+        let mut inside = false;
+        for line in manifest.lines() {
+            if line.starts_with('[') {
+                inside = line.contains("dependencies]");
+            } else if let (true, Some((name, _))) = (inside, line.split_once('=')) {
+                let name = name.trim();
+                let known = name.starts_with("ovzha-") || reasons.contains(&format!("| {name} |"));
+                assert!(known, "{part}/Cargo.toml: {name} has no line in docs/DEPENDENCIES.md");
+            }
+        }
+    }
+}
