@@ -1,1 +1,292 @@
 //! Runs one operation of one resource to its end, inside a child process.
+//!
+//! `ovzha agent OP [--timeout SECONDS] NAME [ARGS...]`: the daemon starts one such child per operation, so
+//! everything here may block. The exit code is the answer ([`Exit`]); the last line on stderr is the reason,
+//! one line for people; stdout carries only what `observe` answers.
+use crate::program::{Deadline, one_line};
+use crate::{drbd, filesystem, mail, vz};
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// What to do with the resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Make it run here; done at once when it already does.
+    Start,
+    /// Make it not run here; done at once when it doesn't.
+    Stop,
+    /// Say whether it runs here, changing nothing.
+    Probe,
+    /// Say more than that on stdout (DRBD: role, connection, disks); for the others the same as a probe.
+    Observe,
+}
+
+impl Op {
+    /// The operation an argument names.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Op> {
+        match word {
+            "start" => Some(Op::Start),
+            "stop" => Some(Op::Stop),
+            "probe" => Some(Op::Probe),
+            "observe" => Some(Op::Observe),
+            _ => None,
+        }
+    }
+
+    /// The argument that names it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Op::Start => "start",
+            Op::Stop => "stop",
+            Op::Probe => "probe",
+            Op::Observe => "observe",
+        }
+    }
+}
+
+/// How an operation ended: the exit code of the child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done; of a probe: it runs whole.
+    Done,
+    /// 1: failed.
+    Failed,
+    /// 5: this node can't run it: not installed, not configured, wrong kernel.
+    Unfit,
+    /// 6: done, but not all of it: the service is up, some containers are missing.
+    Degraded,
+    /// 7: of a probe: it doesn't run.
+    NotRunning,
+    /// 8: of a probe: it runs in part, or the signs contradict each other.
+    Unclear,
+    /// 9: of a probe: it has no state (a mail): leave it out when judging whether a group runs.
+    Stateless,
+    /// 75: not now, try again: the peer is DRBD Primary, or fencing has not answered yet.
+    Blocked,
+}
+
+impl Exit {
+    /// Every way to end.
+    pub const ALL: [Exit; 8] = [
+        Exit::Done,
+        Exit::Failed,
+        Exit::Unfit,
+        Exit::Degraded,
+        Exit::NotRunning,
+        Exit::Unclear,
+        Exit::Stateless,
+        Exit::Blocked,
+    ];
+
+    /// The exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Unfit => 5,
+            Exit::Degraded => 6,
+            Exit::NotRunning => 7,
+            Exit::Unclear => 8,
+            Exit::Stateless => 9,
+            Exit::Blocked => 75,
+        }
+    }
+
+    /// What an exit code means; a code no agent uses is a failure.
+    #[must_use]
+    pub fn from_code(code: i32) -> Exit {
+        Exit::ALL
+            .into_iter()
+            .find(|exit| i32::from(exit.code()) == code)
+            .unwrap_or(Exit::Failed)
+    }
+}
+
+/// What an operation has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// How it ended.
+    pub exit: Exit,
+    /// Why, in one line.
+    pub reason: String,
+    /// The line `observe` prints; empty otherwise.
+    pub output: String,
+}
+
+impl Answer {
+    /// An answer without output.
+    pub fn new(exit: Exit, reason: impl fmt::Display) -> Answer {
+        Answer {
+            exit,
+            reason: one_line(&reason.to_string()),
+            output: String::new(),
+        }
+    }
+
+    /// Done, for this reason.
+    pub fn done(reason: impl fmt::Display) -> Answer {
+        Answer::new(Exit::Done, reason)
+    }
+
+    /// Failed, for this reason.
+    pub fn failed(reason: impl fmt::Display) -> Answer {
+        Answer::new(Exit::Failed, reason)
+    }
+
+    /// This node can't run it, for this reason.
+    pub fn unfit(reason: impl fmt::Display) -> Answer {
+        Answer::new(Exit::Unfit, reason)
+    }
+}
+
+/// How long an operation may take when nothing else is said.
+#[must_use]
+pub fn default_timeout(name: &str, op: Op) -> Duration {
+    let seconds = match (name, op) {
+        (_, Op::Probe | Op::Observe) | ("datadisk" | "drbddisk", _) => 60,
+        ("vz", Op::Stop) => 1800,
+        ("Filesystem", Op::Start) => 900,
+        // Five stages of at most 60 s: nested mounts, the mount, TERM, KILL, other mount namespaces.
+        ("Filesystem", Op::Stop) => 300,
+        ("MailTo", _) => 20,
+        (_, Op::Start | Op::Stop) => 3600,
+    };
+    Duration::from_secs(seconds)
+}
+
+/// Whether there is a resource of this name built in.
+#[must_use]
+pub fn is_built_in(name: &str) -> bool {
+    matches!(name, "datadisk" | "drbddisk" | "Filesystem" | "vz" | "MailTo")
+}
+
+/// Runs `ovzha agent ARGS...`, prints its answer, and returns the exit code.
+#[must_use]
+pub fn run(args: &[OsString]) -> u8 {
+    let answer = dispatch(args).unwrap_or_else(Answer::failed);
+    // Nobody to tell when these fail: the exit code is the answer.
+    drop(std::io::stdout().write_all(answer.output.as_bytes()));
+    drop(writeln!(std::io::stderr(), "{}", answer.reason));
+    answer.exit.code()
+}
+
+const USAGE: &str = "usage: ovzha agent start|stop|probe|observe [--timeout SECONDS] NAME [ARGS...], \
+                     ovzha agent store --state-dir DIR";
+
+fn dispatch(args: &[OsString]) -> Result<Answer, String> {
+    let words: Option<Vec<&str>> = args.iter().map(|arg| arg.to_str()).collect();
+    let words = words.ok_or("arguments must be UTF-8")?;
+    match words.as_slice() {
+        ["store", "--state-dir", dir] => store(Path::new(dir)),
+        [mail::DELIVER, sendmail] => Ok(mail::deliver_stdin(Path::new(sendmail))),
+        [op, rest @ ..] => {
+            let op = Op::parse(op).ok_or_else(|| format!("no operation is called {op:?}; {USAGE}"))?;
+            let (timeout, rest) = take_timeout(rest)?;
+            let [name, args @ ..] = rest else {
+                return Err(USAGE.to_owned());
+            };
+            let timeout = timeout.unwrap_or_else(|| default_timeout(name, op));
+            Ok(operate(
+                op,
+                name,
+                args,
+                Deadline::after(timeout.saturating_sub(margin(timeout))),
+            ))
+        }
+        [] => Err(USAGE.to_owned()),
+    }
+}
+
+/// The time kept back so that the agent answers by itself before the daemon ends it.
+fn margin(timeout: Duration) -> Duration {
+    (timeout / 10).min(Duration::from_secs(3))
+}
+
+fn take_timeout<'a, 'b>(words: &'b [&'a str]) -> Result<(Option<Duration>, &'b [&'a str]), String> {
+    match words {
+        ["--timeout", seconds, rest @ ..] => {
+            let seconds: u32 = seconds
+                .parse()
+                .map_err(|_| format!("--timeout wants whole seconds, not {seconds:?}"))?;
+            Ok((Some(Duration::from_secs(seconds.into())), rest))
+        }
+        _ => Ok((None, words)),
+    }
+}
+
+/// Runs one operation of the resource called `name`.
+#[must_use]
+pub fn operate(op: Op, name: &str, args: &[&str], deadline: Deadline) -> Answer {
+    match name {
+        "datadisk" | "drbddisk" => drbd::operate(op, args, deadline),
+        "Filesystem" => filesystem::operate(op, args, deadline),
+        "vz" => vz::operate(op, args, deadline),
+        "MailTo" => mail::operate(op, args),
+        _ => Answer::unfit(format!("no resource is called {name:?}")),
+    }
+}
+
+/// The most bytes of durable state that are taken from stdin.
+const STATE_MAX: u64 = 1024 * 1024;
+
+/// Writes the durable state that comes on stdin.
+fn store(dir: &Path) -> Result<Answer, String> {
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(STATE_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|error| format!("can't read the state from stdin: {error}"))?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > STATE_MAX {
+        return Err(format!("the state is longer than {STATE_MAX} bytes"));
+    }
+    Err(format!("storing into {} is not built in yet", dir.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_meanings_are_one_to_one() {
+        for exit in Exit::ALL {
+            assert_eq!(Exit::from_code(exit.code().into()), exit);
+        }
+        assert_eq!(Exit::from_code(2), Exit::Failed);
+        assert_eq!(Exit::from_code(-9), Exit::Failed);
+    }
+
+    #[test]
+    fn words_and_operations_are_one_to_one() {
+        for op in [Op::Start, Op::Stop, Op::Probe, Op::Observe] {
+            assert_eq!(Op::parse(op.word()), Some(op));
+        }
+    }
+
+    #[test]
+    fn bad_arguments_get_one_clear_line() {
+        let told = |words: &[&str]| {
+            let args: Vec<OsString> = words.iter().map(OsString::from).collect();
+            dispatch(&args).unwrap_err()
+        };
+        assert!(told(&[]).starts_with("usage:"));
+        assert!(told(&["start"]).starts_with("usage:"));
+        assert!(told(&["sing", "vz"]).contains("\"sing\""));
+        assert_eq!(
+            told(&["start", "--timeout", "soon", "vz"]),
+            "--timeout wants whole seconds, not \"soon\""
+        );
+    }
+
+    #[test]
+    fn an_unknown_resource_is_unfit_by_name() {
+        let answer = operate(Op::Start, "portblock", &[], Deadline::after(Duration::from_secs(1)));
+        assert_eq!(
+            (answer.exit, answer.reason.as_str()),
+            (Exit::Unfit, "no resource is called \"portblock\"")
+        );
+    }
+}

@@ -1,6 +1,7 @@
 //! The Linux side of ovzha: files, links, children, and the loop that drives the core.
 pub mod agent;
 pub mod authkeys;
+pub mod busy;
 pub mod check;
 pub mod config;
 pub mod control;
@@ -11,7 +12,9 @@ pub mod ha_cf;
 pub mod haresources;
 pub mod log;
 pub mod mail;
+pub mod mounts;
 pub mod ping;
+pub mod program;
 pub mod run;
 pub mod store;
 pub mod sys;
