@@ -1,1 +1,473 @@
 //! Parses `ha.cf`: every directive, with its line.
+//!
+//! The grammar is Heartbeat 3.0.6's: one directive a line, `#` starts a comment anywhere, values are
+//! separated by blanks or commas (`ucast` and `respawn` by blanks only), directives are case-sensitive,
+//! node names are lower-cased, `udpport` and `baud` count for the media lines below them.
+//! Each directive is taken, taken with a warning that says what differs, or refused by name; none is ignored.
+
+mod checks;
+mod media;
+pub mod values;
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+
+use ovzha_core::time::Span;
+
+use crate::diagnostic::{Diagnostic, Problems, quote};
+use crate::words;
+
+/// Directives Heartbeat 1.2 or 3.0.6 knows and this version does not.
+const NOT_YET: [&str; 48] = [
+    "apiauth",
+    "autojoin",
+    "bcast",
+    "cluster",
+    "compression",
+    "compression_threshold",
+    "conn_logd_time",
+    "coredumps",
+    "coreroot",
+    "crm",
+    "crm_daemon_dir",
+    "crmd_spawns_pengine",
+    "enable_config_writes",
+    "env",
+    "failfast",
+    "hbaping",
+    "hbgenmethod",
+    "hopfudge",
+    "log_badpack",
+    "max_rexmit_delay",
+    "mcast",
+    "mcast6",
+    "memreserve",
+    "msgfmt",
+    "nice_failback",
+    "normalpoll",
+    "openais",
+    "pacemaker",
+    "ping6",
+    "ping_group",
+    "quorum_server",
+    "rds",
+    "record_config_changes",
+    "record_pengine_inputs",
+    "register_to_apphbd",
+    "stonith",
+    "stonith_host",
+    "syslogmsgfmt",
+    "tipc",
+    "traditional_compression",
+    "ucast6",
+    "udp",
+    "use_apphbd",
+    "uuidfrom",
+    "watchdog",
+    "addnode",
+    "delnode",
+    "nodeweight",
+];
+/// Heartbeat's default interval between heartbeats.
+const KEEPALIVE_DEFAULT: Span = Span::from_secs(1);
+/// Heartbeat's default deadtime.
+const DEADTIME_DEFAULT: Span = Span::from_secs(30);
+/// Middle of the kernel's `SCHED_FIFO` range 1 to 99, as Heartbeat takes it.
+const RTPRIO_DEFAULT: u8 = 50;
+
+/// A value and the line it stands on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct At<T> {
+    /// What the line says.
+    pub value: T,
+    /// The line, counted from 1.
+    pub line: u32,
+}
+
+/// The times of the heartbeat. Always `2 * keepalive < deadtime` and
+/// `keepalive < warntime < deadtime <= initdead` once parsed without errors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timings {
+    /// Interval between heartbeats; default 1 s.
+    pub keepalive: Span,
+    /// Silence after which a late heartbeat is told; default half of deadtime.
+    pub warntime: Span,
+    /// Silence after which the peer counts as dead; default 30 s.
+    pub deadtime: Span,
+    /// The deadtime of a node never heard since our start. Default: deadtime above 10 s, 12 s below 6 s, else twice deadtime.
+    pub initdead: Span,
+}
+
+/// One way between the nodes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum LinkKind {
+    /// Datagrams through one network device.
+    Udp {
+        /// The network device the socket is bound to.
+        device: String,
+        /// The UDP port of both nodes, 1 to 65535; default 694.
+        port: u16,
+        /// The addresses of all `ucast` lines of this device and port, in file order: one (the peer's) or two (both nodes').
+        addresses: Vec<Ipv4Addr>,
+    },
+    /// A null-modem cable.
+    Serial {
+        /// Absolute path of the tty.
+        device: PathBuf,
+        /// One of [`media::BAUD_RATES`]; default 19200.
+        baud: u32,
+    },
+}
+
+/// A link and where it first appears. A link's number is its place among the links.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LinkConfig {
+    /// The medium with what it needs.
+    pub kind: LinkKind,
+    /// The line of its first directive.
+    pub line: u32,
+}
+
+/// Where log lines go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogSettings {
+    /// Syslog facility number (RFC 5424); `None` means no syslog. Default 3 (daemon) when `logfile` is not set either.
+    pub facility: Option<u8>,
+    /// A file to append to.
+    pub file: Option<PathBuf>,
+    /// 0 to 255; above 0 the log says more.
+    pub debug: u8,
+}
+
+/// What `ha.cf` says, defaults filled in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HaCf {
+    /// The node names, lower case, in file order; exactly two once parsed without errors.
+    pub nodes: Vec<At<String>>,
+    /// The times of the heartbeat.
+    pub timings: Timings,
+    /// At least 1, at most 16, in order of first appearance.
+    pub links: Vec<LinkConfig>,
+    /// The ping nodes, in file order, at most 16.
+    pub pings: Vec<At<Ipv4Addr>>,
+    /// Silence after which a ping node counts as dead; default deadtime.
+    pub deadping: Span,
+    /// Whether fewer reachable ping nodes than the peer's hand the group over.
+    pub ipfail: bool,
+    /// Whether a group goes back to its preferred node by itself.
+    pub auto_failback: bool,
+    /// Where log lines go.
+    pub log: LogSettings,
+    /// Whether the daemon asks for realtime scheduling and locked memory; default yes.
+    pub realtime: bool,
+    /// Realtime priority, 1 to 99; default 50.
+    pub rtprio: u8,
+}
+
+/// What was read of a file, usable only if no diagnostic is an error.
+#[derive(Debug)]
+pub struct Parsed<T> {
+    /// The content, with defaults in place of what was refused.
+    pub value: T,
+    /// Every problem found.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads the bytes of an `ha.cf`; `file` is only named in messages.
+#[must_use]
+pub fn parse(file: &Path, bytes: &[u8]) -> Parsed<HaCf> {
+    let mut reader = Reader::new(file);
+    for line in words::lines(bytes) {
+        match words::as_text(words::without_comment(line.bytes)) {
+            Ok(text) => reader.line(line.number, text.trim()),
+            Err(why) => reader.problems.error(line.number, why),
+        }
+    }
+    let value = reader.finish(words::last_line(bytes));
+    Parsed {
+        value,
+        diagnostics: reader.problems.into_vec(),
+    }
+}
+
+/// The state of one pass over the file.
+struct Reader {
+    problems: Problems,
+    nodes: Vec<At<String>>,
+    keepalive: Option<At<Span>>,
+    warntime: Option<At<Span>>,
+    deadtime: Option<At<Span>>,
+    initdead: Option<At<Span>>,
+    deadping: Option<At<Span>>,
+    media: media::Media,
+    pings: Vec<At<Ipv4Addr>>,
+    ipfail: Option<At<()>>,
+    auto_failback: Option<At<bool>>,
+    facility: Option<At<Option<u8>>>,
+    logfile: Option<At<PathBuf>>,
+    debugfile: Option<At<PathBuf>>,
+    use_logd: Option<At<bool>>,
+    debug: Option<At<u8>>,
+    realtime: Option<At<bool>>,
+    rtprio: Option<At<u8>>,
+}
+
+impl Reader {
+    fn new(file: &Path) -> Self {
+        Self {
+            problems: Problems::new(file),
+            nodes: Vec::new(),
+            keepalive: None,
+            warntime: None,
+            deadtime: None,
+            initdead: None,
+            deadping: None,
+            media: media::Media::default(),
+            pings: Vec::new(),
+            ipfail: None,
+            auto_failback: None,
+            facility: None,
+            logfile: None,
+            debugfile: None,
+            use_logd: None,
+            debug: None,
+            realtime: None,
+            rtprio: None,
+        }
+    }
+
+    fn line(&mut self, line: u32, text: &str) {
+        let Some((name, rest)) = first_word(text) else { return };
+        match name {
+            "node" => self.node(line, rest),
+            "keepalive" | "warntime" | "deadtime" | "initdead" | "deadping" => self.time(line, name, rest),
+            "ucast" => self.media.ucast(&mut self.problems, line, rest),
+            "serial" => self.media.serial(&mut self.problems, line, rest),
+            "udpport" => self.media.udpport(&mut self.problems, line, rest),
+            "baud" => self.media.baud(&mut self.problems, line, rest),
+            "ping" => self.ping(line, rest),
+            "respawn" => self.respawn(line, rest),
+            "auto_failback" => self.auto_failback(line, rest),
+            "logfacility" | "logfile" | "debugfile" | "use_logd" | "debug" => self.log(line, name, rest),
+            "realtime" => {
+                let value = one(rest).and_then(values::boolean);
+                set(&mut self.problems, &mut self.realtime, line, name, value);
+            }
+            "rtprio" => {
+                let value = one(rest).and_then(|word| values::number(word, 1, 99)).map(narrow);
+                set(&mut self.problems, &mut self.rtprio, line, name, value);
+            }
+            _ if NOT_YET.contains(&name) => {
+                self.problems
+                    .error(line, format!("directive `{name}` is not supported yet"));
+            }
+            _ => self.problems.error(line, format!("unknown directive {}", quote(name))),
+        }
+    }
+
+    fn node(&mut self, line: u32, rest: &str) {
+        let mut seen = false;
+        for word in split(rest) {
+            seen = true;
+            match values::node_name(word) {
+                Err(why) => self.problems.error(line, why),
+                Ok(name) => match self.nodes.iter().find(|node| node.value == name) {
+                    Some(first) => {
+                        let text = format!("node `{name}` stands already on line {}", first.line);
+                        self.problems.error(line, text);
+                    }
+                    None if self.nodes.len() >= 2 => {
+                        self.problems
+                            .error(line, format!("node `{name}` is one too many: ovzha is for exactly two"));
+                    }
+                    None => self.nodes.push(At { value: name, line }),
+                },
+            }
+        }
+        if !seen {
+            self.problems.error(line, "`node` needs a node name");
+        }
+    }
+
+    fn time(&mut self, line: u32, name: &str, rest: &str) {
+        let slot = match name {
+            "keepalive" => &mut self.keepalive,
+            "warntime" => &mut self.warntime,
+            "deadtime" => &mut self.deadtime,
+            "initdead" => &mut self.initdead,
+            _ => &mut self.deadping,
+        };
+        let value = one(rest).and_then(values::time).and_then(|time| {
+            if time.span == Span::ZERO {
+                return Err("the time must be longer than zero".to_owned());
+            }
+            if let Some(warning) = time.warning {
+                self.problems.warning(line, format!("{name}: {warning}"));
+            }
+            Ok(time.span)
+        });
+        set(&mut self.problems, slot, line, name, value);
+    }
+
+    fn ping(&mut self, line: u32, rest: &str) {
+        let mut seen = false;
+        for word in split(rest) {
+            seen = true;
+            match values::address(word) {
+                Err(why) => self.problems.error(line, format!("ping: {why}")),
+                Ok(address) => match self.pings.iter().find(|ping| ping.value == address) {
+                    Some(first) => {
+                        let text = format!("ping node {address} stands already on line {}", first.line);
+                        self.problems.error(line, text);
+                    }
+                    None if self.pings.len() >= PINGS_MAX => {
+                        self.problems.error(line, format!("more than {PINGS_MAX} ping nodes"));
+                    }
+                    None => self.pings.push(At { value: address, line }),
+                },
+            }
+        }
+        if !seen {
+            self.problems.error(line, "`ping` needs an address");
+        }
+    }
+
+    /// Only `respawn USER .../ipfail`, whose work is built in; the program need not exist.
+    fn respawn(&mut self, line: u32, rest: &str) {
+        let mut words = rest.split_whitespace();
+        let (Some(_user), Some(program)) = (words.next(), words.next()) else {
+            self.problems.error(line, "`respawn` needs a user and a program");
+            return;
+        };
+        if !program.ends_with("/ipfail") {
+            let text = format!(
+                "respawn {} is not supported yet (ipfail is: it is built in)",
+                quote(program)
+            );
+            self.problems.error(line, text);
+            return;
+        }
+        let value = match words.next() {
+            None => Ok(()),
+            Some(word) => Err(format!("ipfail takes no argument, but got {}", quote(word))),
+        };
+        set(&mut self.problems, &mut self.ipfail, line, "respawn .../ipfail", value);
+    }
+
+    fn auto_failback(&mut self, line: u32, rest: &str) {
+        let value = one(rest).and_then(|word| {
+            if word.eq_ignore_ascii_case("legacy") {
+                let text = "auto_failback legacy is treated as `on`; write `on` or `off`";
+                self.problems.warning(line, text);
+                return Ok(true);
+            }
+            values::boolean(word).map_err(|_| format!("{} is none of on, off, legacy", quote(word)))
+        });
+        set(
+            &mut self.problems,
+            &mut self.auto_failback,
+            line,
+            "auto_failback",
+            value,
+        );
+    }
+
+    fn log(&mut self, line: u32, name: &str, rest: &str) {
+        let problems = &mut self.problems;
+        match name {
+            "logfacility" => {
+                let value = one(rest).and_then(values::facility);
+                set(problems, &mut self.facility, line, name, value);
+            }
+            "logfile" => set(
+                problems,
+                &mut self.logfile,
+                line,
+                name,
+                one(rest).and_then(absolute_path),
+            ),
+            "debugfile" => {
+                set(
+                    problems,
+                    &mut self.debugfile,
+                    line,
+                    name,
+                    one(rest).and_then(absolute_path),
+                );
+                problems.warning(
+                    line,
+                    "debugfile has no effect: all lines, debug ones too, go where logfile and logfacility say",
+                );
+            }
+            "use_logd" => {
+                set(
+                    problems,
+                    &mut self.use_logd,
+                    line,
+                    name,
+                    one(rest).and_then(values::boolean),
+                );
+                problems.warning(
+                    line,
+                    "use_logd has no effect: ovzha writes its log without ha_logd, and never waits for it",
+                );
+            }
+            _ => {
+                let value = one(rest).and_then(|word| values::number(word, 0, 255)).map(narrow);
+                set(problems, &mut self.debug, line, name, value);
+            }
+        }
+    }
+}
+
+/// Most ping nodes.
+const PINGS_MAX: usize = 16;
+
+/// The first word and what follows it.
+fn first_word(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim();
+    if text.is_empty() {
+        return None;
+    }
+    Some(text.split_once([' ', '\t']).unwrap_or((text, "")))
+}
+
+/// The values of a directive, separated by blanks or commas.
+fn split(rest: &str) -> impl Iterator<Item = &str> {
+    rest.split([' ', '\t', ',']).filter(|word| !word.is_empty())
+}
+
+/// The only value of a directive.
+fn one(rest: &str) -> Result<&str, String> {
+    let mut words = split(rest);
+    match (words.next(), words.next()) {
+        (Some(word), None) => Ok(word),
+        (None, _) => Err("the value is missing".to_owned()),
+        (Some(_), Some(extra)) => Err(format!("takes one value, but {} follows it", quote(extra))),
+    }
+}
+
+fn absolute_path(word: &str) -> Result<PathBuf, String> {
+    if word.starts_with('/') {
+        Ok(PathBuf::from(word))
+    } else {
+        Err(format!("{} is no absolute path", quote(word)))
+    }
+}
+
+/// A number the caller has already bounded to 0..=255.
+fn narrow(number: u32) -> u8 {
+    u8::try_from(number).unwrap_or(u8::MAX)
+}
+
+/// Fills `slot`, or reports why not: a bad value, or a directive that stands there twice.
+fn set<T>(problems: &mut Problems, slot: &mut Option<At<T>>, line: u32, name: &str, value: Result<T, String>) {
+    if let Some(first) = slot {
+        problems.error(line, format!("{name} stands already on line {}", first.line));
+        return;
+    }
+    match value {
+        Ok(value) => *slot = Some(At { value, line }),
+        Err(why) => problems.error(line, format!("{name}: {why}")),
+    }
+}

@@ -1,0 +1,112 @@
+//! Knows the built-in resources and checks their arguments.
+
+use std::net::Ipv4Addr;
+
+use super::{GroupLine, Resource};
+use crate::diagnostic::{Problems, quote};
+
+/// The names of the resources this version can run.
+pub const NAMES: [&str; 5] = ["datadisk", "drbddisk", "Filesystem", "vz", "MailTo"];
+
+/// What is wrong with a resource, if anything.
+pub(super) fn check(resource: &Resource) -> Result<(), String> {
+    let name = resource.name.as_str();
+    if let Some(empty) = resource.args.iter().position(String::is_empty) {
+        return Err(format!("{name}: argument {} is empty", empty.saturating_add(1)));
+    }
+    if let Some(arg) = resource.args.iter().find(|arg| arg.starts_with('-')) {
+        return Err(format!("{name}: {} would be taken for an option", quote(arg)));
+    }
+    let args: Vec<&str> = resource.args.iter().map(String::as_str).collect();
+    match (name, args.as_slice()) {
+        ("datadisk" | "drbddisk", [disk]) => drbd_name(name, disk),
+        ("datadisk" | "drbddisk", _) => Err(format!("{name} needs exactly one argument: {name}::RESOURCE")),
+        ("Filesystem", [device, mountpoint, fstype]) => filesystem(device, mountpoint, fstype),
+        ("Filesystem", [device, mountpoint, fstype, _options]) => filesystem(device, mountpoint, fstype),
+        ("Filesystem", _) => {
+            Err("Filesystem needs Filesystem::DEVICE::MOUNTPOINT::TYPE, and may have ::OPTIONS".to_owned())
+        }
+        ("vz", []) => Ok(()),
+        ("vz", _) => Err("vz takes no argument".to_owned()),
+        ("MailTo", [_addresses] | [_addresses, _]) => Ok(()),
+        ("MailTo", _) => Err("MailTo needs MailTo::ADDRESS[,ADDRESS...], and may have ::SUBJECT".to_owned()),
+        _ => Err(not_supported(resource)),
+    }
+}
+
+/// Whether `name` is a resource this version can run.
+#[must_use]
+pub fn is_known(name: &str) -> bool {
+    NAMES.contains(&name)
+}
+
+/// Reports resources, devices and mount points that stand in the file twice.
+pub(super) fn check_repetition(problems: &mut Problems, groups: &[GroupLine]) {
+    let mut seen: Vec<(String, u32)> = Vec::new();
+    for resource in groups.iter().flat_map(|group| &group.resources) {
+        for (what, value) in claims(resource) {
+            let claim = format!("{what} {}", quote(&value));
+            match seen.iter().find(|(earlier, _)| *earlier == claim) {
+                Some((_, line)) => problems.error(resource.line, format!("{claim} stands already on line {line}")),
+                None => seen.push((claim, resource.line)),
+            }
+        }
+    }
+}
+
+/// What a resource needs for itself alone.
+fn claims(resource: &Resource) -> Vec<(&'static str, String)> {
+    match (resource.name.as_str(), resource.args.as_slice()) {
+        ("datadisk" | "drbddisk", [disk, ..]) => vec![("DRBD resource", disk.clone())],
+        ("Filesystem", [device, mountpoint, ..]) => {
+            vec![("device", plain_path(device)), ("mount point", plain_path(mountpoint))]
+        }
+        _ => vec![("resource", resource.word())],
+    }
+}
+
+/// A path without a slash at its end or a doubled one.
+pub(crate) fn plain_path(path: &str) -> String {
+    let mut plain = String::new();
+    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        plain.push('/');
+        plain.push_str(part);
+    }
+    plain
+}
+
+fn drbd_name(name: &str, disk: &str) -> Result<(), String> {
+    let fits = disk
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if fits && disk != "all" {
+        Ok(())
+    } else {
+        Err(format!("{name}: {} is no name of one DRBD resource", quote(disk)))
+    }
+}
+
+fn filesystem(device: &str, mountpoint: &str, fstype: &str) -> Result<(), String> {
+    for path in [device, mountpoint] {
+        if !path.starts_with('/') || path.split('/').any(|part| part == "..") || plain_path(path).is_empty() {
+            return Err(format!("Filesystem: {} is no absolute path below /", quote(path)));
+        }
+    }
+    if fstype
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+    {
+        Ok(())
+    } else {
+        Err(format!("Filesystem: {} is no file system type", quote(fstype)))
+    }
+}
+
+fn not_supported(resource: &Resource) -> String {
+    let shown = quote(&resource.name);
+    let address = resource.name.split('/').next().unwrap_or_default();
+    if address.parse::<Ipv4Addr>().is_ok() {
+        return format!("{shown} is an address (IPaddr), which is not supported yet");
+    }
+    format!("resource {shown} is not supported yet (known: {})", NAMES.join(", "))
+}
