@@ -1,0 +1,307 @@
+//! The three files of the article, and what `Config::load` makes of a directory.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Command;
+
+use fixture::{ARTICLE, Dir, ip, udp};
+use ovzha_core::time::Span;
+use ovzha_host::config::{self, Config, Ends};
+use ovzha_host::ha_cf::LinkKind;
+use ovzha_host::haresources::Resource;
+use ovzha_host::ovzha_cf::Operation;
+
+#[cfg(test)]
+mod fixture {
+    use std::fs;
+    use std::net::Ipv4Addr;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::{Path, PathBuf};
+
+    use ovzha_host::config::Config;
+    use ovzha_host::ha_cf::{LinkConfig, LinkKind};
+
+    pub const ARTICLE: [(&str, &str); 3] = [
+        ("ha.cf", include_str!("files/article/ha.cf")),
+        ("authkeys", include_str!("files/article/authkeys")),
+        ("haresources", include_str!("files/article/haresources")),
+    ];
+
+    /// A configuration directory that is removed at the end of its test.
+    pub struct Dir(PathBuf);
+
+    impl Dir {
+        pub fn article(test: &str) -> Self {
+            let dir = Self(std::env::temp_dir().join(format!("ovzha-config-{test}-{}", std::process::id())));
+            fs::create_dir_all(&dir.0).unwrap();
+            fs::set_permissions(&dir.0, fs::Permissions::from_mode(0o755)).unwrap();
+            for (name, content) in ARTICLE {
+                dir.write(name, content);
+            }
+            dir
+        }
+
+        pub fn write(&self, name: &str, content: &str) {
+            fs::write(self.0.join(name), content).unwrap();
+            self.mode(name, 0o600);
+        }
+
+        pub fn mode(&self, name: &str, mode: u32) {
+            fs::set_permissions(self.0.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+
+        pub fn path(&self) -> &Path {
+            &self.0
+        }
+
+        /// All diagnostics of loading as ovz-node1, without the directory's name.
+        pub fn diagnostics(&self) -> Vec<String> {
+            let prefix = format!("{}/", self.0.display());
+            Config::load(&self.0, Some("ovz-node1"))
+                .diagnostics
+                .iter()
+                .map(|d| d.to_string().replace(&prefix, ""))
+                .collect()
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).ok();
+        }
+    }
+
+    pub fn ip(text: &str) -> Ipv4Addr {
+        text.parse().unwrap()
+    }
+
+    pub fn udp(device: &str, addresses: &[&str]) -> LinkConfig {
+        LinkConfig {
+            kind: LinkKind::Udp {
+                device: device.to_owned(),
+                port: 694,
+                addresses: addresses.iter().map(|a| ip(a)).collect(),
+            },
+            line: 1,
+        }
+    }
+}
+
+#[test]
+fn the_articles_files_load_on_both_nodes() {
+    let dir = Dir::article("load");
+    for (name, me) in [("ovz-node1", 0), ("OVZ-node2.example.org", 1)] {
+        let loaded = Config::load(dir.path(), Some(name));
+        let config = loaded.config.expect("no errors");
+        assert_eq!(config.me, me);
+        assert_eq!(config.me_in_file, me);
+        assert_eq!(config.nodes, ["ovz-node1", "ovz-node2"]);
+        assert_eq!(config.timings.keepalive, Span::from_secs(1));
+        assert_eq!(config.timings.warntime, Span::from_secs(10));
+        assert_eq!(config.timings.deadtime, Span::from_secs(30));
+        assert_eq!(config.timings.initdead, Span::from_secs(120));
+        assert_eq!(config.deadping, Span::from_secs(30));
+        assert_eq!(config.pings, [ip("192.168.1.1")]);
+        assert!(config.ipfail && !config.auto_failback && config.realtime);
+        assert_eq!(config.log.facility, Some(3));
+        assert_eq!(config.links.len(), 3);
+        assert_eq!(
+            config.links[0].kind,
+            LinkKind::Udp {
+                device: "eth1".to_owned(),
+                port: 694,
+                addresses: vec![ip("192.168.255.1"), ip("192.168.255.2")],
+            }
+        );
+        assert_eq!(
+            config.links[2].kind,
+            LinkKind::Serial {
+                device: PathBuf::from("/dev/ttyS0"),
+                baud: 19200,
+            }
+        );
+        let words: Vec<String> = config.groups[0].resources.iter().map(Resource::word).collect();
+        assert_eq!(
+            words,
+            [
+                "datadisk::r0",
+                "Filesystem::/dev/drbd0::/vz::ext3",
+                "vz",
+                "MailTo::youremail@yourdomain.tld"
+            ]
+        );
+        assert_eq!(config.groups[0].preferred, 0);
+        assert_eq!(config.timeout("vz", Operation::Start), Span::from_secs(3600));
+    }
+    // The only remark: the key is the published one.
+    assert_eq!(
+        dir.diagnostics(),
+        ["authkeys:2: warning: key 1: this key stands in published examples; make an own one"]
+    );
+}
+
+#[test]
+fn no_output_shows_the_key() {
+    let dir = Dir::article("secret");
+    let loaded = Config::load(dir.path(), Some("ovz-node1"));
+    let shown = format!("{:?} {:?}", loaded.config, loaded.diagnostics);
+    assert!(!shown.contains("PutYourSuperSecretKeyHere"));
+}
+
+#[test]
+fn node_order_in_the_file_does_not_matter_for_the_index() {
+    let dir = Dir::article("order");
+    let swapped = ARTICLE[0]
+        .1
+        .replace("node ovz-node1\nnode ovz-node2", "node ovz-node2 ovz-node1");
+    dir.write("ha.cf", &swapped);
+    let config = Config::load(dir.path(), Some("ovz-node1")).config.unwrap();
+    assert_eq!((config.me, config.me_in_file), (0, 1));
+    assert_eq!((config.own_node(), config.peer_node()), ("ovz-node1", "ovz-node2"));
+}
+
+#[test]
+fn digests_ignore_layout_and_follow_meaning() {
+    let dir = Dir::article("digest");
+    let load = || Config::load(dir.path(), Some("ovz-node1")).config.unwrap();
+    let first = load();
+    dir.write(
+        "haresources",
+        "# one group\r\n OVZ-node1\tdatadisk::r0 \\\n Filesystem::/dev/drbd0::/vz::ext3 vz\\\n  MailTo::youremail@yourdomain.tld # x\n",
+    );
+    dir.write(
+        "ha.cf",
+        &ARTICLE[0].1.replace("deadtime 30", "deadtime   30000ms # same"),
+    );
+    let same = load();
+    assert_eq!(first.resources_digest, same.resources_digest);
+    assert_eq!(first.timings_digest, same.timings_digest);
+    dir.write("haresources", &ARTICLE[2].1.replace("ext3", "ext4"));
+    dir.write("ha.cf", &ARTICLE[0].1.replace("deadtime 30", "deadtime 31"));
+    let other = load();
+    assert_ne!(first.resources_digest, other.resources_digest);
+    assert_ne!(first.timings_digest, other.timings_digest);
+}
+
+#[test]
+fn a_machine_that_is_no_node_is_told_so() {
+    let dir = Dir::article("stranger");
+    let loaded = Config::load(dir.path(), Some("laptop"));
+    assert!(loaded.config.is_none());
+    let last = loaded.diagnostics.last().unwrap().to_string();
+    assert!(last.ends_with(
+        "ha.cf: error: this machine calls itself `laptop` (uname -n), which is no node of ha.cf (ovz-node1, ovz-node2)"
+    ));
+    assert!(config::read_files(dir.path()).files.is_some());
+}
+
+#[test]
+fn files_that_others_can_change_or_read_are_refused() {
+    let dir = Dir::article("modes");
+    dir.mode("authkeys", 0o644);
+    dir.mode("ha.cf", 0o664);
+    fs::remove_file(dir.path().join("haresources")).unwrap();
+    symlink("/dev/null", dir.path().join("haresources")).unwrap();
+    dir.mode("", 0o777);
+    assert_eq!(
+        dir.diagnostics()[1..],
+        [
+            "ha.cf: error: mode 0664: group or others can write it (chmod go-w)",
+            "authkeys: error: mode 0644: group or others can use it; 600 recommended (chmod 600)",
+            "haresources: error: is a symbolic link; the file itself must stand here",
+        ]
+    );
+    assert!(dir.diagnostics()[0].ends_with("error: mode 0777: group or others can write it (chmod go-w)"));
+}
+
+#[test]
+fn missing_files_are_all_named() {
+    let dir = Dir::article("missing");
+    for (name, _) in ARTICLE {
+        fs::remove_file(dir.path().join(name)).unwrap();
+    }
+    assert_eq!(
+        dir.diagnostics(),
+        ["ha.cf", "authkeys", "haresources"].map(|name| format!("{name}: error: there is no such file"))
+    );
+}
+
+#[test]
+fn a_fifo_or_a_huge_file_is_refused_at_once() {
+    let dir = Dir::article("huge");
+    dir.write("haresources", &"#".repeat((1 << 20) + 1));
+    fs::remove_file(dir.path().join("ha.cf")).unwrap();
+    let made = Command::new("mkfifo")
+        .arg("-m600")
+        .arg(dir.path().join("ha.cf"))
+        .status();
+    assert!(made.unwrap().success());
+    assert_eq!(
+        dir.diagnostics(),
+        [
+            "ha.cf: error: is no regular file",
+            "authkeys:2: warning: key 1: this key stands in published examples; make an own one",
+            "haresources: error: is larger than 1048576 bytes"
+        ]
+    );
+}
+
+#[test]
+fn ovzha_cf_sets_timeouts() {
+    let dir = Dir::article("ovzha-cf");
+    dir.write(
+        "ovzha.cf",
+        "# ours\ntimeout vz stop 600\ntimeout Filesystem start 1.5\nstop-budget 8\n",
+    );
+    let config = Config::load(dir.path(), Some("ovz-node1")).config.unwrap();
+    assert_eq!(config.timeout("vz", Operation::Stop), Span::from_secs(600));
+    assert_eq!(config.timeout("Filesystem", Operation::Start), Span::from_millis(1500));
+    assert_eq!(config.settings.stop_budget(), Some(Span::from_secs(8)));
+    dir.write(
+        "ovzha.cf",
+        "timeout nfs stop 1\ntimeout vz restart 1\nstop-budget 0\nwitness x\n",
+    );
+    assert_eq!(
+        dir.diagnostics()[1..],
+        [
+            "ovzha.cf:1: error: timeout: `nfs` is no resource",
+            "ovzha.cf:2: error: timeout: `restart` is neither start nor stop",
+            "ovzha.cf:3: error: stop-budget: the time must be longer than zero",
+            "ovzha.cf:4: error: unknown directive `witness`",
+        ]
+    );
+}
+
+#[test]
+fn the_own_address_is_the_one_configured_on_the_links_device() {
+    let local = [
+        ("eth1".to_owned(), ip("192.168.255.2")),
+        ("eth0".to_owned(), ip("192.168.1.202")),
+        ("lo".to_owned(), ip("127.0.0.1")),
+    ];
+    let ends = |device: &str, addresses: &[&str], me| config::own_address(&udp(device, addresses), me, &local);
+    let wire = |own: Option<&str>, peer| {
+        Ok(Ends {
+            own: own.map(ip),
+            peer: ip(peer),
+            loopback: false,
+        })
+    };
+    let both = ["192.168.255.1", "192.168.255.2"];
+    assert_eq!(ends("eth1", &both, 0), wire(Some("192.168.255.2"), "192.168.255.1"));
+    assert_eq!(ends("eth1", &both[..1], 0), wire(None, "192.168.255.1"));
+    assert!(ends("eth0", &both, 0).unwrap_err().contains("neither"));
+    assert!(
+        ends("eth1", &both[1..], 0)
+            .unwrap_err()
+            .contains("the peer's address is missing")
+    );
+    let loopback = ["127.0.0.11", "127.0.0.12"];
+    for me in [0, 1] {
+        let ends = ends("lo", &loopback, me).unwrap();
+        assert_eq!(ends.own, Some(ip(loopback[me])));
+        assert_eq!(ends.peer, ip(loopback[1 - me]));
+        assert!(ends.loopback);
+    }
+}
