@@ -1,1 +1,35 @@
 //! System calls that need `unsafe`, behind small safe functions.
+//!
+//! Model: one `unsafe` block is one call with its reason; nothing above this module sees a raw pointer. Old kernels
+//! count (2.6.32): every newer call falls back to the older one, or its absence is an error the caller can tell.
+//! Signals arrive by signalfd, so no code of ours ever runs inside a signal handler.
+
+mod child;
+mod file;
+mod net;
+mod process;
+mod reset;
+mod standing;
+mod wait;
+
+pub use child::{Child, fork_apart, spawn};
+pub use file::{anonymous_file, anonymous_input, lock_instance, random_bytes, set_nonblocking, somebody_writes_to};
+pub use net::{Peer, addresses, host_name, peer_of};
+pub use process::{
+    Ended, Identity, Pid, group_is_dead, group_is_gone, identity_of, in_initial_pid_namespace, is_alive, kill_child,
+    kill_group, own_pid, wait_for,
+};
+pub use reset::LastResort;
+pub use standing::{CoreLimit, forbid_core_dumps, lock_memory, protect_from_oom, set_nice, set_ordinary, set_realtime};
+pub use wait::{Interest, PollFd, Signal, Signals, boottime, poll};
+
+use std::io;
+
+/// The error of a call that answers -1 and sets `errno`.
+fn checked(answer: libc::c_int) -> io::Result<libc::c_int> {
+    if answer < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(answer)
+    }
+}

@@ -1,0 +1,185 @@
+//! Files in memory, locks, random bytes, descriptor flags.
+
+use std::ffi::CStr;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::checked;
+
+/// A nameless file in memory that appends every write: a memfd, else (before 3.17) an unlinked file in /dev/shm.
+///
+/// # Errors
+/// Neither could be made.
+pub fn anonymous_file() -> io::Result<File> {
+    let file = memory_file()?;
+    // opened once more, for the kernel counts writers of an opened file, but not of a fresh memfd
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    if let Ok(opened) = OpenOptions::new().read(true).append(true).open(path) {
+        return Ok(opened);
+    }
+    let fd = file.as_raw_fd();
+    // SAFETY: reads the descriptor's flags.
+    let flags = checked(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    // SAFETY: sets the descriptor's flags.
+    checked(unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_APPEND) })?;
+    Ok(file)
+}
+
+/// A nameless file in memory with `bytes` in it, positioned at their start.
+///
+/// # Errors
+/// It could not be made or filled.
+pub fn anonymous_input(bytes: &[u8]) -> io::Result<File> {
+    let mut file = memory_file()?;
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn memory_file() -> io::Result<File> {
+    const NAME: &CStr = c"ovzha";
+    // SAFETY: the name ends with a zero byte and lives through the call.
+    let answer = unsafe { libc::syscall(libc::SYS_memfd_create, NAME.as_ptr(), libc::MFD_CLOEXEC) };
+    // any refusal, not only ENOSYS: a policy may forbid memfds too
+    let Ok(fd) = libc::c_int::try_from(answer) else {
+        return shared_memory_file(Path::new("/dev/shm"));
+    };
+    if fd < 0 {
+        return shared_memory_file(Path::new("/dev/shm"));
+    }
+    // SAFETY: the kernel just gave us this descriptor; nobody else has it.
+    Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+/// The older way: a file that only its descriptor keeps alive.
+fn shared_memory_file(dir: &Path) -> io::Result<File> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let mut last = io::Error::other("no free name");
+    // a name may be left from a former life that was cut off between the two calls
+    for _ in 0..16 {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = dir.join(format!(".ovzha-{}-{number}", std::process::id()));
+        let made = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        match made {
+            Ok(file) => {
+                std::fs::remove_file(&path)?;
+                return Ok(file);
+            }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => last = e,
+            Err(e) => return Err(e),
+        }
+    }
+    Err(last)
+}
+
+/// Whether any process has the file that `read_only` shows open for writing.
+///
+/// Asks for a read lease, which the kernel grants only on a file without writers. `read_only` must have been opened
+/// by itself, not duplicated from a writer. Where leases do not work the answer is no.
+#[must_use]
+pub fn somebody_writes_to(read_only: &File) -> bool {
+    let fd = read_only.as_raw_fd();
+    // SAFETY: a lease touches no memory.
+    match checked(unsafe { libc::fcntl(fd, libc::F_SETLEASE, libc::F_RDLCK) }) {
+        Ok(_) => {
+            // SAFETY: gives the lease back.
+            unsafe { libc::fcntl(fd, libc::F_SETLEASE, libc::F_UNLCK) };
+            false
+        }
+        Err(e) => e.raw_os_error() == Some(libc::EAGAIN),
+    }
+}
+
+/// Makes reads and writes on `fd` answer "would block" instead of waiting.
+///
+/// # Errors
+/// Whatever fcntl(2) says.
+pub fn set_nonblocking(fd: &impl AsFd) -> io::Result<()> {
+    let fd = fd.as_fd().as_raw_fd();
+    // SAFETY: reads the descriptor's flags.
+    let flags = checked(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    // SAFETY: sets the descriptor's flags.
+    checked(unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) }).map(|_| ())
+}
+
+/// Takes the lock that only one instance can have; it is held as long as the answered file is open.
+/// `None`: another instance has it.
+///
+/// # Errors
+/// The file cannot be opened or locked.
+pub fn lock_instance(path: &Path) -> io::Result<Option<File>> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(e)) => Err(e),
+    }
+}
+
+/// `N` random bytes. From /dev/urandom: getrandom(2) came with 3.17.
+///
+/// # Errors
+/// There is no /dev/urandom.
+pub fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::FileExt;
+
+    #[test]
+    fn the_older_way_leaves_no_name() {
+        let dir = std::env::temp_dir().join(format!("ovzha-shm-{}", std::process::id()));
+        std::fs::create_dir(&dir).unwrap();
+        let file = shared_memory_file(&dir).unwrap();
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+        std::fs::remove_dir(&dir).unwrap();
+        file.write_all_at(b"abc", 0).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn writers_are_seen() {
+        let file = anonymous_file().unwrap();
+        let reader = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap();
+        assert!(somebody_writes_to(&reader));
+        drop(file);
+        assert!(!somebody_writes_to(&reader));
+    }
+
+    #[test]
+    fn one_instance() {
+        let path = std::env::temp_dir().join(format!("ovzha-lock-{}", std::process::id()));
+        let first = lock_instance(&path).unwrap();
+        assert!(first.is_some());
+        assert!(lock_instance(&path).unwrap().is_none());
+        drop(first);
+        assert!(lock_instance(&path).unwrap().is_some());
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn random_differs() {
+        assert_ne!(random_bytes::<16>().unwrap(), random_bytes::<16>().unwrap());
+    }
+}
