@@ -161,10 +161,15 @@ fn become_program(prepared: &Prepared) -> ! {
 }
 
 /// Every signal back to its default: exec itself would keep the ignored ones ignored.
+/// By the bare system call: the C libraries refuse the numbers they use themselves, which may be inherited ignored.
 fn reset_signals() {
+    // the kernel's structure (handler, flags, restorer, mask), all zero, is the default action; this is larger
+    let default = [0_u64; 8];
+    let mask_size: libc::size_t = 8;
     for number in 1..=64 {
-        // SAFETY: the default action installs no code; the numbers that can't be set answer an error.
-        unsafe { libc::signal(number, libc::SIG_DFL) };
+        let old: *mut libc::c_void = ptr::null_mut();
+        // SAFETY: `default` outlives the call; it installs no code. KILL and STOP answer an error.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), old, mask_size) };
     }
 }
 
