@@ -13,6 +13,7 @@ pub mod haresources;
 pub mod log;
 pub mod mail;
 pub mod mounts;
+pub mod open_error;
 pub mod ovzha_cf;
 pub mod ping;
 pub mod program;

@@ -6,9 +6,9 @@
 //! Nothing here waits or logs: what happened to a datagram is a return value and a counter. A link that can't
 //! be opened, or whose interface went away, is closed and tried again by `reopen`.
 
+pub use crate::open_error::{OpenError, OpenErrorKind};
 use ovzha_core::time::{Instant, Span};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
@@ -114,62 +114,6 @@ pub struct UdpCounters {
     pub opened: u64,
     /// The last error number seen, 0 for none.
     pub last_errno: i32,
-}
-
-/// Why a link could not be opened, by what to do about it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum OpenErrorKind {
-    /// The interface or its address is not there yet: try again later, say it once.
-    NotYet,
-    /// A privilege is missing.
-    Denied,
-    /// Anything else; worth trying again, worth telling.
-    Failed,
-}
-
-/// Why a link could not be opened. Displays as one line without the link's name.
-#[derive(Debug)]
-pub struct OpenError {
-    /// What to do about it.
-    pub kind: OpenErrorKind,
-    step: &'static str,
-    missing: &'static str,
-    source: io::Error,
-}
-
-impl OpenError {
-    fn new(step: &'static str, privilege: &'static str, source: io::Error) -> Self {
-        let (kind, missing) = match source.raw_os_error().unwrap_or(0) {
-            libc::ENODEV | libc::ENXIO => (OpenErrorKind::NotYet, " (no such interface yet)"),
-            libc::EADDRNOTAVAIL => (OpenErrorKind::NotYet, " (the interface doesn't have this address yet)"),
-            libc::EPERM | libc::EACCES => (OpenErrorKind::Denied, privilege),
-            _ => (OpenErrorKind::Failed, ""),
-        };
-        Self {
-            kind,
-            step,
-            missing,
-            source,
-        }
-    }
-
-    /// The kernel's error number, to tell whether this is the same error as last time.
-    #[must_use]
-    pub fn errno(&self) -> i32 {
-        self.source.raw_os_error().unwrap_or(0)
-    }
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}{}", self.step, self.source, self.missing)
-    }
-}
-
-impl std::error::Error for OpenError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
 }
 
 /// One link; starts closed.
@@ -418,18 +362,30 @@ fn errno<T>(result: &io::Result<T>) -> i32 {
     }
 }
 
+/// An opening step's error; `privilege` says which one is missing if it is that.
+fn told(step: &'static str, privilege: &'static str, source: io::Error) -> OpenError {
+    let (kind, hint) = match source.raw_os_error().unwrap_or(0) {
+        libc::ENODEV | libc::ENXIO => (OpenErrorKind::NotYet, " (no such interface yet)"),
+        libc::EADDRNOTAVAIL => (OpenErrorKind::NotYet, " (the interface doesn't have this address yet)"),
+        libc::EADDRINUSE => (OpenErrorKind::Busy, " (another process holds the port)"),
+        libc::EPERM | libc::EACCES => (OpenErrorKind::Denied, privilege),
+        _ => (OpenErrorKind::Failed, ""),
+    };
+    OpenError::new(kind, step, hint, source)
+}
+
 fn open_socket(config: &UdpConfig) -> Result<UdpSocket, OpenError> {
     let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))
-        .map_err(|e| OpenError::new("can't make a UDP socket", "", e))?;
+        .map_err(|e| told("can't make a UDP socket", "", e))?;
     socket
         .set_nonblocking(true)
         .and_then(|()| socket.set_reuse_address(true))
         .and_then(|()| socket.set_tos_v4(LOW_DELAY))
         .and_then(|()| socket.set_recv_buffer_size(RECEIVE_BUFFER))
-        .map_err(|e| OpenError::new("can't set up the UDP socket", "", e))?;
+        .map_err(|e| told("can't set up the UDP socket", "", e))?;
     if !config.bind_to_address {
         socket.bind_device(Some(config.device.as_bytes())).map_err(|e| {
-            OpenError::new(
+            told(
                 "can't bind to the interface",
                 " (needs root or CAP_NET_RAW on this kernel)",
                 e,
@@ -438,7 +394,7 @@ fn open_socket(config: &UdpConfig) -> Result<UdpSocket, OpenError> {
     }
     let own = SocketAddr::new(IpAddr::V4(config.own), config.port);
     socket.bind(&own.into()).map_err(|e| {
-        OpenError::new(
+        told(
             "can't bind to the address",
             " (a port below 1024 needs root or CAP_NET_BIND_SERVICE)",
             e,
