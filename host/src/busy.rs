@@ -59,7 +59,7 @@ impl fmt::Display for Holder {
 
 /// The number of the block device at `path`.
 #[must_use]
-pub fn device_of(path: &str) -> Option<DeviceId> {
+pub fn device_of(path: &Path) -> Option<DeviceId> {
     let meta = fs::metadata(path).ok()?;
     meta.file_type()
         .is_block_device()
@@ -183,7 +183,8 @@ fn held_by(proc: &Path, devices: &[DeviceId]) -> Option<&'static str> {
     if fds.any(|fd| lies_on(&fd.path(), devices)) {
         return Some("file");
     }
-    let maps = fs::read_to_string(proc.join("maps")).unwrap_or_default();
+    let maps = fs::read(proc.join("maps")).unwrap_or_default();
+    let maps = String::from_utf8_lossy(&maps);
     let mapped = |line: &str| line.split_whitespace().nth(3).and_then(DeviceId::parse_hex);
     maps.lines()
         .filter_map(mapped)
@@ -199,8 +200,8 @@ fn lies_on(link: &PathBuf, devices: &[DeviceId]) -> bool {
 }
 
 fn has_mounted(proc: &Path, devices: &[DeviceId]) -> bool {
-    let table = fs::read_to_string(proc.join("mountinfo")).unwrap_or_default();
-    mounts::parse(&table)
+    mounts::of(proc)
+        .unwrap_or_default()
         .iter()
         .any(|mount| devices.contains(&mount.device))
 }

@@ -10,7 +10,7 @@ use crate::busy;
 use crate::program::{self, Deadline, End, Finished, last_line, one_line};
 pub use state::{Connection, Disk, ParseError, Role, State};
 pub use state::{is_not_configured, parse_cstate, parse_dstate, parse_proc_ld, parse_role};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Between two tries of a role change.
@@ -222,7 +222,7 @@ impl Resource {
             .unwrap_or_default();
         let ids: Vec<busy::DeviceId> = devices
             .lines()
-            .filter_map(|path| busy::device_of(path.trim()))
+            .filter_map(|path| busy::device_of(Path::new(path.trim())))
             .collect();
         let holders = busy::holders(&busy::Held {
             devices: ids,

@@ -10,6 +10,7 @@ pub mod drbd;
 pub mod filesystem;
 pub mod ha_cf;
 pub mod haresources;
+pub mod kernel_users;
 pub mod log;
 pub mod mail;
 pub mod mounts;

@@ -118,7 +118,17 @@ fn unescape(field: &str) -> String {
 /// # Errors
 /// When `/proc` can't be read.
 pub fn own() -> std::io::Result<Vec<Mount>> {
-    Ok(parse(&std::fs::read_to_string("/proc/self/mountinfo")?))
+    of(Path::new("/proc/self"))
+}
+
+/// The table of the process whose directory in `/proc` is `process`.
+///
+/// # Errors
+/// When it can't be read, as when the process is gone.
+pub fn of(process: &Path) -> std::io::Result<Vec<Mount>> {
+    Ok(parse(&String::from_utf8_lossy(&std::fs::read(
+        process.join("mountinfo"),
+    )?)))
 }
 
 /// The mount that is visible at `point`: the last one made there.
