@@ -7,13 +7,7 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use crc::{Crc, NoTable};
-use hmac::digest::KeyInit;
-use hmac::{Hmac, Mac};
-use md5::Md5;
-use sha1::Sha1;
-use sha2::Sha256;
-
+use crate::hmac::{Digest, Md5, Sha1, Sha256, hmac};
 use crate::id::KeyId;
 
 /// Bytes of the tag at the end of every frame.
@@ -109,14 +103,11 @@ impl fmt::Display for KeyError {
     }
 }
 
-/// A derived key: 32 bytes, the longest a method gives; shorter ones are followed by zeros, which HMAC adds anyway.
-type Derived = [u8; 32];
-
 /// One derived key. No `Debug`: what is not printable is not printed by mistake.
 #[derive(Clone, PartialEq, Eq)]
 struct Key {
     method: Method,
-    derived: Derived,
+    derived: Digest,
 }
 
 /// The keys of one domain.
@@ -187,19 +178,20 @@ impl Keyring {
     #[must_use]
     pub fn tag(&self, id: KeyId, bytes: &[u8]) -> Option<Tag> {
         let key = self.key(id)?;
-        match key.method {
-            Method::Crc => Some(crc_tag(self.domain, bytes)),
-            Method::Md5 => cut(hmac::<Hmac<Md5>>(&key.derived, bytes)?.as_ref()),
-            Method::Sha1 => cut(hmac::<Hmac<Sha1>>(&key.derived, bytes)?.as_ref()),
-            Method::Sha256 => cut(hmac::<Hmac<Sha256>>(&key.derived, bytes)?.as_ref()),
-        }
+        let digest = match key.method {
+            Method::Crc => return Some(crc_tag(self.domain, bytes)),
+            Method::Md5 => hmac::<Md5>(&key.derived, bytes),
+            Method::Sha1 => hmac::<Sha1>(&key.derived, bytes),
+            Method::Sha256 => hmac::<Sha256>(&key.derived, bytes),
+        };
+        digest.first_chunk().copied()
     }
 
     fn key(&self, id: KeyId) -> Option<&Key> {
         self.keys.get(usize::from(id.0))?.as_ref()
     }
 
-    fn derive(&self, method: Method, text: &[u8]) -> Result<Derived, KeyError> {
+    fn derive(&self, method: Method, text: &[u8]) -> Result<Digest, KeyError> {
         if text.len() > KEY_TEXT_MAX {
             return Err(KeyError::TooLong);
         }
@@ -207,13 +199,12 @@ impl Keyring {
             return Err(KeyError::Empty);
         }
         let label = self.domain.label();
-        match method {
-            Method::Crc => Some(Derived::default()),
-            Method::Md5 => hmac::<Hmac<Md5>>(text, label).map(|d| pad(d.as_ref())),
-            Method::Sha1 => hmac::<Hmac<Sha1>>(text, label).map(|d| pad(d.as_ref())),
-            Method::Sha256 => hmac::<Hmac<Sha256>>(text, label).map(|d| pad(d.as_ref())),
-        }
-        .ok_or(KeyError::TooLong)
+        Ok(match method {
+            Method::Crc => Digest::default(),
+            Method::Md5 => hmac::<Md5>(text, label),
+            Method::Sha1 => hmac::<Sha1>(text, label),
+            Method::Sha256 => hmac::<Sha256>(text, label),
+        })
     }
 }
 
@@ -247,28 +238,14 @@ pub fn same(a: &Tag, b: &Tag) -> bool {
     core::hint::black_box(differences) == 0
 }
 
-fn hmac<M: Mac + KeyInit>(key: &[u8], bytes: &[u8]) -> Option<impl AsRef<[u8]> + use<M>> {
-    // HMAC takes keys of any length, so this never fails; it is an Option because the trait says so.
-    let mut mac = <M as KeyInit>::new_from_slice(key).ok()?;
-    mac.update(bytes);
-    Some(mac.finalize().into_bytes())
-}
-
-fn cut(digest: &[u8]) -> Option<Tag> {
-    digest.first_chunk().copied()
-}
-
-fn pad(digest: &[u8]) -> Derived {
-    let mut derived = Derived::default();
-    derived.iter_mut().zip(digest).for_each(|(to, from)| *to = *from);
-    derived
-}
-
+/// CRC-32 as in Ethernet and zip, over the domain's label and the bytes, then twelve zeros.
 fn crc_tag(domain: Domain, bytes: &[u8]) -> Tag {
-    const CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&crc::CRC_32_ISO_HDLC);
-    let mut digest = CRC.digest();
-    digest.update(domain.label());
-    digest.update(bytes);
-    let [a, b, c, d] = digest.finalize().to_be_bytes();
+    let crc = !domain.label().iter().chain(bytes).fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            let low = crc & 1 == 1;
+            (crc >> 1) ^ if low { 0xedb8_8320 } else { 0 }
+        })
+    });
+    let [a, b, c, d] = crc.to_be_bytes();
     [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 }

@@ -4,6 +4,7 @@
 
 pub mod auth;
 pub mod frame;
+mod hmac;
 pub mod id;
 pub mod rejection;
 pub mod serial;
