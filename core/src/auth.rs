@@ -2,7 +2,7 @@
 //!
 //! Model: up to 16 numbered keys, one of which signs; a frame names the key it is signed with, so keys can be
 //! changed one node at a time. A key's text is never used itself: each domain (node to node, witness, board)
-//! derives its own from it, so a frame of one domain proves nothing in another (PROTOCOL P8 to P12).
+//! derives its own from it, so a frame of one domain proves nothing in another (PROTOCOL P-8 to P-12).
 
 use core::fmt;
 use core::hash::{Hash, Hasher};

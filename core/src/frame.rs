@@ -3,7 +3,7 @@
 //! Model: [`seal`] writes a whole frame into a buffer, [`open`] looks at received bytes in the order of cost
 //! (length, magic, cluster, then the tag) and hands back what the sender signed. The version is told, not judged:
 //! a good tag proves that the sender lives, whatever it speaks. Nothing here knows whether a frame is new
-//! (that is the member's part), and nothing here can panic (PROTOCOL P1 to P7).
+//! (that is the part of `member`), and nothing here can panic (PROTOCOL P-1 to P-7, P-13, P-16).
 
 use core::fmt;
 

@@ -1,6 +1,6 @@
 //! Why bytes from a link were not used: a closed list with fixed numbers, so that it can be counted.
 //!
-//! A refused frame changes one counter here, nothing else (PROTOCOL P14).
+//! A refused frame changes one counter here, nothing else (PROTOCOL P-14).
 
 /// Why bytes from a link were not used. The numbers are fixed: they appear in status output and in recordings.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -35,9 +35,9 @@ pub enum Rejection {
     Addressee = 13,
     /// 14: the sender says it sent this on another link than the one it came by.
     Link = 14,
-    /// 15: a sequence number not newer than the newest known (P20).
+    /// 15: a sequence number not newer than the newest known (P-20).
     Stale = 15,
-    /// 16: another life of the sender that has not proved itself yet (P21).
+    /// 16: another life of the sender that has not proved itself yet (P-21).
     UnprovedLife = 16,
 }
 

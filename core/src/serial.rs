@@ -2,7 +2,7 @@
 //!
 //! Model: 0x00 never occurs inside an encoded frame, so whatever a line carries, the next 0x00 is a boundary.
 //! Noise costs at most the frame it is in. The decoder keeps one frame, never more, and skips a stretch that is
-//! longer than any frame until the next boundary (PROTOCOL P23 to P27).
+//! longer than any frame until the next boundary (PROTOCOL P-23 to P-27).
 
 use embedded_io::Read;
 
