@@ -90,13 +90,6 @@ impl Span {
     pub const fn half(self) -> Self {
         Self(self.0 >> 1)
     }
-
-    /// In tenths of a second, rounded down, at most 255 (25.5 s or more).
-    #[must_use]
-    pub fn as_tenths(self) -> u8 {
-        let tenths = self.0.checked_div(100).unwrap_or(0);
-        u8::try_from(tenths).unwrap_or(u8::MAX)
-    }
 }
 
 impl fmt::Display for Span {

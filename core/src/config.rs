@@ -1,0 +1,172 @@
+//! What the core must know of the configuration, with every timing relation checked.
+
+use core::fmt;
+
+use heapless::Vec;
+
+use crate::id::{ClusterId, GROUPS_MAX, LINKS_MAX, NodeId, RESOURCES_MAX};
+use crate::time::Span;
+
+/// Most ping nodes.
+pub const PINGS_MAX: usize = 16;
+/// Longest deadtime: a silence longer than about two minutes can't be told on the wire.
+pub const DEADTIME_MAX: Span = Span::from_secs(240);
+
+/// How the core treats one resource; what it is, only the host knows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// Touches data (DRBD, file system, containers): a stop that fails ends in a reset.
+    Data,
+    /// A failed stop is told, nothing more.
+    Plain,
+    /// A notice: never fails, never probed, never delays.
+    Notice,
+}
+
+/// One resource group, before it is checked.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct GroupDraft {
+    /// The node that is to run it.
+    pub preferred: NodeId,
+    /// Its resources in start order.
+    pub resources: Vec<Kind, RESOURCES_MAX>,
+}
+
+/// The configuration before it is checked.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Draft {
+    /// This node, 0 or 1.
+    pub me: NodeId,
+    /// The cluster's name on the wire.
+    pub cluster: ClusterId,
+    /// Number of links, 1 to 16.
+    pub links: u8,
+    /// Number of ping nodes, 0 to 16. Any makes the protection row "ping".
+    pub pings: u8,
+    /// Interval of heartbeats and pings.
+    pub keepalive: Span,
+    /// Silence after which a link or the peer is called late.
+    pub warntime: Span,
+    /// Silence after which the peer is dead.
+    pub deadtime: Span,
+    /// Silence after which a ping node is dead.
+    pub deadping: Span,
+    /// From the first usable link: how long to wait for a peer never heard.
+    pub initdead: Span,
+    /// What an isolated active node gives itself to stop before the peer's deadtime ends.
+    pub stop_budget: Span,
+    /// Give a group back to its preferred node.
+    pub auto_failback: bool,
+    /// Hand over when the peer sees more ping nodes.
+    pub ipfail: bool,
+    /// May this node reset itself when a data resource won't stop?
+    pub last_resort: bool,
+    /// The groups, in the order of `haresources`.
+    pub groups: Vec<GroupDraft, GROUPS_MAX>,
+    /// Digest of what `haresources` means.
+    pub resources_digest: [u8; 4],
+    /// Digest of the timing directives.
+    pub timings_digest: [u8; 4],
+}
+
+/// A checked configuration.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Config(Draft);
+
+/// Which relation is broken, with both numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ConfigError {
+    /// The node is neither 0 nor 1.
+    Node(u8),
+    /// No link, or more than 16.
+    Links(u8),
+    /// More than 16 ping nodes.
+    Pings(u8),
+    /// A group without resources, or whose preferred node is neither 0 nor 1.
+    Group(usize),
+    /// `left` must be shorter than `right`.
+    NotShorter {
+        /// Name of the time that must be shorter.
+        left: &'static str,
+        /// Its value.
+        shorter: Span,
+        /// Name of the time that must be longer.
+        right: &'static str,
+        /// Its value.
+        longer: Span,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node(n) => write!(f, "node number {n}: only 0 and 1 exist"),
+            Self::Links(n) => write!(f, "{n} links: 1 to {LINKS_MAX} are possible"),
+            Self::Pings(n) => write!(f, "{n} ping nodes: at most {PINGS_MAX} are possible"),
+            Self::Group(n) => write!(f, "group {n} has no resource or no such preferred node"),
+            Self::NotShorter { left, shorter, right, longer } => {
+                write!(f, "{left} ({shorter}) must be shorter than {right} ({longer})")
+            }
+        }
+    }
+}
+
+impl Config {
+    /// Checks every relation; the first broken one is returned.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn new(draft: Draft) -> Result<Self, ConfigError> {
+        if draft.me.0 > 1 {
+            return Err(ConfigError::Node(draft.me.0));
+        }
+        if draft.links == 0 || usize::from(draft.links) > LINKS_MAX {
+            return Err(ConfigError::Links(draft.links));
+        }
+        if usize::from(draft.pings) > PINGS_MAX {
+            return Err(ConfigError::Pings(draft.pings));
+        }
+        let bad = draft.groups.iter().position(|g| g.resources.is_empty() || g.preferred.0 > 1);
+        if let Some(group) = bad {
+            return Err(ConfigError::Group(group));
+        }
+        let next = Span::from_millis(1);
+        let twice = draft.keepalive.times(2);
+        for (left, shorter, right, longer) in [
+            ("0", Span::ZERO, "keepalive", draft.keepalive),
+            ("keepalive", draft.keepalive, "warntime", draft.warntime),
+            ("warntime", draft.warntime, "deadtime", draft.deadtime),
+            ("twice the keepalive", twice, "deadtime", draft.deadtime),
+            ("twice the keepalive", twice, "deadping", draft.deadping),
+            ("deadtime", draft.deadtime, "initdead and 1 ms", draft.initdead.plus(next)),
+            ("deadtime", draft.deadtime, "the longest deadtime", DEADTIME_MAX.plus(next)),
+            ("stop-budget", draft.stop_budget, "deadtime", draft.deadtime),
+        ] {
+            if shorter >= longer {
+                return Err(ConfigError::NotShorter { left, shorter, right, longer });
+            }
+        }
+        Ok(Self(draft))
+    }
+
+    /// Silence after which an active node that is isolated or unheard gives up: early enough to stop
+    /// before the peer's deadtime ends (LEASE T10), never below two keepalives.
+    #[must_use]
+    pub fn give_up(&self, deadtime: Span) -> Span {
+        let spare = self.stop_budget.plus(self.keepalive.times(2));
+        deadtime.minus(spare).max(self.keepalive.times(2))
+    }
+
+    /// A jump of the clock by more than this is a sleep (DESIGN section 5).
+    #[must_use]
+    pub fn stall(&self) -> Span {
+        self.deadtime.half().max(self.keepalive.times(2))
+    }
+}
+
+impl core::ops::Deref for Config {
+    type Target = Draft;
+    fn deref(&self) -> &Draft {
+        &self.0
+    }
+}

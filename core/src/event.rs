@@ -1,0 +1,125 @@
+//! What the core is told.
+
+use crate::id::{ClientId, EffectId, GroupId, LinkId};
+use crate::message::{Drbd, REASON_MAX};
+use crate::rejection::Rejection;
+use crate::time::{Instant, Span};
+
+/// One thing that happened. `Cluster::handle` never fails on any of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Event<'a> {
+    /// Only time has passed.
+    Tick,
+    /// A frame came in, without its serial framing.
+    Received {
+        /// The link it came over.
+        link: LinkId,
+        /// The frame.
+        bytes: &'a [u8],
+    },
+    /// Bytes that were no frame came in: noise on the line, or a datagram too long.
+    Rejected {
+        /// The link they came over.
+        link: LinkId,
+        /// Why they were no frame.
+        rejection: Rejection,
+    },
+    /// A link can be written to.
+    Opened {
+        /// Which.
+        link: LinkId,
+    },
+    /// A link was lost (interface gone, line hung up); the host goes on trying.
+    Closed {
+        /// Which.
+        link: LinkId,
+    },
+    /// A ping node answered.
+    PingReply {
+        /// Its place in `ha.cf`.
+        ping: u8,
+        /// When the echo request that it answered was sent.
+        sent: Instant,
+    },
+    /// DRBD of a group was observed.
+    Drbd {
+        /// The group.
+        group: GroupId,
+        /// What was seen.
+        state: Drbd,
+    },
+    /// An effect ended.
+    Done {
+        /// Which.
+        effect: EffectId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// The child that was `Stuck` is gone at last.
+    Unstuck {
+        /// Its group.
+        group: GroupId,
+    },
+    /// The durable state was written, or could not be.
+    Stored {
+        /// The version that `Output::Store` carried.
+        version: u32,
+        /// Whether it is on disk.
+        ok: bool,
+    },
+    /// An admin wants something.
+    Request {
+        /// Who gets the answer.
+        client: ClientId,
+        /// What.
+        command: Command,
+    },
+}
+
+/// How an effect ended. Every effect ends in exactly one of these.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Outcome {
+    /// Start, stop: done and verified. Probe: it runs.
+    Done,
+    /// Start: the service is up, parts of it (containers) are missing. Probe: it runs, degraded.
+    Degraded,
+    /// Probe: it does not run.
+    NotRunning,
+    /// Probe: it runs in part, or it can't be told.
+    Partial,
+    /// Not done.
+    Failed,
+    /// Killed at its deadline.
+    TimedOut,
+    /// Can't be done now and may be later: DRBD says the peer is Primary.
+    Blocked,
+    /// This node can't run it: not installed, not configured, wrong kernel.
+    Unfit,
+    /// Not done, and its child can't be killed.
+    Stuck,
+}
+
+/// What an admin can ask of the core.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Command {
+    /// Hand every group that is active here to the other node.
+    Standby,
+    /// Take every group that is active on the other node.
+    Takeover,
+    /// No decisions on both nodes.
+    Hold {
+        /// For how long; `None`: until `Resume`.
+        span: Option<Span>,
+        /// Why.
+        reason: heapless::String<REASON_MAX>,
+    },
+    /// Decide again.
+    Resume,
+    /// Forget that a group's start failed.
+    Clear {
+        /// Which.
+        group: GroupId,
+    },
+    /// Orderly stop of this node: hand over, then `Output::Exit`.
+    Stop,
+}

@@ -1,0 +1,281 @@
+//! The peer: which of its lives is believed, what it last said, and how long it has been silent.
+//!
+//! Belief (LEASE F1, F2): a frame of the known life is believed if its number is the highest yet. A frame of
+//! another life is believed only if it echoes *our* present life with a number above the one our frames had
+//! when we last believed the known life; after our own start any echo of our life is enough. What is not
+//! believed changes counters and what we echo, nothing else, so a recording of an earlier life has no effect.
+
+use heapless::Vec;
+
+use crate::id::{BootId, GROUPS_MAX, Sequence};
+use crate::message::{Detail, Echo, GroupReport, Head, Message};
+use crate::time::{Instant, Span};
+
+/// Unproved lives that are echoed in turn, so that the real one among them can prove itself.
+const CANDIDATES: usize = 3;
+
+/// The peer as its silence shows it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum MemberState {
+    /// Never heard in our life.
+    Awaited,
+    /// Never heard within `initdead`.
+    NeverHeard,
+    /// Heard.
+    Alive,
+    /// Silent for `warntime`.
+    Late,
+    /// Silent for `deadtime`.
+    Dead,
+    /// Said that it stopped, and that it runs nothing.
+    Left,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Belief {
+    /// New word of the life we know.
+    Known,
+    /// A new life proved itself.
+    NewLife,
+    /// A life that has proved nothing yet.
+    Unproved,
+    /// Nothing new: a copy over another link, a duplicate or a replay.
+    Old,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Life {
+    boot: BootId,
+    highest: Sequence,
+    /// Our newest frame's number when this life was last believed.
+    floor: Sequence,
+}
+
+/// The peer.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Member {
+    state: MemberState,
+    life: Option<Life>,
+    candidates: Vec<(Echo, Instant), CANDIDATES>,
+    turn: usize,
+    heard: Option<Instant>,
+    /// Silence is counted from here.
+    count_from: Instant,
+    /// Our newest frame that it echoed in its present life.
+    echoed: Sequence,
+    head: Option<Head>,
+    groups: Vec<GroupReport, GROUPS_MAX>,
+    detail: Option<Detail>,
+    /// When a message we can't read last came, and its version.
+    newer: Option<(Instant, u8)>,
+}
+
+impl Member {
+    /// A peer not heard yet.
+    #[must_use]
+    pub const fn new(now: Instant) -> Self {
+        Self {
+            state: MemberState::Awaited,
+            life: None,
+            candidates: Vec::new(),
+            turn: 0,
+            heard: None,
+            count_from: now,
+            echoed: Sequence(0),
+            head: None,
+            groups: Vec::new(),
+            detail: None,
+            newer: None,
+        }
+    }
+
+    /// Its state.
+    #[must_use]
+    pub const fn state(&self) -> MemberState {
+        self.state
+    }
+
+    /// Heard within `deadtime` and not gone.
+    #[must_use]
+    pub const fn is_alive(&self) -> bool {
+        matches!(self.state, MemberState::Alive | MemberState::Late)
+    }
+
+    /// When it was last believed.
+    #[must_use]
+    pub const fn heard(&self) -> Option<Instant> {
+        self.heard
+    }
+
+    /// Our newest frame that it is known to have heard.
+    #[must_use]
+    pub const fn echoed(&self) -> Sequence {
+        self.echoed
+    }
+
+    /// What it last said of itself.
+    #[must_use]
+    pub const fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
+    /// What it last said of one group.
+    #[must_use]
+    pub fn group(&self, group: usize) -> Option<&GroupReport> {
+        self.groups.get(group)
+    }
+
+    /// What it said in detail.
+    #[must_use]
+    pub const fn detail(&self) -> Option<&Detail> {
+        self.detail.as_ref()
+    }
+
+    /// The life we believe.
+    #[must_use]
+    pub fn boot(&self) -> Option<BootId> {
+        self.life.map(|life| life.boot)
+    }
+
+    /// Whether it was lately heard with messages we can't read.
+    #[must_use]
+    pub fn newer(&self, now: Instant, dead: Span) -> Option<u8> {
+        self.newer.filter(|(at, _)| now.since(*at) < dead).map(|(_, version)| version)
+    }
+
+    /// What our next frame echoes: the known life and, in turn, those that try to prove themselves.
+    pub fn echo(&mut self, now: Instant, forget: Span) -> Echo {
+        self.candidates.retain(|(_, at)| now.since(*at) < forget);
+        let known = self.life.map(|life| Echo { boot: life.boot, sequence: life.highest });
+        let slots = self.candidates.len().saturating_add(usize::from(known.is_some()));
+        self.turn = self.turn.wrapping_add(1).checked_rem(slots).unwrap_or(0);
+        self.candidates.get(self.turn).map(|(echo, _)| *echo).or(known).unwrap_or(Echo::NOBODY)
+    }
+
+    /// Judges an authentic frame. `echo` is what it echoes, if it can be read at all.
+    pub fn judge(
+        &mut self,
+        now: Instant,
+        (boot, sequence): (BootId, Sequence),
+        echo: Option<Echo>,
+        (me, mine): (BootId, Sequence),
+    ) -> Belief {
+        if let Some(life) = self.life.as_mut().filter(|life| life.boot == boot) {
+            if sequence <= life.highest {
+                return Belief::Old;
+            }
+            life.highest = sequence;
+            life.floor = mine;
+            self.heard = Some(now);
+            self.count_from = now;
+            return Belief::Known;
+        }
+        let floor = self.life.map_or(Sequence(0), |life| life.floor);
+        if echo.is_some_and(|echo| echo.boot == me && echo.sequence > floor && echo.sequence <= mine) {
+            self.life = Some(Life { boot, highest: sequence, floor: mine });
+            self.candidates.clear();
+            self.echoed = Sequence(0);
+            self.detail = None;
+            self.heard = Some(now);
+            self.count_from = now;
+            return Belief::NewLife;
+        }
+        self.consider(now, Echo { boot, sequence });
+        Belief::Unproved
+    }
+
+    fn consider(&mut self, now: Instant, echo: Echo) {
+        if let Some(seen) = self.candidates.iter_mut().find(|(seen, _)| seen.boot == echo.boot) {
+            if echo.sequence > seen.0.sequence {
+                *seen = (echo, now);
+            }
+            return;
+        }
+        if self.candidates.is_full() {
+            self.candidates.remove(0);
+        }
+        // there is room: one was just removed if there was none
+        drop(self.candidates.push((echo, now)));
+    }
+
+    /// Whether a frame of this life would be news (a life that proved nothing is answered early once).
+    #[must_use]
+    pub fn is_new_candidate(&self, boot: BootId) -> bool {
+        self.boot() != Some(boot) && !self.candidates.iter().any(|(echo, _)| echo.boot == boot)
+    }
+
+    /// Takes over what a believed frame says. True if the other node's groups or bits changed.
+    pub fn listen(&mut self, message: Message, me: BootId) -> bool {
+        if message.head.echo.boot == me {
+            self.echoed = self.echoed.max(message.head.echo.sequence);
+        }
+        let same = self.groups == message.groups
+            && self.head.is_some_and(|head| head.bits == message.head.bits)
+            && (message.detail.is_none() || message.detail == self.detail);
+        self.head = Some(message.head);
+        self.groups = message.groups;
+        if message.detail.is_some() {
+            self.detail = message.detail;
+        }
+        self.newer = None;
+        !same
+    }
+
+    /// A believed or unproved frame can't be read: it speaks newer.
+    pub fn cannot_read(&mut self, now: Instant, version: u8) {
+        self.newer = Some((now, version));
+    }
+
+    /// Silence counts from here on: we slept, or were cut off ourselves.
+    pub fn count_afresh(&mut self, now: Instant) {
+        self.count_from = now;
+    }
+
+    /// Silence that counts so far.
+    #[must_use]
+    pub fn silence(&self, now: Instant) -> Span {
+        now.since(self.count_from)
+    }
+
+    /// It said it is stopping and runs nothing.
+    pub fn leave(&mut self) {
+        self.state = MemberState::Left;
+    }
+
+    /// The state that the silence calls for; `Some` if it changed. `init`: when `initdead` ends, if it runs.
+    pub fn settle(&mut self, now: Instant, warn: Span, dead: Span, init: Option<Instant>) -> Option<MemberState> {
+        let silence = self.silence(now);
+        let next = match (self.heard, self.state) {
+            (None, _) if init.is_some_and(|end| now >= end) => MemberState::NeverHeard,
+            (None, _) => MemberState::Awaited,
+            (Some(_), MemberState::Left) => MemberState::Left,
+            // dead until heard: a count begun afresh does not raise the dead
+            (Some(heard), MemberState::Dead) if self.count_from > heard || silence >= dead => MemberState::Dead,
+            (Some(_), _) if silence < warn => MemberState::Alive,
+            (Some(_), _) if silence < dead => MemberState::Late,
+            (Some(_), _) => MemberState::Dead,
+        };
+        let changed = next != self.state;
+        self.state = next;
+        changed.then_some(next)
+    }
+
+    /// It is heard again after having left.
+    pub fn returned(&mut self) {
+        if self.state == MemberState::Left {
+            self.state = MemberState::Alive;
+        }
+    }
+
+    /// The next moment at which silence would change the state.
+    #[must_use]
+    pub fn deadline(&self, warn: Span, dead: Span, init: Option<Instant>) -> Option<Instant> {
+        match self.state {
+            MemberState::Awaited => init,
+            MemberState::Alive => Some(self.count_from.after(warn)),
+            MemberState::Late => Some(self.count_from.after(dead)),
+            MemberState::NeverHeard | MemberState::Dead | MemberState::Left => None,
+        }
+    }
+}

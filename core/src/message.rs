@@ -1,0 +1,457 @@
+//! What the nodes tell each other, and its bytes.
+//!
+//! A body is a postcard message followed by one group report per resource group, in the order of `haresources`,
+//! up to the end of the body (PROTOCOL P5). Variants are only ever appended and never change their fields:
+//! postcard does not describe itself.
+//!
+//! Level-triggered: every heartbeat says everything that is decided upon; losing one loses nothing.
+
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{BootId, GROUPS_MAX, Sequence, Tenure};
+use crate::time::Span;
+
+/// Longest reason of a hold, in bytes of UTF-8.
+pub const REASON_MAX: usize = 32;
+
+/// The receiver's newest frame, as the sender knows it: proof that the sender hears this life (LEASE F2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Echo {
+    /// The life that is echoed; all zero when none is known.
+    pub boot: BootId,
+    /// Its newest authentic frame.
+    pub sequence: Sequence,
+}
+
+impl Echo {
+    /// Nobody heard yet.
+    pub const NOBODY: Self = Self { boot: BootId([0; 4]), sequence: Sequence(0) };
+}
+
+/// A silence in one byte: tenths of a second below 12.8 s, then whole seconds up to 138 s; 255: longer, or never heard.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Silence(pub u8);
+
+impl Silence {
+    /// Longer than can be said, or for ever.
+    pub const NEVER: Self = Self(255);
+    const STEP: u64 = 12_800;
+
+    /// Rounded down, so that nobody is accused of more silence than there was.
+    #[must_use]
+    pub fn of(span: Option<Span>) -> Self {
+        let Some(ms) = span.map(Span::as_millis) else { return Self::NEVER };
+        let steps = if ms < Self::STEP {
+            ms.checked_div(100).unwrap_or(0)
+        } else {
+            ms.saturating_sub(Self::STEP).checked_div(1000).unwrap_or(0).saturating_add(128)
+        };
+        Self(u8::try_from(steps).unwrap_or(u8::MAX))
+    }
+
+    /// The silence said, `None` for longer than can be said.
+    #[must_use]
+    pub fn span(self) -> Option<Span> {
+        let steps = u64::from(self.0);
+        match self.0 {
+            0..=127 => Some(Span::from_millis(steps.saturating_mul(100))),
+            128..=254 => {
+                Some(Span::from_millis(steps.saturating_sub(128).saturating_mul(1000).saturating_add(Self::STEP)))
+            }
+            255 => None,
+        }
+    }
+}
+
+/// Bits about the node as a whole, and how many ping nodes answer it (the low four bits, 15: so many or more).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct NodeBits(pub u8);
+
+impl NodeBits {
+    const STOPPING: u8 = 0x80;
+    const HELD: u8 = 0x40;
+    const ISOLATED: u8 = 0x20;
+    const PINGS: u8 = 0x0f;
+
+    /// Packs the four facts.
+    #[must_use]
+    pub fn new(stopping: bool, held: bool, isolated: bool, pings: u8) -> Self {
+        let bit = |on: bool, bit: u8| if on { bit } else { 0 };
+        Self(bit(stopping, Self::STOPPING) | bit(held, Self::HELD) | bit(isolated, Self::ISOLATED) | pings.min(15))
+    }
+
+    /// On its way out: it takes nothing and hands over what it has.
+    #[must_use]
+    pub const fn stopping(self) -> bool {
+        self.0 & Self::STOPPING != 0
+    }
+
+    /// An admin said `hold`.
+    #[must_use]
+    pub const fn held(self) -> bool {
+        self.0 & Self::HELD != 0
+    }
+
+    /// It has ping nodes, and none of them answers.
+    #[must_use]
+    pub const fn isolated(self) -> bool {
+        self.0 & Self::ISOLATED != 0
+    }
+
+    /// Ping nodes that answer.
+    #[must_use]
+    pub const fn pings(self) -> u8 {
+        self.0 & Self::PINGS
+    }
+}
+
+/// Where a group stands on a node, as told to the other.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Phase {
+    /// Not known yet: being probed, or found running in part.
+    Probing,
+    /// Nothing runs.
+    Idle,
+    /// Nothing runs; will start unless the other objects.
+    Claiming,
+    /// The first start effect has begun.
+    Starting,
+    /// All of it runs.
+    Active,
+    /// Being stopped.
+    Stopping,
+    /// Nothing runs; the last start failed.
+    Failed,
+    /// A child can't be killed or a stop failed: nobody knows what runs.
+    Stuck,
+}
+
+impl Phase {
+    const fn bits(self) -> u8 {
+        match self {
+            Self::Probing => 0,
+            Self::Idle => 1,
+            Self::Claiming => 2,
+            Self::Starting => 3,
+            Self::Active => 4,
+            Self::Stopping => 5,
+            Self::Failed => 6,
+            Self::Stuck => 7,
+        }
+    }
+
+    const fn from_bits(bits: u8) -> Self {
+        match bits & 7 {
+            0 => Self::Probing,
+            1 => Self::Idle,
+            2 => Self::Claiming,
+            3 => Self::Starting,
+            4 => Self::Active,
+            5 => Self::Stopping,
+            6 => Self::Failed,
+            _ => Self::Stuck,
+        }
+    }
+
+    /// Whether nothing of the group can be running in this phase.
+    #[must_use]
+    pub const fn is_clear(self) -> bool {
+        matches!(self, Self::Idle | Self::Claiming | Self::Failed)
+    }
+}
+
+/// One group in one byte: its phase and five flags.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct GroupBits(pub u8);
+
+/// The five flags of a group report.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "five independent facts of the wire's flag byte")]
+pub struct GroupFlags {
+    /// Would start it if it were its turn.
+    pub able: bool,
+    /// Released it for the other node, which shall start it.
+    pub yielded: bool,
+    /// An admin asked this node to take it over.
+    pub wanted: bool,
+    /// Active, and slept: yields to a newer tenure.
+    pub doubtful: bool,
+    /// Runs, but not all that should (some containers are missing).
+    pub degraded: bool,
+}
+
+impl GroupBits {
+    /// Packs a phase and its flags.
+    #[must_use]
+    pub fn new(phase: Phase, flags: GroupFlags) -> Self {
+        let bit = |on: bool, bit: u8| if on { bit } else { 0 };
+        Self(
+            phase.bits()
+                | bit(flags.able, 0x08)
+                | bit(flags.yielded, 0x10)
+                | bit(flags.wanted, 0x20)
+                | bit(flags.doubtful, 0x40)
+                | bit(flags.degraded, 0x80),
+        )
+    }
+
+    /// The phase.
+    #[must_use]
+    pub const fn phase(self) -> Phase {
+        Phase::from_bits(self.0)
+    }
+
+    /// The flags.
+    #[must_use]
+    pub const fn flags(self) -> GroupFlags {
+        GroupFlags {
+            able: self.0 & 0x08 != 0,
+            yielded: self.0 & 0x10 != 0,
+            wanted: self.0 & 0x20 != 0,
+            doubtful: self.0 & 0x40 != 0,
+            degraded: self.0 & 0x80 != 0,
+        }
+    }
+}
+
+/// A DRBD connection as last observed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Connection {
+    /// No DRBD in this group, or not observed yet.
+    #[default]
+    Unknown,
+    /// Replicating, or resyncing.
+    Connected,
+    /// Waiting for the peer, or losing it.
+    Connecting,
+    /// Given up: split brain or told to. It won't return by itself.
+    StandAlone,
+}
+
+/// A local DRBD disk as last observed; of several volumes the worst.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Disk {
+    /// No DRBD in this group, or not observed yet.
+    #[default]
+    Unknown,
+    /// No usable local disk.
+    Failed,
+    /// In the middle of a resync.
+    Inconsistent,
+    /// Known to be old.
+    Outdated,
+    /// Whole, age unknown.
+    Consistent,
+    /// Current, as far as DRBD knows.
+    UpToDate,
+}
+
+/// DRBD of one group as last observed, in one byte on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Drbd {
+    /// The connection to the peer.
+    pub connection: Connection,
+    /// The local disk.
+    pub disk: Disk,
+    /// This node is Primary.
+    pub primary: bool,
+    /// I/O is frozen.
+    pub suspended: bool,
+}
+
+impl Drbd {
+    /// Packed: connection in bits 0-1, disk in 2-4, primary 5, suspended 6.
+    #[must_use]
+    pub const fn pack(self) -> u8 {
+        let connection = match self.connection {
+            Connection::Unknown => 0,
+            Connection::Connected => 1,
+            Connection::Connecting => 2,
+            Connection::StandAlone => 3,
+        };
+        let disk = match self.disk {
+            Disk::Unknown => 0,
+            Disk::Failed => 1,
+            Disk::Inconsistent => 2,
+            Disk::Outdated => 3,
+            Disk::Consistent => 4,
+            Disk::UpToDate => 5,
+        };
+        let primary = if self.primary { 0x20 } else { 0 };
+        let suspended = if self.suspended { 0x40 } else { 0 };
+        connection | (disk << 2) | primary | suspended
+    }
+
+    /// The reverse of `pack`; an unknown disk value of a later release reads as unknown.
+    #[must_use]
+    pub const fn unpack(byte: u8) -> Self {
+        let connection = match byte & 3 {
+            0 => Connection::Unknown,
+            1 => Connection::Connected,
+            2 => Connection::Connecting,
+            _ => Connection::StandAlone,
+        };
+        let disk = match (byte >> 2) & 7 {
+            1 => Disk::Failed,
+            2 => Disk::Inconsistent,
+            3 => Disk::Outdated,
+            4 => Disk::Consistent,
+            5 => Disk::UpToDate,
+            _ => Disk::Unknown,
+        };
+        Self { connection, disk, primary: byte & 0x20 != 0, suspended: byte & 0x40 != 0 }
+    }
+}
+
+/// One group as its node sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct GroupReport {
+    /// While it runs here: the tenure of this run. Else the highest tenure known.
+    pub tenure: Tenure,
+    /// Phase and flags.
+    pub bits: GroupBits,
+    /// DRBD, packed.
+    pub drbd: u8,
+}
+
+/// What every heartbeat says about its sender.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Head {
+    /// The addressee's newest frame.
+    pub echo: Echo,
+    /// How long ago the sender last believed the addressee, over any link.
+    pub heard: Silence,
+    /// How long ago it heard the addressee over the link this heartbeat goes out on.
+    pub heard_here: Silence,
+    /// The node as a whole.
+    pub bits: NodeBits,
+}
+
+/// A hold as both nodes keep it: the higher epoch counts.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Hold {
+    /// Grows with every `hold` and `resume` on either node.
+    pub epoch: u32,
+    /// Whether decisions are held.
+    pub held: bool,
+    /// Seconds left, 0: until `resume`.
+    pub seconds: u32,
+    /// Who holds and why, as the admin wrote it.
+    pub reason: heapless::String<REASON_MAX>,
+}
+
+/// What is said only while the other has not confirmed it: it rarely changes.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct Detail {
+    /// Newest protocol version the sender speaks.
+    pub newest: u8,
+    /// Digest of what `haresources` means.
+    pub resources: [u8; 4],
+    /// Digest of the timing directives.
+    pub timings: [u8; 4],
+    /// The sender's deadtime in milliseconds: the longer of both counts.
+    pub deadtime: u32,
+    /// The hold as the sender knows it.
+    pub hold: Hold,
+}
+
+/// Everything a node can say. Only ever append variants.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+enum Wire {
+    Heartbeat(Head),
+    Report(Head, Detail),
+}
+
+/// A message of the present version.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Message {
+    /// In every heartbeat.
+    pub head: Head,
+    /// While the other has not confirmed it.
+    pub detail: Option<Detail>,
+    /// One report per group, in the order of `haresources`.
+    pub groups: Vec<GroupReport, GROUPS_MAX>,
+}
+
+impl Message {
+    /// Writes the body; `None` if `out` is too short.
+    #[must_use]
+    pub fn encode<'b>(&self, out: &'b mut [u8]) -> Option<&'b [u8]> {
+        let wire = match &self.detail {
+            None => Wire::Heartbeat(self.head),
+            Some(detail) => Wire::Report(self.head, detail.clone()),
+        };
+        let size = out.len();
+        let mut left = size.checked_sub(postcard::to_slice(&wire, out).ok()?.len())?;
+        for group in &self.groups {
+            let rest = out.get_mut(size.checked_sub(left)?..)?;
+            left = left.checked_sub(postcard::to_slice(group, rest).ok()?.len())?;
+        }
+        out.get(..size.checked_sub(left)?)
+    }
+
+    /// Reads a body. `None`: a message this release does not know; its sender lives all the same.
+    #[must_use]
+    pub fn decode(body: &[u8]) -> Option<Self> {
+        let (wire, mut rest) = postcard::take_from_bytes::<Wire>(body).ok()?;
+        let (head, detail) = match wire {
+            Wire::Heartbeat(head) => (head, None),
+            Wire::Report(head, detail) => (head, Some(detail)),
+        };
+        let mut groups = Vec::new();
+        while !rest.is_empty() && !groups.is_full() {
+            let (group, after) = postcard::take_from_bytes::<GroupReport>(rest).ok()?;
+            groups.push(group).ok()?;
+            rest = after;
+        }
+        rest.is_empty().then_some(Self { head, detail, groups })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_monotone_and_never_exaggerates() {
+        let mut last = Silence(0);
+        for ms in (0..200_000).step_by(37) {
+            let said = Silence::of(Some(Span::from_millis(ms)));
+            assert!(said >= last);
+            if let Some(span) = said.span() {
+                assert!(span.as_millis() <= ms);
+            }
+            last = said;
+        }
+        assert_eq!(Silence::of(None), Silence::NEVER);
+        assert_eq!(last, Silence::NEVER);
+    }
+
+    #[test]
+    fn drbd_survives_its_byte() {
+        for byte in 0..=u8::MAX {
+            let drbd = Drbd::unpack(byte);
+            assert_eq!(Drbd::unpack(drbd.pack()), drbd);
+        }
+    }
+
+    #[test]
+    fn steady_heartbeat_fits_sixteen_bytes() {
+        let message = Message {
+            head: Head {
+                echo: Echo { boot: BootId([255; 4]), sequence: Sequence((1 << 28) - 1) },
+                heard: Silence(1),
+                heard_here: Silence(1),
+                bits: NodeBits::new(false, false, false, 2),
+            },
+            detail: None,
+            groups: Vec::from_slice(&[GroupReport { tenure: Tenure(16_383), bits: GroupBits(0xff), drbd: 0x7f }])
+                .unwrap(),
+        };
+        let mut out = [0; 128];
+        let body = message.encode(&mut out).unwrap();
+        assert_eq!(body.len(), 16);
+        assert_eq!(Message::decode(body).unwrap(), message);
+    }
+}

@@ -1,0 +1,102 @@
+//! The core's only log: typed, bounded, told once each.
+
+use crate::decide::Why;
+use crate::event::Outcome;
+use crate::id::{GroupId, LinkId};
+use crate::message::Phase;
+use crate::output::Op;
+use crate::time::Span;
+
+/// Something worth a log line.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Notice {
+    /// The peer is heard over this link, for the first time or again.
+    LinkUp(LinkId),
+    /// Nothing came over this link for `warntime`.
+    LinkLate(LinkId, Span),
+    /// Nothing came over this link for `deadtime`.
+    LinkDead(LinkId, Span),
+    /// Frames on this link carry another link's number: the media lines differ in order.
+    LinkNumberDiffers(LinkId),
+    /// The peer is heard; `restarted`: in a new life.
+    PeerAlive {
+        /// It had been heard in an earlier life.
+        restarted: bool,
+    },
+    /// The peer was late by this much and is heard again.
+    PeerLate(Span),
+    /// The peer is dead: silent for this long.
+    PeerDead(Span),
+    /// The peer was never heard within `initdead`.
+    PeerNeverHeard,
+    /// The peer stopped in order and runs nothing.
+    PeerLeft,
+    /// The peer speaks this newer version.
+    PeerNewer(u8),
+    /// Frames of the peer's name carry a key we don't have.
+    ForeignKey,
+    /// The peer still runs Linux-HA Heartbeat.
+    ForeignHeartbeat,
+    /// Another node uses this node's name.
+    NameTwice,
+    /// This ping node does not answer any more.
+    PingDead(u8),
+    /// This ping node answers.
+    PingUp(u8),
+    /// No ping node and no peer is heard: this node is the lonely one.
+    Isolated,
+    /// No longer isolated.
+    NotIsolated,
+    /// The peer says that it does not hear this node.
+    Unheard(Span),
+    /// This node stood still for so long.
+    Slept(Span),
+    /// `haresources` differs between the nodes: groups stay where they are.
+    ResourcesDiffer,
+    /// The timing directives differ: the longer deadtime counts.
+    TimingsDiffer,
+    /// A group changed its phase.
+    Phase {
+        /// The group.
+        group: GroupId,
+        /// Its new phase.
+        phase: Phase,
+        /// Why.
+        why: Why,
+    },
+    /// A group waits for a person or for a condition.
+    Holding {
+        /// The group.
+        group: GroupId,
+        /// For what.
+        why: Why,
+    },
+    /// A step ended.
+    Step {
+        /// The group.
+        group: GroupId,
+        /// The resource's place.
+        resource: u8,
+        /// What was done.
+        op: Op,
+        /// How it ended.
+        outcome: Outcome,
+        /// How long it took.
+        took: Span,
+    },
+    /// Both nodes have the group active.
+    TwoActive {
+        /// The group.
+        group: GroupId,
+        /// This node yields.
+        yields: bool,
+    },
+    /// A hold began.
+    HoldBegan,
+    /// A hold ended.
+    HoldEnded,
+    /// The durable state could not be written; takeovers wait for it.
+    StoreFailed,
+    /// So many notices were lost for want of room.
+    Lost(u16),
+}

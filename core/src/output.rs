@@ -1,0 +1,181 @@
+//! What the core wants done.
+
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::decide::Why;
+use crate::id::{ClientId, EffectId, GROUPS_MAX, GroupId, LinkId, Tenure};
+use crate::message::Hold;
+use crate::notice::Notice;
+use crate::time::Instant;
+
+/// Longest encoding of the durable state.
+pub const DURABLE_MAX: usize = 256;
+
+/// One thing to do. Poll until [`Output::Wait`], then wait.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Output<'b> {
+    /// Send this frame over that link now, or drop it: never later.
+    Send {
+        /// The link.
+        link: LinkId,
+        /// The frame, without serial framing.
+        bytes: &'b [u8],
+    },
+    /// Begin this effect; end it with one `Event::Done`.
+    Start(Effect),
+    /// Kill that effect's child; its `Done` is still owed.
+    Abandon(EffectId),
+    /// Write the durable state to disk, off the heartbeat path; answer with `Event::Stored`.
+    Store {
+        /// To be given back.
+        version: u32,
+        /// What to write.
+        bytes: &'b [u8],
+    },
+    /// Tell a client the end of its request.
+    Reply {
+        /// Who asked.
+        client: ClientId,
+        /// The end.
+        answer: Answer,
+    },
+    /// Something worth a log line.
+    Notice(Notice),
+    /// Reset this machine at once: a data resource won't stop and the peer is to take over.
+    FenceSelf {
+        /// The group that won't stop.
+        group: GroupId,
+    },
+    /// The orderly stop is done.
+    Exit,
+    /// Nothing more to do before `until`, unless something happens.
+    Wait {
+        /// When to come back at the latest.
+        until: Instant,
+        /// For what.
+        why: Reason,
+    },
+}
+
+/// Why the next wake-up exists.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Reason {
+    /// A heartbeat is due.
+    Heartbeat,
+    /// A silence would then be long enough to be told or acted upon.
+    Silence,
+    /// A pause before another try ends.
+    Retry,
+    /// A request would then be too old.
+    Request,
+    /// A hold would then expire.
+    Hold,
+}
+
+/// One step of a group.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Effect {
+    /// Its number, never used twice in a life.
+    pub id: EffectId,
+    /// Its group.
+    pub group: GroupId,
+    /// The resource's place in the group, from 0.
+    pub resource: u8,
+    /// What to do with it.
+    pub op: Op,
+}
+
+/// What can be done with a resource.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Op {
+    /// See whether it runs; change nothing.
+    Probe,
+    /// Start it.
+    Start,
+    /// Stop it.
+    Stop,
+}
+
+/// The end of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Answer {
+    /// What was asked is so.
+    Done,
+    /// Nothing was touched.
+    Refused(Refusal),
+    /// The other node could not start the group; it runs here again.
+    CameBack,
+    /// It was begun and did not end well: see the group's state.
+    Failed(Why),
+}
+
+/// Why a request was refused before anything was touched.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Refusal {
+    /// Nothing is active on the node that should give.
+    NothingActive,
+    /// It is active here already.
+    AlreadyActive,
+    /// The peer is not heard.
+    PeerNotHeard,
+    /// The peer says it can't run the group.
+    PeerUnable,
+    /// The peer did not answer in time.
+    NoAnswer,
+    /// This node can't run the group.
+    Unable(Why),
+    /// Another request is under way, or a group is changing.
+    Busy,
+    /// A hold is in force.
+    Held,
+    /// This node or the peer is stopping.
+    Stopping,
+    /// There is no such group.
+    NoSuchGroup,
+    /// `haresources` differs between the nodes.
+    Differs,
+}
+
+/// What a node knows of one group after a restart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct GroupDurable {
+    /// Tenure of the newest run on this node.
+    pub run: Tenure,
+    /// Highest tenure seen anywhere.
+    pub known: Tenure,
+    /// The last start here failed.
+    pub failed: bool,
+}
+
+/// What survives a restart, in `/var/lib/ovzha`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Durable {
+    /// The hold.
+    pub hold: Hold,
+    /// The groups, in the order of `haresources`.
+    pub groups: Vec<GroupDurable, GROUPS_MAX>,
+}
+
+impl Durable {
+    /// First byte of the encoding; a later layout gets the next number.
+    const LAYOUT: u8 = 1;
+
+    /// Writes it; `None` if it doesn't fit [`DURABLE_MAX`] bytes, which sixteen groups do.
+    #[must_use]
+    pub fn encode<'b>(&self, out: &'b mut [u8; DURABLE_MAX]) -> Option<&'b [u8]> {
+        let (layout, rest) = out.split_first_mut()?;
+        *layout = Self::LAYOUT;
+        let size = postcard::to_slice(self, rest).ok()?.len().checked_add(1)?;
+        out.get(..size)
+    }
+
+    /// Reads it; `None` for another layout or damage.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        match bytes.split_first() {
+            Some((&Self::LAYOUT, rest)) => postcard::from_bytes(rest).ok(),
+            Some(_) | None => None,
+        }
+    }
+}
