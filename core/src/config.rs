@@ -104,7 +104,12 @@ impl fmt::Display for ConfigError {
             Self::Links(n) => write!(f, "{n} links: 1 to {LINKS_MAX} are possible"),
             Self::Pings(n) => write!(f, "{n} ping nodes: at most {PINGS_MAX} are possible"),
             Self::Group(n) => write!(f, "group {n} has no resource or no such preferred node"),
-            Self::NotShorter { left, shorter, right, longer } => {
+            Self::NotShorter {
+                left,
+                shorter,
+                right,
+                longer,
+            } => {
                 write!(f, "{left} ({shorter}) must be shorter than {right} ({longer})")
             }
         }
@@ -126,7 +131,10 @@ impl Config {
         if usize::from(draft.pings) > PINGS_MAX {
             return Err(ConfigError::Pings(draft.pings));
         }
-        let bad = draft.groups.iter().position(|g| g.resources.is_empty() || g.preferred.0 > 1);
+        let bad = draft
+            .groups
+            .iter()
+            .position(|g| g.resources.is_empty() || g.preferred.0 > 1);
         if let Some(group) = bad {
             return Err(ConfigError::Group(group));
         }
@@ -138,12 +146,27 @@ impl Config {
             ("warntime", draft.warntime, "deadtime", draft.deadtime),
             ("twice the keepalive", twice, "deadtime", draft.deadtime),
             ("twice the keepalive", twice, "deadping", draft.deadping),
-            ("deadtime", draft.deadtime, "initdead and 1 ms", draft.initdead.plus(next)),
-            ("deadtime", draft.deadtime, "the longest deadtime", DEADTIME_MAX.plus(next)),
+            (
+                "deadtime",
+                draft.deadtime,
+                "initdead and 1 ms",
+                draft.initdead.plus(next),
+            ),
+            (
+                "deadtime",
+                draft.deadtime,
+                "the longest deadtime",
+                DEADTIME_MAX.plus(next),
+            ),
             ("stop-budget", draft.stop_budget, "deadtime", draft.deadtime),
         ] {
             if shorter >= longer {
-                return Err(ConfigError::NotShorter { left, shorter, right, longer });
+                return Err(ConfigError::NotShorter {
+                    left,
+                    shorter,
+                    right,
+                    longer,
+                });
             }
         }
         Ok(Self(draft))

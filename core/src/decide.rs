@@ -48,7 +48,10 @@ pub enum Peer {
 
 /// A living peer and the group there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "a row of independent facts, enumerated by the table test")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a row of independent facts, enumerated by the table test"
+)]
 pub struct PeerGroup {
     /// Its phase.
     pub phase: Phase,
@@ -92,7 +95,10 @@ pub enum Attached {
 
 /// Everything the decision about one group depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "a row of independent facts, enumerated by the table test")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a row of independent facts, enumerated by the table test"
+)]
 pub struct View {
     /// The group here.
     pub mine: Mine,
@@ -116,6 +122,8 @@ pub struct View {
     pub attached: Attached,
     /// Who else is out there.
     pub foreign: Foreign,
+    /// Neither the peer nor any ping node was heard for too long: this node is the isolated one.
+    pub lonely: bool,
     /// The peer says it has not heard us for too long.
     pub unheard: bool,
     /// Active, slept, and not yet sure of the peer.
@@ -289,8 +297,7 @@ impl fmt::Display for Why {
 #[must_use]
 pub const fn decide(view: &View) -> Decision {
     match view.mine {
-        Mine::Probing => Decision::Stay(Why::Busy),
-        Mine::Stopping => Decision::Stay(Why::Busy),
+        Mine::Probing | Mine::Stopping => Decision::Stay(Why::Busy),
         Mine::Stuck => Decision::Hold(Why::Stuck),
         Mine::Failed => Decision::Stay(Why::StartFailed),
         Mine::Active => keep(view),
@@ -398,15 +405,14 @@ const fn keep(view: &View) -> Decision {
     if view.doubtful && view.demoted {
         return Decision::Release(Why::Demoted);
     }
+    if view.lonely {
+        return Decision::Release(Why::Isolated);
+    }
     let peer = match view.peer {
         Peer::Alive(peer) => peer,
-        Peer::Awaited | Peer::NeverHeard | Peer::Dead => {
-            return match view.attached {
-                Attached::Isolated => Decision::Release(Why::Isolated),
-                Attached::Unknown | Attached::Proved | Attached::Unproved => Decision::Stay(Why::Running),
-            };
+        Peer::Awaited | Peer::NeverHeard | Peer::Dead | Peer::Newer | Peer::Left => {
+            return Decision::Stay(Why::Running);
         }
-        Peer::Newer | Peer::Left => return Decision::Stay(Why::Running),
     };
     match peer.phase {
         Phase::Starting | Phase::Active => two_active(view, &peer),
@@ -421,13 +427,25 @@ const fn two_active(view: &View, peer: &PeerGroup) -> Decision {
         return Decision::Stay(Why::Running);
     }
     if view.doubtful != peer.flags.doubtful {
-        return if view.doubtful { Decision::Release(Why::Slept) } else { Decision::Stay(Why::Running) };
+        return if view.doubtful {
+            Decision::Release(Why::Slept)
+        } else {
+            Decision::Stay(Why::Running)
+        };
     }
     let isolated = matches!(view.attached, Attached::Isolated);
     if isolated != peer.isolated {
-        return if isolated { Decision::Release(Why::Isolated) } else { Decision::Stay(Why::Running) };
+        return if isolated {
+            Decision::Release(Why::Isolated)
+        } else {
+            Decision::Stay(Why::Running)
+        };
     }
-    if peer.earlier { Decision::Release(Why::EarlierTenure) } else { Decision::Stay(Why::Running) }
+    if peer.earlier {
+        Decision::Release(Why::EarlierTenure)
+    } else {
+        Decision::Stay(Why::Running)
+    }
 }
 
 /// It runs here, nothing runs there, and the peer lives: is it to move?
@@ -455,6 +473,9 @@ const fn go_on(view: &View) -> Decision {
     if view.stopping {
         return Decision::Release(Why::Stopping);
     }
+    if view.lonely {
+        return Decision::Release(Why::Isolated);
+    }
     match view.peer {
         Peer::Alive(peer) => match peer.phase {
             Phase::Starting | Phase::Active => match two_active(view, &peer) {
@@ -469,11 +490,7 @@ const fn go_on(view: &View) -> Decision {
                 }
             }
         },
-        Peer::Awaited | Peer::NeverHeard | Peer::Dead => match view.attached {
-            Attached::Isolated => Decision::Release(Why::Isolated),
-            Attached::Unknown | Attached::Proved | Attached::Unproved => Decision::Acquire(Why::Busy),
-        },
-        Peer::Newer | Peer::Left => Decision::Acquire(Why::Busy),
+        Peer::Awaited | Peer::NeverHeard | Peer::Dead | Peer::Newer | Peer::Left => Decision::Acquire(Why::Busy),
     }
 }
 
@@ -481,7 +498,9 @@ const fn go_on(view: &View) -> Decision {
 const fn complete(view: &View) -> Decision {
     match acquire(view) {
         Decision::Acquire(why) => Decision::Acquire(why),
-        Decision::Stay(Why::AwaitingPeer | Why::AwaitingPing | Why::Held | Why::PeerBusy) => Decision::Stay(Why::Partial),
+        Decision::Stay(Why::AwaitingPeer | Why::AwaitingPing | Why::Held | Why::PeerBusy) => {
+            Decision::Stay(Why::Partial)
+        }
         Decision::Stay(_) | Decision::Hold(_) | Decision::Release(_) => Decision::Release(Why::Partial),
     }
 }

@@ -1,11 +1,42 @@
 //! The heartbeat protocol and the failover decisions of ovzha.
+//!
+//! The core is sans-IO: it is told what happened and when ([`event::Event`]), and says what is to be done
+//! ([`output::Output`]). It knows no socket, path, process or clock, allocates nothing and has no panic path,
+//! so that the daemon, the board and the simulator run the same code.
+//!
+//! ```text
+//! bytes -> frame -> message -> Event -> Cluster (links, member, pings, groups -> View -> decide) -> Output
+//!   ^                                                                                                  |
+//!   +------- Event::Done / Drbd / PingReply / Stored <------- the host: child, socket, disk <----------+
+//! ```
+//!
+//! **The drain contract.** After every [`cluster::Cluster::handle`], call [`cluster::Cluster::poll`] until it
+//! returns [`output::Output::Wait`]; only then wait, at most until the time it names. Outputs are computed from
+//! state, not queued: losing a heartbeat, a notice or a reply leaves the next poll able to make progress.
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod ask;
 pub mod auth;
+pub mod cluster;
+pub mod config;
+pub mod decide;
+pub mod event;
 pub mod frame;
+pub mod group;
 mod hmac;
 pub mod id;
+pub mod link;
+pub mod member;
+pub mod message;
+pub mod notice;
+pub mod output;
+pub mod pings;
+mod queue;
+mod receive;
 pub mod rejection;
 pub mod serial;
+mod settle;
+pub mod snapshot;
+mod speak;
 pub mod time;

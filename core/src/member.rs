@@ -9,6 +9,7 @@ use heapless::Vec;
 
 use crate::id::{BootId, GROUPS_MAX, Sequence};
 use crate::message::{Detail, Echo, GroupReport, Head, Message};
+use crate::queue::pop_front;
 use crate::time::{Instant, Span};
 
 /// Unproved lives that are echoed in turn, so that the real one among them can prove itself.
@@ -141,16 +142,25 @@ impl Member {
     /// Whether it was lately heard with messages we can't read.
     #[must_use]
     pub fn newer(&self, now: Instant, dead: Span) -> Option<u8> {
-        self.newer.filter(|(at, _)| now.since(*at) < dead).map(|(_, version)| version)
+        self.newer
+            .filter(|(at, _)| now.since(*at) < dead)
+            .map(|(_, version)| version)
     }
 
     /// What our next frame echoes: the known life and, in turn, those that try to prove themselves.
     pub fn echo(&mut self, now: Instant, forget: Span) -> Echo {
         self.candidates.retain(|(_, at)| now.since(*at) < forget);
-        let known = self.life.map(|life| Echo { boot: life.boot, sequence: life.highest });
+        let known = self.life.map(|life| Echo {
+            boot: life.boot,
+            sequence: life.highest,
+        });
         let slots = self.candidates.len().saturating_add(usize::from(known.is_some()));
         self.turn = self.turn.wrapping_add(1).checked_rem(slots).unwrap_or(0);
-        self.candidates.get(self.turn).map(|(echo, _)| *echo).or(known).unwrap_or(Echo::NOBODY)
+        self.candidates
+            .get(self.turn)
+            .map(|(echo, _)| *echo)
+            .or(known)
+            .unwrap_or(Echo::NOBODY)
     }
 
     /// Judges an authentic frame. `echo` is what it echoes, if it can be read at all.
@@ -173,7 +183,11 @@ impl Member {
         }
         let floor = self.life.map_or(Sequence(0), |life| life.floor);
         if echo.is_some_and(|echo| echo.boot == me && echo.sequence > floor && echo.sequence <= mine) {
-            self.life = Some(Life { boot, highest: sequence, floor: mine });
+            self.life = Some(Life {
+                boot,
+                highest: sequence,
+                floor: mine,
+            });
             self.candidates.clear();
             self.echoed = Sequence(0);
             self.detail = None;
@@ -193,10 +207,10 @@ impl Member {
             return;
         }
         if self.candidates.is_full() {
-            self.candidates.remove(0);
+            pop_front(&mut self.candidates);
         }
-        // there is room: one was just removed if there was none
-        drop(self.candidates.push((echo, now)));
+        let full = self.candidates.push((echo, now));
+        debug_assert!(full.is_ok(), "one was just removed if there was no room");
     }
 
     /// Whether a frame of this life would be news (a life that proved nothing is answered early once).
@@ -230,6 +244,14 @@ impl Member {
     /// Silence counts from here on: we slept, or were cut off ourselves.
     pub fn count_afresh(&mut self, now: Instant) {
         self.count_from = now;
+    }
+
+    /// We slept: what the silence told before is void, a fresh `deadtime` begins.
+    pub fn woke(&mut self, now: Instant) {
+        self.count_from = now;
+        if self.state == MemberState::Dead {
+            self.state = MemberState::Late;
+        }
     }
 
     /// Silence that counts so far.

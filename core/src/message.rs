@@ -26,7 +26,10 @@ pub struct Echo {
 
 impl Echo {
     /// Nobody heard yet.
-    pub const NOBODY: Self = Self { boot: BootId([0; 4]), sequence: Sequence(0) };
+    pub const NOBODY: Self = Self {
+        boot: BootId([0; 4]),
+        sequence: Sequence(0),
+    };
 }
 
 /// A silence in one byte: tenths of a second below 12.8 s, then whole seconds up to 138 s; 255: longer, or never heard.
@@ -41,11 +44,16 @@ impl Silence {
     /// Rounded down, so that nobody is accused of more silence than there was.
     #[must_use]
     pub fn of(span: Option<Span>) -> Self {
-        let Some(ms) = span.map(Span::as_millis) else { return Self::NEVER };
+        let Some(ms) = span.map(Span::as_millis) else {
+            return Self::NEVER;
+        };
         let steps = if ms < Self::STEP {
             ms.checked_div(100).unwrap_or(0)
         } else {
-            ms.saturating_sub(Self::STEP).checked_div(1000).unwrap_or(0).saturating_add(128)
+            ms.saturating_sub(Self::STEP)
+                .checked_div(1000)
+                .unwrap_or(0)
+                .saturating_add(128)
         };
         Self(u8::try_from(steps).unwrap_or(u8::MAX))
     }
@@ -56,9 +64,12 @@ impl Silence {
         let steps = u64::from(self.0);
         match self.0 {
             0..=127 => Some(Span::from_millis(steps.saturating_mul(100))),
-            128..=254 => {
-                Some(Span::from_millis(steps.saturating_sub(128).saturating_mul(1000).saturating_add(Self::STEP)))
-            }
+            128..=254 => Some(Span::from_millis(
+                steps
+                    .saturating_sub(128)
+                    .saturating_mul(1000)
+                    .saturating_add(Self::STEP),
+            )),
             255 => None,
         }
     }
@@ -167,7 +178,10 @@ pub struct GroupBits(pub u8);
 
 /// The five flags of a group report.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "five independent facts of the wire's flag byte")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "five independent facts of the wire's flag byte"
+)]
 pub struct GroupFlags {
     /// Would start it if it were its turn.
     pub able: bool,
@@ -300,7 +314,12 @@ impl Drbd {
             5 => Disk::UpToDate,
             _ => Disk::Unknown,
         };
-        Self { connection, disk, primary: byte & 0x20 != 0, suspended: byte & 0x40 != 0 }
+        Self {
+            connection,
+            disk,
+            primary: byte & 0x20 != 0,
+            suspended: byte & 0x40 != 0,
+        }
     }
 }
 
@@ -440,14 +459,21 @@ mod tests {
     fn steady_heartbeat_fits_sixteen_bytes() {
         let message = Message {
             head: Head {
-                echo: Echo { boot: BootId([255; 4]), sequence: Sequence((1 << 28) - 1) },
+                echo: Echo {
+                    boot: BootId([255; 4]),
+                    sequence: Sequence((1 << 28) - 1),
+                },
                 heard: Silence(1),
                 heard_here: Silence(1),
                 bits: NodeBits::new(false, false, false, 2),
             },
             detail: None,
-            groups: Vec::from_slice(&[GroupReport { tenure: Tenure(16_383), bits: GroupBits(0xff), drbd: 0x7f }])
-                .unwrap(),
+            groups: Vec::from_slice(&[GroupReport {
+                tenure: Tenure(16_383),
+                bits: GroupBits(0xff),
+                drbd: 0x7f,
+            }])
+            .unwrap(),
         };
         let mut out = [0; 128];
         let body = message.encode(&mut out).unwrap();

@@ -10,7 +10,7 @@ use crate::notice::Notice;
 use crate::time::Instant;
 
 /// Longest encoding of the durable state.
-pub const DURABLE_MAX: usize = 256;
+pub const DURABLE_MAX: usize = crate::frame::FRAME_MAX;
 
 /// One thing to do. Poll until [`Output::Wait`], then wait.
 #[derive(Clone, PartialEq, Eq, Debug)]

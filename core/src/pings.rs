@@ -19,7 +19,12 @@ impl Pings {
     /// `count` ping nodes, none of which has answered.
     #[must_use]
     pub const fn new(count: u8, now: Instant) -> Self {
-        Self { sent: [None; PINGS_MAX], up: [false; PINGS_MAX], count, start: now }
+        Self {
+            sent: [None; PINGS_MAX],
+            up: [false; PINGS_MAX],
+            count,
+            start: now,
+        }
     }
 
     /// Whether any are configured.

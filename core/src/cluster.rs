@@ -1,0 +1,388 @@
+//! The whole of a node's knowledge, and the two doors to it: `handle` and `poll`.
+
+use heapless::Vec;
+
+use crate::ask::{Ask, Leave};
+use crate::auth::Keyring;
+use crate::config::{Config, PINGS_MAX};
+use crate::decide::Why;
+use crate::event::{Command, Event, Outcome};
+use crate::frame::FrameBuf;
+use crate::group::{Group, InFlight, RETRY, Turn};
+use crate::id::{BootId, ClientId, EffectId, GROUPS_MAX, GroupId, LINKS_MAX, LinkId, Sequence};
+use crate::link::Link;
+use crate::member::Member;
+use crate::message::{GroupReport, NodeBits, Silence};
+use crate::notice::Notice;
+use crate::output::{Answer, Durable, Effect, Output, Reason, Refusal};
+use crate::pings::Pings;
+use crate::queue::pop_front;
+use crate::receive::Strangers;
+use crate::rejection::Rejections;
+use crate::time::Instant;
+
+const NOTICES: usize = 32;
+const REPLIES: usize = 8;
+
+const _: () = assert!(PINGS_MAX <= 16, "a heartbeat counts ping nodes in four bits");
+
+/// One node's view of the pair. `Clone`, `Eq` and `Hash`, so that simulators copy it and checkers hash it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Cluster {
+    pub(crate) config: Config,
+    pub(crate) keyring: Keyring,
+    pub(crate) boot: BootId,
+    /// Number of our newest frame.
+    pub(crate) sequence: Sequence,
+    pub(crate) now: Instant,
+    pub(crate) links: Vec<Link, LINKS_MAX>,
+    pub(crate) rejections: Vec<Rejections, LINKS_MAX>,
+    pub(crate) member: Member,
+    pub(crate) pings: Pings,
+    pub(crate) groups: Vec<Group, GROUPS_MAX>,
+    pub(crate) strangers: Strangers,
+    /// Since when there has been a usable link: `initdead` counts from here.
+    pub(crate) first_open: Option<Instant>,
+    /// What the peer said of its hearing us, and when: a leap tells that we slept with our clock.
+    pub(crate) accused: Option<(Silence, Instant)>,
+    /// What our frames said last.
+    pub(crate) told: Option<(NodeBits, Vec<GroupReport, GROUPS_MAX>)>,
+    /// Our first frame with the present detail: it is repeated until the peer echoes as much.
+    pub(crate) detail_from: Sequence,
+    pub(crate) durable: Durable,
+    pub(crate) version: u32,
+    pub(crate) stored: u32,
+    pub(crate) storing: Option<u32>,
+    pub(crate) store_failed: Option<Instant>,
+    pub(crate) hold_until: Option<Instant>,
+    pub(crate) fewer_since: Option<Instant>,
+    pub(crate) able_since: Option<Instant>,
+    pub(crate) lonely_told: bool,
+    pub(crate) unheard_told: bool,
+    pub(crate) skew_told: (bool, bool),
+    pub(crate) ask: Option<Ask>,
+    pub(crate) leave: Option<Leave>,
+    pub(crate) fence: Option<GroupId>,
+    replies: Vec<(ClientId, Answer), REPLIES>,
+    notices: Vec<Notice, NOTICES>,
+    lost: u16,
+    effects: EffectId,
+}
+
+impl Cluster {
+    /// A node that has just started and knows only what is on its disk.
+    #[must_use]
+    pub fn new(config: Config, keyring: Keyring, boot: BootId, durable: Durable, now: Instant) -> Self {
+        let links = (0..config.links).map(|_| Link::new(now)).collect();
+        let rejections = (0..config.links).map(|_| Rejections::new()).collect();
+        let known = durable.groups.iter().copied().map(Some).chain(core::iter::repeat(None));
+        // an orderly restart forgets failures; what the daemon finds now is what counts
+        let groups = config.groups.iter().zip(known).map(|(draft, known)| {
+            let mut known = known.unwrap_or_default();
+            known.failed = false;
+            Group::new(draft, known, now)
+        });
+        let groups = groups.collect();
+        let hold_until = match durable.hold.seconds {
+            0 => None,
+            seconds => Some(now.after(crate::time::Span::from_secs(u64::from(seconds)))),
+        };
+        Self {
+            keyring,
+            boot,
+            sequence: Sequence(0),
+            now,
+            links,
+            rejections,
+            member: Member::new(now),
+            pings: Pings::new(config.pings, now),
+            groups,
+            strangers: Strangers::default(),
+            first_open: None,
+            accused: None,
+            told: None,
+            detail_from: Sequence(1),
+            durable,
+            version: 0,
+            stored: 0,
+            storing: None,
+            store_failed: None,
+            hold_until,
+            fewer_since: None,
+            able_since: None,
+            lonely_told: false,
+            unheard_told: false,
+            skew_told: (false, false),
+            ask: None,
+            leave: None,
+            fence: None,
+            replies: Vec::new(),
+            notices: Vec::new(),
+            lost: 0,
+            effects: EffectId(0),
+            config,
+        }
+    }
+
+    /// Other keys, after `authkeys` was read again. Belief in the peer's life stays.
+    pub fn rekey(&mut self, keyring: Keyring) {
+        self.keyring = keyring;
+    }
+
+    /// Takes one event. Never fails; poll afterwards.
+    pub fn handle(&mut self, now: Instant, event: Event<'_>) {
+        // a clock that seems to run backwards stands still
+        let now = now.max(self.now);
+        let slept = now.since(self.now);
+        self.now = now;
+        if slept > self.config.stall() {
+            self.wake(now);
+            self.notice(Notice::Slept(slept));
+        }
+        match event {
+            Event::Tick => {}
+            Event::Received { link, bytes } => self.received(now, link, bytes),
+            Event::Rejected { link, rejection } => self.rejected(now, link, rejection),
+            Event::Opened { link } => self.opened(now, link),
+            Event::Closed { link } => {
+                if let Some(link) = self.links.get_mut(usize::from(link.0)) {
+                    link.closed();
+                }
+            }
+            Event::PingReply { ping, sent } => self.pings.reply(ping, sent),
+            Event::Drbd { group, state } => {
+                if let Some(group) = self.groups.get_mut(usize::from(group.0)) {
+                    group.drbd = Some((state, now));
+                }
+            }
+            Event::Done { effect, outcome } => self.done(now, effect, outcome),
+            Event::Unstuck { group } => {
+                if let Some(group) = self.groups.get_mut(usize::from(group.0)) {
+                    group.unstuck(now);
+                }
+            }
+            Event::Stored { version, ok } => self.was_stored(now, version, ok),
+            Event::Request { client, command } => self.request(now, client, command),
+        }
+        self.settle(now);
+    }
+
+    fn opened(&mut self, now: Instant, link: LinkId) {
+        if let Some(link) = self.links.get_mut(usize::from(link.0)) {
+            link.opened(now);
+            self.first_open.get_or_insert(now);
+        }
+    }
+
+    /// This node stood still: what it knew of silences is void, and what it runs may run elsewhere.
+    pub(crate) fn wake(&mut self, now: Instant) {
+        self.member.woke(now);
+        self.pings.woke(now);
+        self.links.iter_mut().for_each(|link| link.woke(now));
+        self.first_open = self.first_open.map(|_| now);
+        self.accused = None;
+        (self.fewer_since, self.able_since) = (None, None);
+        let next = self.sequence.next();
+        for group in &mut self.groups {
+            group.doubtful = true;
+            group.announced = next;
+        }
+    }
+
+    fn done(&mut self, now: Instant, effect: EffectId, outcome: Outcome) {
+        for (index, group) in (0_u8..).zip(self.groups.iter_mut()) {
+            let Some((flight, turn)) = group.done(now, effect, outcome) else {
+                continue;
+            };
+            let InFlight {
+                resource, op, since, ..
+            } = flight;
+            let group = GroupId(index);
+            self.notice(Notice::Step {
+                group,
+                resource,
+                op,
+                outcome,
+                took: now.since(since),
+            });
+            self.turn(group, turn);
+            return;
+        }
+    }
+
+    /// What a group's step means beyond the group.
+    pub(crate) fn turn(&mut self, group: GroupId, turn: Turn) {
+        match turn {
+            Turn::None => {}
+            Turn::Phase(why) => self.tell_phase(group, why),
+            Turn::FenceSelf => {
+                self.tell_phase(group, Why::StopFailed);
+                if self.config.last_resort {
+                    self.fence = Some(group);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn tell_phase(&mut self, group: GroupId, why: Why) {
+        if let Some(phase) = self.groups.get(usize::from(group.0)).map(Group::phase) {
+            self.notice(Notice::Phase { group, phase, why });
+        }
+    }
+
+    fn was_stored(&mut self, now: Instant, version: u32, ok: bool) {
+        self.storing = None;
+        if ok {
+            self.stored = self.stored.max(version);
+            self.store_failed = None;
+        } else {
+            if self.store_failed.is_none() {
+                self.notice(Notice::StoreFailed);
+            }
+            self.store_failed = Some(now);
+        }
+    }
+
+    fn request(&mut self, now: Instant, client: ClientId, command: Command) {
+        match command {
+            Command::Standby => self.ask_standby(now, client),
+            Command::Takeover => self.ask_takeover(now, client),
+            Command::Hold { span, reason } => self.set_hold(now, client, true, span, reason),
+            Command::Resume => self.set_hold(now, client, false, None, heapless::String::new()),
+            Command::Clear { group } => self.clear(now, client, group),
+            Command::Stop => self.ask_leave(now, client),
+        }
+    }
+
+    fn clear(&mut self, now: Instant, client: ClientId, group: GroupId) {
+        let answer = match self.groups.get_mut(usize::from(group.0)) {
+            None => Answer::Refused(Refusal::NoSuchGroup),
+            Some(known) => {
+                let failed = core::mem::take(&mut known.durable.failed);
+                known.failure = None;
+                known.since = now;
+                if failed {
+                    self.tell_phase(group, Why::Cleared);
+                }
+                Answer::Done
+            }
+        };
+        self.reply(client, answer);
+    }
+
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        if self.notices.push(notice).is_err() {
+            self.lost = self.lost.saturating_add(1);
+        }
+    }
+
+    pub(crate) fn reply(&mut self, client: ClientId, answer: Answer) {
+        // a ninth answer that nobody drained is lost, which is told: its client's own deadline ends the wait
+        if self.replies.push((client, answer)).is_err() {
+            self.lost = self.lost.saturating_add(1);
+        }
+    }
+
+    /// The next thing to do. Call until [`Output::Wait`].
+    pub fn poll<'b>(&mut self, frame: &'b mut FrameBuf) -> Output<'b> {
+        if let Some(group) = self.fence.take() {
+            return Output::FenceSelf { group };
+        }
+        if let Some(notice) = pop_front(&mut self.notices) {
+            return Output::Notice(notice);
+        }
+        if self.lost > 0 {
+            return Output::Notice(Notice::Lost(core::mem::take(&mut self.lost)));
+        }
+        if let Some((client, answer)) = pop_front(&mut self.replies) {
+            return Output::Reply { client, answer };
+        }
+        if self.owes_store() {
+            self.storing = Some(self.version);
+            return self.store(frame);
+        }
+        if let Some(output) = self.poll_effects() {
+            return output;
+        }
+        let due = self
+            .links
+            .iter()
+            .position(|link| link.is_open() && (link.urgent || link.due <= self.now));
+        if let Some(link) = due {
+            return self.speak(link, frame);
+        }
+        if self.has_left() {
+            return Output::Exit;
+        }
+        let (until, why) = self.deadline();
+        Output::Wait { until, why }
+    }
+
+    fn owes_store(&self) -> bool {
+        let retry = self.store_failed.is_none_or(|at| self.now.since(at) >= RETRY);
+        self.version != self.stored && self.storing.is_none() && retry
+    }
+
+    fn store<'b>(&self, frame: &'b mut FrameBuf) -> Output<'b> {
+        let version = self.version;
+        let bytes = self.durable.encode(frame.bytes_mut()).unwrap_or(&[]);
+        Output::Store { version, bytes }
+    }
+
+    fn poll_effects(&mut self) -> Option<Output<'static>> {
+        for (index, group) in (0_u8..).zip(self.groups.iter_mut()) {
+            if let Some(flight) = group
+                .flight
+                .as_mut()
+                .filter(|flight| flight.abandon && !flight.abandoned)
+            {
+                flight.abandoned = true;
+                return Some(Output::Abandon(flight.id));
+            }
+            if let Some((resource, op)) = group.next(self.now) {
+                self.effects = EffectId(self.effects.0.wrapping_add(1));
+                let id = self.effects;
+                let since = self.now;
+                group.flight = Some(InFlight {
+                    id,
+                    resource,
+                    op,
+                    since,
+                    abandon: false,
+                    abandoned: false,
+                });
+                return Some(Output::Start(Effect {
+                    id,
+                    group: GroupId(index),
+                    resource,
+                    op,
+                }));
+            }
+        }
+        None
+    }
+
+    /// The earliest moment at which silence alone changes something.
+    fn deadline(&self) -> (Instant, Reason) {
+        let mut next = (self.now.after(self.config.keepalive), Reason::Heartbeat);
+        let mut consider = |at: Option<Instant>, why: Reason| {
+            if let Some(at) = at.filter(|at| *at < next.0) {
+                next = (at, why);
+            }
+        };
+        let (warn, dead) = (self.config.warntime, self.deadtime());
+        for link in &self.links {
+            consider(link.is_open().then_some(link.due), Reason::Heartbeat);
+            consider(link.deadline(warn, dead), Reason::Silence);
+        }
+        consider(self.member.deadline(warn, dead, self.init_end()), Reason::Silence);
+        for group in &self.groups {
+            consider(group.deadline(), Reason::Retry);
+        }
+        consider(self.store_failed.map(|at| at.after(RETRY)), Reason::Retry);
+        consider(self.ask.as_ref().map(|ask| ask.until), Reason::Request);
+        consider(self.hold_until, Reason::Hold);
+        // never in the past: what is due was done before the caller is sent to wait
+        (next.0.max(self.now.after(crate::time::Span::from_millis(1))), next.1)
+    }
+}

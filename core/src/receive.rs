@@ -1,0 +1,226 @@
+//! Frames in: authentic or not, believed or not, and what each may change.
+
+use crate::cluster::Cluster;
+use crate::decide::Foreign;
+use crate::frame::{self, Header, Opened, VERSION};
+use crate::id::{BootId, LinkId, NodeId, Sequence};
+use crate::link::Link;
+use crate::member::Belief;
+use crate::message::Message;
+use crate::notice::Notice;
+use crate::rejection::Rejection;
+use crate::time::{Instant, Span};
+
+/// Frames of one foreign life with our name that make it more than a reflection of our own past.
+const NAME_TWICE: u8 = 3;
+
+/// Who else was heard, and when last.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Strangers {
+    key: Option<Instant>,
+    heartbeat: Option<Instant>,
+    name: Option<(BootId, Sequence, u8, Instant)>,
+}
+
+impl Strangers {
+    /// Who was heard within `span`, the gravest first.
+    pub(crate) fn present(&self, now: Instant, span: Span) -> Foreign {
+        let lately = |at: &Instant| now.since(*at) < span;
+        let name = self
+            .name
+            .filter(|(_, _, count, _)| *count >= NAME_TWICE)
+            .map(|(_, _, _, at)| at);
+        if name.as_ref().is_some_and(lately) {
+            Foreign::Name
+        } else if self.heartbeat.as_ref().is_some_and(lately) {
+            Foreign::Heartbeat
+        } else if self.key.as_ref().is_some_and(lately) {
+            Foreign::Key
+        } else {
+            Foreign::Nobody
+        }
+    }
+}
+
+impl Cluster {
+    /// Bytes that were no frame, or no frame for us: they change counters only, and who else is out there.
+    pub(crate) fn rejected(&mut self, now: Instant, link: LinkId, rejection: Rejection) {
+        if let Some(counts) = self.rejections.get_mut(usize::from(link.0)) {
+            counts.count(rejection);
+        }
+        if rejection == Rejection::Heartbeat && self.strangers.heartbeat.replace(now).is_none() {
+            self.notice(Notice::ForeignHeartbeat);
+        }
+    }
+
+    pub(crate) fn received(&mut self, now: Instant, link: LinkId, bytes: &[u8]) {
+        match frame::open(bytes, self.config.cluster, &self.keyring) {
+            Ok(opened) => self.authentic(now, link, opened),
+            Err(rejection) => {
+                if matches!(rejection, Rejection::Tag | Rejection::UnknownKey) {
+                    self.wrong_key(now, bytes);
+                }
+                self.rejected(now, link, rejection);
+            }
+        }
+    }
+
+    /// A frame of the peer's name whose tag we can't confirm: it matters at a lone start only.
+    fn wrong_key(&mut self, now: Instant, bytes: &[u8]) {
+        let peer = self.config.me.peer();
+        let of_peer = frame::peek(bytes).is_ok_and(|header| header.sender == peer);
+        if of_peer && self.strangers.key.replace(now).is_none() && self.member.heard().is_none() {
+            self.notice(Notice::ForeignKey);
+        }
+    }
+
+    fn authentic(&mut self, now: Instant, link: LinkId, Opened { header, body, .. }: Opened<'_>) {
+        let me = self.config.me;
+        if header.sender == me {
+            let own = header.boot == self.boot;
+            self.rejected(now, link, if own { Rejection::OwnEcho } else { Rejection::OwnName });
+            if !own {
+                self.own_name(now, &header);
+            }
+        } else if header.sender != me.peer() {
+            self.rejected(now, link, Rejection::Sender);
+        } else if header.addressee != me && header.addressee != NodeId::ALL {
+            self.rejected(now, link, Rejection::Addressee);
+        } else {
+            self.of_peer(now, link, &header, body);
+        }
+    }
+
+    fn own_name(&mut self, now: Instant, header: &Header) {
+        let count = match self.strangers.name {
+            Some((boot, sequence, count, _)) if boot == header.boot => {
+                if header.sequence <= sequence {
+                    return;
+                }
+                count.saturating_add(1)
+            }
+            Some(_) | None => 1,
+        };
+        self.strangers.name = Some((header.boot, header.sequence, count, now));
+        if count == NAME_TWICE {
+            self.notice(Notice::NameTwice);
+        }
+    }
+
+    fn of_peer(&mut self, now: Instant, link: LinkId, header: &Header, body: &[u8]) {
+        let message = if header.version == VERSION {
+            Message::decode(body)
+        } else {
+            None
+        };
+        let echo = message.as_ref().map(|message| message.head.echo);
+        let fresh_candidate = self.member.is_new_candidate(header.boot);
+        let restarted = self.member.boot().is_some();
+        let who = (header.boot, header.sequence);
+        let belief = self.member.judge(now, who, echo, (self.boot, self.sequence));
+        match belief {
+            Belief::Unproved => {
+                self.rejected(now, link, Rejection::UnprovedLife);
+                if message.is_none() {
+                    self.speaks_newer(now, header.version);
+                }
+                if fresh_candidate {
+                    self.answer_early(now, link);
+                }
+                return;
+            }
+            Belief::NewLife => {
+                self.links.iter_mut().for_each(Link::new_life);
+                self.detail_from = self.sequence.next();
+                self.accused = None;
+                self.member.returned();
+                self.notice(Notice::PeerAlive { restarted });
+            }
+            Belief::Known | Belief::Old => {}
+        }
+        self.over_link(now, link, header, message.as_ref().filter(|_| belief != Belief::Old));
+        if belief == Belief::Old {
+            return;
+        }
+        match message {
+            Some(message) => self.listen(now, message),
+            None => self.speaks_newer(now, header.version),
+        }
+    }
+
+    /// What the frame means for the link it came over; a copy of old news counts here, too.
+    fn over_link(&mut self, now: Instant, link: LinkId, header: &Header, news: Option<&Message>) {
+        if header.link != link {
+            if self
+                .rejections
+                .get(usize::from(link.0))
+                .is_some_and(|counts| counts.of(Rejection::Link) == 0)
+            {
+                self.notice(Notice::LinkNumberDiffers(link));
+            }
+            self.rejected(now, link, Rejection::Link);
+            return;
+        }
+        let Some(known) = self.links.get_mut(usize::from(link.0)) else {
+            return;
+        };
+        if !known.hear(now, header.sequence) {
+            self.rejected(now, link, Rejection::Stale);
+        } else if let Some(message) = news {
+            known.told(now, message.head.heard_here);
+        }
+    }
+
+    /// A life that just appeared is answered before its next heartbeat, at most every quarter keepalive.
+    fn answer_early(&mut self, now: Instant, link: LinkId) {
+        let keepalive = self.config.keepalive;
+        if let Some(link) = self.links.get_mut(usize::from(link.0)) {
+            let sent = link.due.before(keepalive);
+            link.urgent |= now.since(sent) >= keepalive.half().half();
+        }
+    }
+
+    fn speaks_newer(&mut self, now: Instant, version: u8) {
+        if self.member.newer(now, self.deadtime()).is_none() {
+            self.notice(Notice::PeerNewer(version));
+        }
+        self.member.cannot_read(now, version);
+    }
+
+    /// A believed message: what it says replaces what was said before.
+    fn listen(&mut self, now: Instant, message: Message) {
+        let heard = message.head.heard;
+        if let Some((before, at)) = self.accused {
+            // a silence that grew by more than our own clock did: we slept together with our clock (F3)
+            let most = before
+                .span()
+                .map(|span| span.plus(now.since(at)).plus(self.config.stall()));
+            let slept = match (heard.span(), most) {
+                (Some(heard), Some(most)) if heard > most => Some(heard.minus(most)),
+                (Some(_) | None, _) => None,
+            };
+            if let Some(slept) = slept {
+                self.wake(now);
+                self.notice(Notice::Slept(slept.plus(self.config.stall())));
+            }
+        }
+        self.accused = Some((heard, now));
+        let leaving = message.head.bits.stopping() && message.groups.iter().all(|group| group.bits.phase().is_clear());
+        for (group, said) in self.groups.iter_mut().zip(&message.groups) {
+            group.durable.known = group.durable.known.max(said.tenure);
+        }
+        if let Some(detail) = &message.detail {
+            self.adopt_hold(now, &detail.hold);
+        }
+        if self.member.listen(message, self.boot) {
+            // the echo of its news is what the other waits for
+            self.links.iter_mut().for_each(|link| link.urgent = true);
+        }
+        if leaving && self.member.is_alive() {
+            self.member.leave();
+            self.notice(Notice::PeerLeft);
+        } else if !leaving {
+            self.member.returned();
+        }
+    }
+}

@@ -1,0 +1,500 @@
+//! From what is known to what is so: silences, then decisions, group by group, until nothing changes.
+
+use crate::cluster::Cluster;
+use crate::decide::{Attached, Decision, Foreign, Peer, PeerGroup, View, Why, decide};
+use crate::group::{Group, State, Turn};
+use crate::id::{GroupId, LinkId, NodeId};
+use crate::link::LinkState;
+use crate::member::MemberState;
+use crate::message::{Hold, Phase};
+use crate::notice::Notice;
+use crate::output::GroupDurable;
+use crate::time::{Instant, Span};
+
+/// Keepalives without any ping answer after which the peer's silence stops counting.
+const PING_GAP: u64 = 3;
+/// How long a node that released a group waits for the peer to start it, in deadtimes.
+const YIELD_DEADTIMES: u64 = 2;
+
+impl Cluster {
+    /// The deadtime that counts: the longer one of both nodes.
+    #[must_use]
+    pub fn deadtime(&self) -> Span {
+        let theirs = self.member.detail().map_or(0, |detail| detail.deadtime);
+        self.config.deadtime.max(Span::from_millis(u64::from(theirs)))
+    }
+
+    /// When a peer never heard counts as dead.
+    pub(crate) fn init_end(&self) -> Option<Instant> {
+        self.first_open
+            .map(|at| at.after(self.config.initdead.max(self.deadtime())))
+    }
+
+    pub(crate) fn settle(&mut self, now: Instant) {
+        self.settle_hold(now);
+        self.settle_pings(now);
+        self.settle_links(now);
+        self.settle_member(now);
+        self.settle_settling(now);
+        self.settle_ask(now);
+        for group in 0..self.config.groups.len() {
+            self.settle_group(now, group);
+        }
+        self.settle_ask(now);
+        self.settle_leave(now);
+        self.settle_durable();
+        self.settle_told();
+    }
+
+    fn settle_pings(&mut self, now: Instant) {
+        while let Some((ping, up)) = self.pings.settle(now, self.config.deadping) {
+            self.notice(if up {
+                Notice::PingUp(ping)
+            } else {
+                Notice::PingDead(ping)
+            });
+        }
+        // the deadtime runs only while the own ping answers: two isolations in turn must not add up (LEASE 8.12)
+        if self.pings.any() && self.pings.silence(now) > self.config.keepalive.times(PING_GAP) {
+            self.member.count_afresh(now);
+        }
+        let lonely = self.lonely(now);
+        if lonely != self.lonely_told {
+            self.lonely_told = lonely;
+            self.notice(if lonely { Notice::Isolated } else { Notice::NotIsolated });
+        }
+    }
+
+    fn settle_links(&mut self, now: Instant) {
+        let (warn, dead) = (self.config.warntime, self.deadtime());
+        for index in 0..self.config.links {
+            let Some(link) = self.links.get_mut(usize::from(index)) else {
+                continue;
+            };
+            let Some(state) = link.settle(now, warn, dead) else {
+                continue;
+            };
+            let (id, silence) = (LinkId(index), link.silence(now));
+            match state {
+                LinkState::Up => self.notice(Notice::LinkUp(id)),
+                LinkState::Late => self.notice(Notice::LinkLate(id, silence)),
+                LinkState::Dead => self.notice(Notice::LinkDead(id, silence)),
+                LinkState::Closed | LinkState::Silent => {}
+            }
+        }
+    }
+
+    fn settle_member(&mut self, now: Instant) {
+        let before = self.member.state();
+        let silence = self.member.heard().map_or(Span::ZERO, |heard| now.since(heard));
+        let (warn, dead) = (self.config.warntime, self.deadtime());
+        let changed = self.member.settle(now, warn, dead, self.init_end());
+        match changed {
+            Some(MemberState::Dead) => self.notice(Notice::PeerDead(silence)),
+            Some(MemberState::NeverHeard) => self.notice(Notice::PeerNeverHeard),
+            Some(MemberState::Late) if before == MemberState::Alive => self.notice(Notice::PeerLate(silence)),
+            Some(MemberState::Alive) => {
+                if before == MemberState::Dead {
+                    self.notice(Notice::PeerAlive { restarted: false });
+                }
+                self.groups.iter_mut().for_each(|group| group.chance_used = false);
+            }
+            Some(MemberState::Late | MemberState::Awaited | MemberState::Left) | None => {}
+        }
+        self.settle_skew();
+    }
+
+    fn settle_skew(&mut self) {
+        let (resources, timings) = match self.member.detail() {
+            Some(detail) => (
+                detail.resources != self.config.resources_digest,
+                detail.timings != self.config.timings_digest,
+            ),
+            None => (false, false),
+        };
+        if resources && !self.skew_told.0 {
+            self.notice(Notice::ResourcesDiffer);
+        }
+        if timings && !self.skew_told.1 {
+            self.notice(Notice::TimingsDiffer);
+        }
+        self.skew_told = (resources, timings);
+    }
+
+    /// Conditions that must have lasted for two keepalives before a group moves for them.
+    fn settle_settling(&mut self, now: Instant) {
+        let alive = self.member.is_alive();
+        let theirs = self.member.head().map_or(0, |head| head.bits.pings());
+        let fewer = self.config.ipfail && alive && theirs > self.pings.alive().min(15);
+        self.fewer_since = if fewer { self.fewer_since.or(Some(now)) } else { None };
+        let able = |index: usize| self.member.group(index).is_some_and(|said| said.bits.flags().able);
+        let all = alive && (0..self.config.groups.len()).all(able);
+        self.able_since = if all { self.able_since.or(Some(now)) } else { None };
+    }
+
+    fn settled(&self, now: Instant, since: Option<Instant>) -> bool {
+        since.is_some_and(|since| now.since(since) >= self.config.keepalive.times(2))
+    }
+
+    /// What this node's pings prove; `Unknown` without ping nodes.
+    pub(crate) fn attached(&self, now: Instant) -> Attached {
+        let last = self.member.heard().or(self.first_open).unwrap_or(now);
+        let isolated = self.config.give_up(self.deadtime());
+        self.pings.attached(now, last.after(self.config.keepalive), isolated)
+    }
+
+    /// Neither the peer nor any ping node heard for so long that the peer may soon take over.
+    fn lonely(&self, now: Instant) -> bool {
+        let isolated = self.attached(now) == Attached::Isolated;
+        let heard = self.member.heard().or(self.first_open);
+        isolated && heard.is_none_or(|heard| now.since(heard) >= self.config.give_up(self.deadtime()))
+    }
+
+    /// The peer lives, and says it has not heard us for so long that it may soon take over.
+    fn unheard(&self) -> Option<Span> {
+        let head = self
+            .member
+            .head()
+            .filter(|_| self.member.is_alive() && self.member.echoed().0 > 0)?;
+        let silence = head.heard.span().unwrap_or(self.deadtime());
+        (silence >= self.config.give_up(self.deadtime())).then_some(silence)
+    }
+
+    /// Whether a hold of either node is in force.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.durable.hold.held
+    }
+
+    /// Whether the peer's `haresources` means something else.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        self.skew_told.0
+    }
+
+    fn peer(&self, now: Instant, index: usize, group: &Group) -> Peer {
+        if self.member.newer(now, self.deadtime()).is_some() {
+            return Peer::Newer;
+        }
+        match self.member.state() {
+            MemberState::Awaited => Peer::Awaited,
+            MemberState::NeverHeard => Peer::NeverHeard,
+            MemberState::Dead => Peer::Dead,
+            MemberState::Left => Peer::Left,
+            MemberState::Alive | MemberState::Late => {
+                let (Some(head), Some(said)) = (self.member.head(), self.member.group(index)) else {
+                    return Peer::Newer;
+                };
+                let first = self.peer_comes_first(index);
+                Peer::Alive(PeerGroup {
+                    phase: said.bits.phase(),
+                    flags: said.bits.flags(),
+                    earlier: said.tenure < group.tenure() || (said.tenure == group.tenure() && first),
+                    fresh: self.member.echoed() >= group.announced,
+                    stopping: head.bits.stopping(),
+                    isolated: head.bits.isolated(),
+                })
+            }
+        }
+    }
+
+    /// Ties go to the preferred node.
+    fn peer_comes_first(&self, index: usize) -> bool {
+        self.config
+            .groups
+            .get(index)
+            .is_some_and(|group| group.preferred == self.config.me.peer())
+    }
+
+    /// What the failover table sees of one group.
+    pub(crate) fn view(&self, now: Instant, index: usize) -> Option<View> {
+        let group = self.groups.get(index)?;
+        let peer = self.peer(now, index, group);
+        let chance = !group.chance_used && matches!(peer, Peer::Dead | Peer::NeverHeard | Peer::Left);
+        let moving = self.ask.as_ref().is_some_and(|ask| ask.moves(index));
+        let alone = matches!(peer, Peer::Awaited | Peer::NeverHeard);
+        let strangers = self.strangers.present(now, self.deadtime());
+        Some(View {
+            mine: group.mine(chance),
+            peer,
+            preferred: self
+                .config
+                .groups
+                .get(index)
+                .is_some_and(|draft| draft.preferred == self.config.me),
+            stopping: self.leave.is_some(),
+            held: self.is_held(),
+            differs: self.differs() && self.member.is_alive(),
+            unfit: group.is_unfit(),
+            blocked: group.blocked.is_some_and(|until| now < until),
+            unrecorded: self.store_failed.is_some(),
+            attached: self.attached(now),
+            // a wrong key or a Heartbeat matters while the peer itself was never heard; a double name always
+            foreign: if alone || strangers == Foreign::Name {
+                strangers
+            } else {
+                Foreign::Nobody
+            },
+            lonely: self.lonely(now),
+            unheard: self.unheard().is_some(),
+            doubtful: group.doubtful,
+            demoted: group.drbd.is_some_and(|(drbd, at)| at >= group.since && !drbd.primary),
+            standby: moving,
+            wanted: group.wanted,
+            yielded: group.yielded.is_some(),
+            failback: self.config.auto_failback && self.settled(now, self.able_since),
+            fewer_pings: self.settled(now, self.fewer_since),
+        })
+    }
+
+    fn settle_group(&mut self, now: Instant, index: usize) {
+        let Ok(id) = u8::try_from(index).map(GroupId) else {
+            return;
+        };
+        let advanced = self
+            .groups
+            .get_mut(index)
+            .map_or(Turn::None, |group| group.advance(now));
+        if matches!(advanced, Turn::Phase(Why::Adopted)) {
+            let next = self.sequence.next();
+            self.groups
+                .iter_mut()
+                .skip(index)
+                .take(1)
+                .for_each(|group| group.announced = next);
+        }
+        self.turn(id, advanced);
+        self.settle_memory(now, index);
+        let Some(view) = self.view(now, index) else { return };
+        let decision = decide(&view);
+        self.tell_two_active(id, &view, decision);
+        self.apply(now, id, &view, decision);
+        self.overdue(now, id);
+        // a release that had nothing to stop is done at once
+        let advanced = self
+            .groups
+            .get_mut(index)
+            .map_or(Turn::None, |group| group.advance(now));
+        self.turn(id, advanced);
+    }
+
+    /// What was remembered of a group and has become pointless.
+    fn settle_memory(&mut self, now: Instant, index: usize) {
+        let patience = self.deadtime().times(YIELD_DEADTIMES);
+        let alive = self.member.is_alive();
+        let phase = self.member.group(index).map(|said| said.bits.phase());
+        let echoed = self.member.echoed();
+        let dead = matches!(
+            self.member.state(),
+            MemberState::Dead | MemberState::NeverHeard | MemberState::Left
+        );
+        let Some(group) = self.groups.get_mut(index) else {
+            return;
+        };
+        let theirs = matches!(phase, Some(Phase::Starting | Phase::Active));
+        if group
+            .yielded
+            .is_some_and(|since| !alive || theirs || now.since(since) >= patience)
+        {
+            group.yielded = None;
+        }
+        // doubt ends with the peer's fresh word that it runs nothing of it, or with its death
+        if dead || (alive && echoed >= group.announced && phase.is_some_and(Phase::is_clear)) {
+            group.doubtful = false;
+        }
+        if group.blocked.is_some_and(|until| now >= until) {
+            group.blocked = None;
+        }
+    }
+
+    fn apply(&mut self, now: Instant, id: GroupId, view: &View, decision: Decision) {
+        let index = usize::from(id.0);
+        let next = self.sequence.next();
+        let recorded = self.version == self.stored && self.durable_is_current();
+        let fencing = self.fence.is_some();
+        let Some(group) = self.groups.get_mut(index) else {
+            return;
+        };
+        let mut told = None;
+        match (decision, group.state()) {
+            (Decision::Acquire(why), State::Idle | State::Partial) if !fencing => {
+                if group.durable.failed {
+                    group.chance_used = true;
+                }
+                group.claim(now, next, why);
+                told = Some(why);
+            }
+            (Decision::Acquire(_), State::Claiming(why))
+                if recorded && group.flight.is_none() && agreed(&view.peer) =>
+            {
+                group.begin(now, why);
+                told = Some(why);
+            }
+            (Decision::Release(why), State::Claiming(_)) => {
+                group.withdraw(now);
+                told = Some(why);
+            }
+            (Decision::Release(why), State::Starting(..) | State::Active | State::Partial) => {
+                group.release(now, why);
+                told = Some(why);
+            }
+            _ => {}
+        }
+        let holding = if let Decision::Hold(why) = decision {
+            Some(why)
+        } else {
+            None
+        };
+        let news = holding.filter(|why| group.holding != Some(*why));
+        group.holding = holding;
+        if let Some(why) = told {
+            self.tell_phase(id, why);
+        }
+        if let Some(why) = news {
+            self.notice(Notice::Holding { group: id, why });
+        }
+    }
+
+    fn tell_two_active(&mut self, id: GroupId, view: &View, decision: Decision) {
+        let Peer::Alive(peer) = view.peer else { return };
+        let Some(group) = self.groups.get_mut(usize::from(id.0)) else {
+            return;
+        };
+        let mine = matches!(group.state(), State::Active | State::Starting(..));
+        let both = mine && peer.fresh && matches!(peer.phase, Phase::Active | Phase::Starting);
+        if both && !group.two_told {
+            group.two_told = true;
+            self.notice(Notice::TwoActive {
+                group: id,
+                yields: matches!(decision, Decision::Release(_)),
+            });
+        }
+    }
+
+    /// Row "ping": an isolated node that has not stopped by the peer's deadtime resets itself.
+    fn overdue(&mut self, now: Instant, id: GroupId) {
+        let Some(group) = self.groups.get(usize::from(id.0)) else {
+            return;
+        };
+        let isolated = matches!(
+            group.state(),
+            State::Stopping(Why::Isolated, _) | State::Stuck(Why::Isolated, _)
+        );
+        if !isolated || !self.config.last_resort || self.member.is_alive() {
+            return;
+        }
+        let dead = self.deadtime();
+        // 2 % for both clocks' drift, one keepalive for the heartbeat that was under way
+        let drift = Span::from_millis(dead.as_millis().checked_div(50).unwrap_or(0));
+        let limit = dead.minus(drift).minus(self.config.keepalive);
+        if self.member.heard().is_some_and(|heard| now >= heard.after(limit)) {
+            self.fence = Some(id);
+        }
+    }
+
+    pub(crate) fn set_hold(
+        &mut self,
+        now: Instant,
+        client: crate::id::ClientId,
+        held: bool,
+        span: Option<Span>,
+        reason: heapless::String<{ crate::message::REASON_MAX }>,
+    ) {
+        let seconds = span.map_or(0, |span| span.as_millis().checked_div(1000).unwrap_or(0).max(1));
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        let epoch = self.durable.hold.epoch.saturating_add(1);
+        self.take_hold(
+            now,
+            Hold {
+                epoch,
+                held,
+                seconds,
+                reason,
+            },
+        );
+        self.reply(client, crate::output::Answer::Done);
+    }
+
+    /// The peer's hold, if it is newer than ours.
+    pub(crate) fn adopt_hold(&mut self, now: Instant, theirs: &Hold) {
+        if theirs.epoch > self.durable.hold.epoch {
+            self.take_hold(now, theirs.clone());
+        }
+    }
+
+    fn take_hold(&mut self, now: Instant, hold: Hold) {
+        let before = self.durable.hold.held;
+        self.hold_until = (hold.held && hold.seconds > 0).then(|| now.after(Span::from_secs(u64::from(hold.seconds))));
+        if hold.held != before {
+            self.notice(if hold.held {
+                Notice::HoldBegan
+            } else {
+                Notice::HoldEnded
+            });
+        }
+        self.durable.hold = hold;
+        self.version = self.version.saturating_add(1);
+        self.detail_from = self.sequence.next();
+    }
+
+    fn settle_hold(&mut self, now: Instant) {
+        if self.hold_until.is_some_and(|until| now >= until) {
+            // both nodes count the same seconds; whoever is first tells the other by the next epoch
+            let epoch = self.durable.hold.epoch.saturating_add(1);
+            self.take_hold(
+                now,
+                Hold {
+                    epoch,
+                    ..Hold::default()
+                },
+            );
+        }
+    }
+
+    fn durable_is_current(&self) -> bool {
+        let known = self.durable.groups.iter().copied();
+        self.durable.groups.len() == self.groups.len() && known.eq(self.groups.iter().map(|group| group.durable))
+    }
+
+    fn settle_durable(&mut self) {
+        if !self.durable_is_current() {
+            self.durable.groups = self
+                .groups
+                .iter()
+                .map(|group| -> GroupDurable { group.durable })
+                .collect();
+            self.version = self.version.saturating_add(1);
+        }
+    }
+
+    /// What changed about us is told at once on every link.
+    fn settle_told(&mut self) {
+        let said = (self.node_bits(), self.group_reports());
+        if self.told.as_ref() != Some(&said) {
+            self.told = Some(said);
+            self.links.iter_mut().for_each(|link| link.urgent = true);
+        }
+        let unheard = self.unheard();
+        if unheard.is_some() != self.unheard_told {
+            self.unheard_told = unheard.is_some();
+            if let Some(silence) = unheard {
+                self.notice(Notice::Unheard(silence));
+            }
+        }
+    }
+
+    /// The other node's number.
+    #[must_use]
+    pub fn peer_id(&self) -> NodeId {
+        self.config.me.peer()
+    }
+}
+
+/// Nobody objects to a start that was announced: the peer answered to it with nothing running, or is away.
+const fn agreed(peer: &Peer) -> bool {
+    match peer {
+        Peer::Dead | Peer::NeverHeard | Peer::Left => true,
+        Peer::Alive(peer) => peer.fresh && matches!(peer.phase, Phase::Idle | Phase::Failed),
+        Peer::Awaited | Peer::Newer => false,
+    }
+}

@@ -1,0 +1,162 @@
+//! What a node knows, for people: the status command and the simulator's checkers read it.
+
+use heapless::Vec;
+
+use crate::cluster::Cluster;
+use crate::decide::{Attached, Decision, Why, decide};
+use crate::group::Failure;
+use crate::id::{BootId, GROUPS_MAX, LINKS_MAX, NodeId, Tenure};
+use crate::link::{Link, LinkState};
+use crate::member::MemberState;
+use crate::message::{Drbd, GroupFlags, Hold, Phase, Silence};
+use crate::rejection::Rejections;
+use crate::time::{Instant, Span};
+
+/// One node's view at one moment.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub now: Instant,
+    /// Whose view it is.
+    pub me: NodeId,
+    /// Its life.
+    pub boot: BootId,
+    /// The peer.
+    pub peer: MemberState,
+    /// How long ago the peer was believed.
+    pub peer_heard: Option<Span>,
+    /// How long ago the peer believed us, as it last said.
+    pub peer_hears_us: Option<Silence>,
+    /// The peer speaks this newer version.
+    pub peer_newer: Option<u8>,
+    /// The peer is on its way out.
+    pub peer_stopping: bool,
+    /// The deadtime that counts.
+    pub deadtime: Span,
+    /// The links.
+    pub links: Vec<LinkView, LINKS_MAX>,
+    /// Which ping nodes answer, bit by bit from the lowest.
+    pub pings: u16,
+    /// What the pings prove.
+    pub attached: Attached,
+    /// The hold, and how long it lasts.
+    pub hold: Hold,
+    /// Seconds the hold still lasts.
+    pub hold_left: Option<Span>,
+    /// This node is stopping.
+    pub stopping: bool,
+    /// `haresources` differs, timings differ.
+    pub skew: (bool, bool),
+    /// The state directory could not be written.
+    pub store_failed: bool,
+    /// The groups.
+    pub groups: Vec<GroupView, GROUPS_MAX>,
+}
+
+/// One link.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LinkView {
+    /// Its state.
+    pub state: LinkState,
+    /// How long ago the peer was heard over it.
+    pub heard: Option<Span>,
+    /// How long the peer had not heard us over it when it last said so, and how long ago that was.
+    pub theirs: Option<(Silence, Span)>,
+    /// What came over it and was not used.
+    pub rejections: Rejections,
+}
+
+/// One group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GroupView {
+    /// Its phase here.
+    pub phase: Phase,
+    /// Since when.
+    pub since: Instant,
+    /// Its tenure here.
+    pub tenure: Tenure,
+    /// What the failover table says of it now.
+    pub decision: Decision,
+    /// What is being done to which resource, and since when.
+    pub step: Option<(u8, crate::output::Op, Instant)>,
+    /// Parts of it (containers) are missing.
+    pub degraded: bool,
+    /// DRBD as last observed, and when.
+    pub drbd: Option<(Drbd, Instant)>,
+    /// What went wrong last.
+    pub failure: Option<Failure>,
+    /// The group on the peer, as it last said: phase, flags, tenure, DRBD.
+    pub peer: Option<(Phase, GroupFlags, Tenure, Drbd)>,
+}
+
+impl Cluster {
+    /// A copy of what is known now.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let now = self.now;
+        let pings = (0..16)
+            .filter(|ping| self.pings.is_up(*ping))
+            .fold(0, |mask, ping| mask | (1_u16 << ping));
+        Snapshot {
+            now,
+            me: self.config.me,
+            boot: self.boot,
+            peer: self.member.state(),
+            peer_heard: self.member.heard().map(|at| now.since(at)),
+            peer_hears_us: self.member.head().map(|head| head.heard),
+            peer_newer: self.member.newer(now, self.deadtime()),
+            peer_stopping: self.member.head().is_some_and(|head| head.bits.stopping()),
+            deadtime: self.deadtime(),
+            links: self
+                .links
+                .iter()
+                .zip(&self.rejections)
+                .map(|(link, counts)| link_view(now, link, counts))
+                .collect(),
+            pings,
+            attached: self.attached(now),
+            hold: self.durable.hold.clone(),
+            hold_left: self.hold_until.map(|until| until.since(now)),
+            stopping: self.leave.is_some(),
+            skew: self.skew_told,
+            store_failed: self.store_failed.is_some(),
+            groups: (0..self.groups.len())
+                .filter_map(|index| self.group_view(now, index))
+                .collect(),
+        }
+    }
+
+    fn group_view(&self, now: Instant, index: usize) -> Option<GroupView> {
+        let group = self.groups.get(index)?;
+        let decision = self
+            .view(now, index)
+            .map_or(Decision::Stay(Why::Busy), |view| decide(&view));
+        Some(GroupView {
+            phase: group.phase(),
+            since: group.since,
+            tenure: group.tenure(),
+            decision,
+            step: group.flight.map(|flight| (flight.resource, flight.op, flight.since)),
+            degraded: group.is_degraded(),
+            drbd: group.drbd,
+            failure: group.failure,
+            peer: self.member.group(index).map(|said| {
+                (
+                    said.bits.phase(),
+                    said.bits.flags(),
+                    said.tenure,
+                    Drbd::unpack(said.drbd),
+                )
+            }),
+        })
+    }
+}
+
+fn link_view(now: Instant, link: &Link, rejections: &Rejections) -> LinkView {
+    LinkView {
+        state: link.state(),
+        heard: link.heard().map(|at| now.since(at)),
+        theirs: link.theirs().map(|(silence, at)| (silence, now.since(at))),
+        rejections: *rejections,
+    }
+}

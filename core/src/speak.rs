@@ -1,0 +1,97 @@
+//! Frames out: what a heartbeat says, built anew for each link from the present state.
+
+use heapless::Vec;
+
+use crate::cluster::Cluster;
+use crate::decide::Attached;
+use crate::frame::{BODY_MAX, FrameBuf, Header, VERSION, seal};
+use crate::group::State;
+use crate::id::{GROUPS_MAX, LinkId};
+use crate::message::{Detail, GroupBits, GroupFlags, GroupReport, Head, Message, NodeBits, Silence};
+use crate::output::Output;
+
+impl Cluster {
+    pub(crate) fn node_bits(&self) -> NodeBits {
+        let isolated = self.attached(self.now) == Attached::Isolated;
+        NodeBits::new(self.leave.is_some(), self.is_held(), isolated, self.pings.alive())
+    }
+
+    pub(crate) fn group_reports(&self) -> Vec<GroupReport, GROUPS_MAX> {
+        let isolated = self.attached(self.now) == Attached::Isolated;
+        let free = self.leave.is_none() && !self.is_held() && !self.differs() && !isolated;
+        self.groups
+            .iter()
+            .map(|group| {
+                let idle = matches!(group.state(), State::Idle | State::Claiming(_)) && !group.durable.failed;
+                let can = !group.is_unfit() && group.blocked.is_none() && self.store_failed.is_none();
+                let flags = GroupFlags {
+                    able: free && can && idle,
+                    yielded: group.yielded.is_some(),
+                    wanted: group.wanted,
+                    doubtful: group.doubtful,
+                    degraded: group.is_degraded(),
+                };
+                let drbd = group.drbd.map_or(0, |(drbd, _)| drbd.pack());
+                GroupReport {
+                    tenure: group.tenure(),
+                    bits: GroupBits::new(group.phase(), flags),
+                    drbd,
+                }
+            })
+            .collect()
+    }
+
+    fn detail(&self) -> Detail {
+        Detail {
+            newest: VERSION,
+            resources: self.config.resources_digest,
+            timings: self.config.timings_digest,
+            deadtime: u32::try_from(self.config.deadtime.as_millis()).unwrap_or(u32::MAX),
+            hold: self.durable.hold.clone(),
+        }
+    }
+
+    /// The heartbeat that link `index` owes.
+    pub(crate) fn speak<'b>(&mut self, index: usize, frame: &'b mut FrameBuf) -> Output<'b> {
+        let now = self.now;
+        let sequence = self.sequence.next();
+        self.sequence = sequence;
+        let heard_here = self
+            .links
+            .get(index)
+            .and_then(crate::link::Link::heard)
+            .map(|at| now.since(at));
+        let heard = self.member.heard().map(|at| now.since(at));
+        let confirmed = self.member.is_alive() && self.member.echoed() >= self.detail_from;
+        let forget = self.deadtime();
+        let message = Message {
+            head: Head {
+                echo: self.member.echo(now, forget),
+                heard: Silence::of(heard),
+                heard_here: Silence::of(heard_here),
+                bits: self.node_bits(),
+            },
+            detail: (!confirmed).then(|| self.detail()),
+            groups: self.group_reports(),
+        };
+        if let Some(link) = self.links.get_mut(index) {
+            link.urgent = false;
+            link.due = now.after(self.config.keepalive);
+        }
+        let link = LinkId(u8::try_from(index).unwrap_or(u8::MAX));
+        let header = Header {
+            version: VERSION,
+            cluster: self.config.cluster,
+            sender: self.config.me,
+            addressee: self.config.me.peer(),
+            link,
+            boot: self.boot,
+            sequence,
+        };
+        let mut body = [0; BODY_MAX];
+        let body = message.encode(&mut body).unwrap_or(&[]);
+        // sixteen groups and a full detail fit BODY_MAX (tested); a keyring without signing key sends nothing
+        let bytes = seal(&header, body, &self.keyring, frame).unwrap_or(&[]);
+        Output::Send { link, bytes }
+    }
+}
