@@ -328,6 +328,35 @@ fn a_stranger_is_adopted_too() {
 }
 
 #[test]
+fn what_does_not_die_is_told_once_and_again_when_it_does() {
+    // stands for a child in state D: an adopted process that leads no group is reached by no signal of ours
+    let mut tasks = Tasks::new(None);
+    Run::new("sleep 1000 & echo $!").spawn(&mut tasks);
+    let exit = next_exit(&mut tasks);
+    let pid = Pid::new(exit.last_line.parse().unwrap()).unwrap();
+    let running = Running {
+        who: sys::identity_of(pid),
+        deadline: boottime(),
+        grace: Span::from_millis(20),
+        label: "umount".to_owned(),
+    };
+    let id = tasks.adopt(boottime(), running).unwrap();
+    let exit = next_exit(&mut tasks);
+    assert_eq!((exit.id, exit.how), (id, How::Stuck));
+    // its slot stays taken, and nothing more is told
+    for _ in 0..20 {
+        tasks.tick(boottime());
+        assert_eq!(tasks.event(boottime()), None);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(tasks.is_running(id));
+    sys::kill_child(pid, libc::SIGKILL).unwrap();
+    let label = "umount".to_owned();
+    assert_eq!(next_event(&mut tasks), Event::Unstuck { id, label });
+    assert_eq!(tasks.running(), 0);
+}
+
+#[test]
 fn the_running_record_survives_a_torn_write() {
     let text = b"12 34 56 78 start vz for group 0\nrubbish\n1 2 3 4 init\n99 1 2 3 torn off";
     let found = parse_running(text);

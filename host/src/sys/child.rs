@@ -81,6 +81,7 @@ pub fn fork_apart(input: BorrowedFd<'_>, work: impl FnOnce()) -> io::Result<Pid>
     }
     // SAFETY: touches no memory.
     unsafe { libc::setsid() };
+    reset_standing(None);
     move_to(input, 0);
     close_from(3, open_files);
     work();

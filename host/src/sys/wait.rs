@@ -161,6 +161,11 @@ impl Signals {
         }
         // SAFETY: `set` is initialised; the old mask is not wanted.
         checked(unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) })?;
+        for signal in Signal::ALL {
+            // a starter may have left one ignored (nohup): then it would never arrive, or no child could be waited for
+            // SAFETY: the default action installs no code.
+            unsafe { libc::signal(signal.number(), libc::SIG_DFL) };
+        }
         // SAFETY: `set` is initialised, -1 asks for a new descriptor.
         let fd = checked(unsafe { libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) })?;
         // SAFETY: the kernel just gave us this descriptor; nobody else has it.
