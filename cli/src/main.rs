@@ -1,3 +1,38 @@
 //! The `ovzha` command.
 
-fn main() {}
+mod check;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Two-node high availability for OpenVZ on DRBD, from Heartbeat's three files.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Check the files, then this machine. Exit code: 0 fine, 1 errors in the files, 3 this machine is not ready
+    Check {
+        /// Where ha.cf, authkeys and haresources are
+        #[arg(long, value_name = "DIR", default_value = "/etc/ha.d")]
+        config_dir: PathBuf,
+        /// Check the machine whose files lie below DIR
+        #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+        root: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().verb {
+        Verb::Check { config_dir, root } => match check::run(&config_dir, &root, &mut std::io::stdout().lock()) {
+            Ok(code) => ExitCode::from(code),
+            Err(_) => ExitCode::FAILURE,
+        },
+    }
+}

@@ -1,1 +1,206 @@
 //! Finds what on this machine would break the cluster or make two nodes active.
+//!
+//! Every check reads files below a root directory: `/` on a node, a fixture tree in tests. Nothing is run, nothing is
+//! changed, no file is read beyond a bound, so that a check ends soon whatever the machine looks like.
+
+mod boot;
+mod drbd;
+mod drbd_conf;
+mod fstab;
+mod lacking;
+mod running;
+mod serial;
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::config::{self, Files};
+use crate::haresources::Resource;
+
+/// Largest file a check reads, in bytes (`modules.alias` of a distribution kernel has 1.5 million).
+const READ_MAX: u64 = 8 << 20;
+
+/// What a finding means for whoever asked.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Class {
+    /// This machine can't run the cluster as the files ask, or not safely.
+    Machine,
+    /// It can; a person should know this.
+    Warning,
+}
+
+/// One finding about this machine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Finding {
+    /// How much it matters.
+    pub class: Class,
+    /// Whether it can make both nodes active: the daemon refuses to start on it.
+    pub two_actives: bool,
+    /// The file it was found in, with the line where there is one.
+    pub place: Option<(PathBuf, Option<u32>)>,
+    /// What is so, with its effect.
+    pub text: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl Finding {
+    fn new(class: Class, text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            class,
+            two_actives: false,
+            place: None,
+            text: text.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    fn machine(text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::new(Class::Machine, text, remedy)
+    }
+
+    fn warning(text: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::new(Class::Warning, text, remedy)
+    }
+
+    fn at(mut self, file: impl Into<PathBuf>, line: Option<u32>) -> Self {
+        self.place = Some((file.into(), line));
+        self
+    }
+
+    fn two_actives(mut self) -> Self {
+        self.two_actives = true;
+        self
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Some((file, Some(line))) => write!(f, "{}:{line}: ", file.display())?,
+            Some((file, None)) => write!(f, "{}: ", file.display())?,
+            None => {}
+        }
+        f.write_str(&self.text)
+    }
+}
+
+/// The rows of the safety table (`docs/SAFETY.md`) this version can hold.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Protection {
+    /// Links alone.
+    None,
+    /// Links, and ping nodes as proof of not being cut off.
+    PingNodes,
+}
+
+impl fmt::Display for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => {
+                "none: a takeover follows the deadtime; two active nodes are possible when all links between living nodes are cut, or when the active node freezes"
+            }
+            Self::PingNodes => {
+                "ping nodes: as none, but a node cut off from everything, ping nodes too, stops and does not take over; two active nodes stay possible when only the links are cut, or when the active node freezes"
+            }
+        })
+    }
+}
+
+/// The protection these files really give.
+#[must_use]
+pub fn protection(files: &Files) -> Protection {
+    if files.ha_cf.pings.is_empty() {
+        Protection::None
+    } else {
+        Protection::PingNodes
+    }
+}
+
+/// What the checks look at.
+struct Subject<'a> {
+    root: &'a Path,
+    files: &'a Files,
+    /// The node this machine is, if it is one.
+    node: Option<String>,
+}
+
+impl Subject<'_> {
+    /// The place of an absolute path below the root.
+    fn at(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// The text of a file, bytes that are no UTF-8 replaced; `None` if it can't be read.
+    fn text(&self, path: &str) -> Option<String> {
+        let file = File::options()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(self.at(path))
+            .ok()?;
+        // A directory or a device is no text; everything in /proc counts as a file.
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        file.take(READ_MAX).read_to_end(&mut bytes).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The names in a directory, sorted; none if it can't be read.
+    fn names(&self, dir: &str) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.at(dir))
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Whether something stands at the path, a dangling link included.
+    fn exists(&self, path: &str) -> bool {
+        self.at(path).symlink_metadata().is_ok()
+    }
+
+    fn resources(&self) -> impl Iterator<Item = &Resource> {
+        self.files.groups.iter().flat_map(|group| &group.resources)
+    }
+
+    fn uses(&self, name: &str) -> bool {
+        self.resources().any(|resource| resource.name == name)
+    }
+}
+
+/// Everything found on the machine below `root` for these files; what can make two actives comes first.
+#[must_use]
+pub fn machine(root: &Path, files: &Files) -> Vec<Finding> {
+    let nodes: Vec<String> = files.ha_cf.nodes.iter().map(|node| node.value.clone()).collect();
+    let name = config::own_name(root);
+    let node = config::place_of(&name, &nodes).and_then(|place| nodes.get(place).cloned());
+    let mut findings = Vec::new();
+    if node.is_none() {
+        let remedy = "run this on a node, or set the host name to the name in ha.cf";
+        findings.push(Finding::machine(config::not_a_node(&name, &nodes), remedy));
+    }
+    let subject = Subject { root, files, node };
+    findings.extend(running::check(&subject));
+    findings.extend(drbd::check(&subject));
+    findings.extend(fstab::check(&subject));
+    findings.extend(boot::check(&subject));
+    findings.extend(serial::check(&subject));
+    findings.extend(lacking::check(&subject));
+    findings.sort_by_key(|finding| (!finding.two_actives, finding.class));
+    findings
+}
+
+/// The findings on which the daemon refuses to start.
+#[must_use]
+pub fn refusals(root: &Path, files: &Files) -> Vec<Finding> {
+    let mut findings = machine(root, files);
+    findings.retain(|finding| finding.two_actives);
+    findings
+}

@@ -14,6 +14,7 @@ use crate::words;
 
 mod builtin;
 
+pub(crate) use builtin::plain_path;
 pub use builtin::{NAMES, is_known};
 
 /// Longest resource word in bytes.

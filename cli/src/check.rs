@@ -1,0 +1,78 @@
+//! `ovzha check`: prints what is wrong with the files, then with this machine.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use ovzha_host::check::{self, Class, Finding};
+use ovzha_host::config;
+
+/// Nothing wrong, warnings allowed.
+const FINE: u8 = 0;
+/// Errors in the files.
+const FILES_REFUSED: u8 = 1;
+/// The files are fine, but this machine can't run the cluster as they ask, or not safely.
+const MACHINE_LACKS: u8 = 3;
+
+/// Checks the files in `config_dir` and the machine below `root` (`/` on a node), writes the findings to `out`, and
+/// returns the exit code: 0, 1 or 3.
+///
+/// # Errors
+/// Only when `out` can't be written.
+pub fn run(config_dir: &Path, root: &Path, out: &mut impl Write) -> io::Result<u8> {
+    let config::Loadable { files, mut diagnostics } = config::read_files(config_dir);
+    diagnostics.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    for diagnostic in &diagnostics {
+        writeln!(out, "{diagnostic}")?;
+    }
+    let errors = diagnostics.iter().filter(|d| d.is_error()).count();
+    let warnings = diagnostics.len().saturating_sub(errors);
+    let Some(files) = files else {
+        let text = format!(
+            "{}, {}; this machine was not checked",
+            count(errors, "error"),
+            count(warnings, "warning")
+        );
+        writeln!(out, "{}: refused: {text}", config_dir.display())?;
+        return Ok(FILES_REFUSED);
+    };
+    let findings = check::machine(root, &files);
+    if !findings.is_empty() {
+        if !diagnostics.is_empty() {
+            writeln!(out)?;
+        }
+        writeln!(out, "this machine:")?;
+    }
+    for finding in &findings {
+        write_finding(out, finding)?;
+    }
+    writeln!(out, "protection: {}", check::protection(&files))?;
+    let lacks = findings
+        .iter()
+        .filter(|finding| finding.class == Class::Machine)
+        .count();
+    let told = warnings.saturating_add(findings.len().saturating_sub(lacks));
+    let refused = findings.iter().any(|finding| finding.two_actives);
+    let verdict = match (lacks, refused) {
+        (0, _) => "fine",
+        (_, true) => "files fine, the daemon refuses to start on this machine",
+        (_, false) => "files fine, this machine is not ready",
+    };
+    let text = format!("{}, {}", count(lacks, "problem"), count(told, "warning"));
+    writeln!(out, "{}: {verdict}: {text}", config_dir.display())?;
+    Ok(if lacks > 0 { MACHINE_LACKS } else { FINE })
+}
+
+fn write_finding(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
+    let weight = match (finding.two_actives, finding.class) {
+        (true, _) => "two active nodes",
+        (false, Class::Machine) => "problem",
+        (false, Class::Warning) => "warning",
+    };
+    writeln!(out, "  {weight}: {finding}")?;
+    writeln!(out, "      -> {}", finding.remedy)
+}
+
+/// "1 error", "2 errors".
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,133 @@
+//! `ovzha check` run as a program.
+
+use std::fs;
+
+use fixture::check;
+
+#[cfg(test)]
+mod fixture {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
+    use std::process::Command;
+
+    /// The article's files, those in `changed` replaced; gives the exit code and what was printed, with short paths.
+    pub fn check(test: &str, changed: &[(&str, &str)], machine: &[(&str, &str)]) -> (i32, String) {
+        let root = std::env::temp_dir().join(format!("ovzha-cli-check-{test}-{}", std::process::id()));
+        let write = |path: &str, text: &str, mode: u32| {
+            let path = root.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let article = Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/tests/files/article");
+        for name in ["ha.cf", "authkeys", "haresources"] {
+            write(name, &fs::read_to_string(article.join(name)).unwrap(), 0o600);
+        }
+        for (path, text) in changed.iter().chain(machine) {
+            write(path, text, 0o600);
+        }
+        fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_ovzha"))
+            .arg("check")
+            .arg("--config-dir")
+            .arg(&root)
+            .arg("--root")
+            .arg(&root)
+            .output()
+            .unwrap();
+        fs::remove_dir_all(&root).unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        (
+            output.status.code().unwrap(),
+            printed.replace(root.to_str().unwrap(), "DIR"),
+        )
+    }
+}
+
+#[test]
+fn errors_in_the_files_are_all_shown_by_file_and_line() {
+    let changed = [
+        (
+            "ha.cf",
+            "node a b\nbcast eth0\nkeepalive 2\ndeadtime 4\nserial ttyS0\nauto_failback off\n",
+        ),
+        ("authkeys", "auth 2\n1 sha1 topsecret\n1 rot13 topsecret\n"),
+        ("haresources", "c vz IPaddr::10.0.0.1\n"),
+    ];
+    let (code, printed) = check("errors", &changed, &[]);
+    let expected = "\
+DIR/authkeys:3: error: key 1: unknown method (known: crc, md5, sha1, sha256)
+DIR/ha.cf:2: error: directive `bcast` is not supported yet
+DIR/ha.cf:4: error: deadtime 4 s must be longer than two keepalives (2 x 2 s = 4 s)
+DIR/ha.cf:5: error: serial: `ttyS0` is no absolute path of a device
+DIR/ha.cf:6: error: no link to the peer: neither ucast nor serial stands here
+DIR/haresources:1: error: node `c` is none of ha.cf (a, b)
+DIR/haresources:1: error: resource `IPaddr` is not supported yet (known: datadisk, drbddisk, Filesystem, vz, MailTo)
+DIR: refused: 7 errors, 0 warnings; this machine was not checked
+";
+    assert_eq!((code, printed.as_str()), (1, expected));
+}
+
+#[test]
+fn a_machine_that_is_not_ready_is_listed_apart() {
+    let machine = [
+        (
+            "etc/drbd.conf",
+            "resource r0 {\n net { allow-two-primaries; }\n device /dev/drbd0; }\n",
+        ),
+        ("proc/sys/kernel/hostname", "ovz-node2\n"),
+        ("proc/filesystems", "\text3\n"),
+        ("etc/init.d/vz", ""),
+        ("usr/sbin/sendmail", ""),
+        ("sys/class/net/eth0/mtu", ""),
+        ("sys/class/net/eth1/mtu", ""),
+        ("dev/ttyS0", ""),
+        ("vz/x", ""),
+    ];
+    let (code, printed) = check("machine", &[], &machine);
+    let expected = "\
+DIR/authkeys:2: warning: key 1: this key stands in published examples; make an own one
+
+this machine:
+  two active nodes: /etc/drbd.conf:2: allow-two-primaries: DRBD itself would let both nodes write to a file system made for one
+      -> take the line out on both nodes
+  problem: drbdadm is not installed
+      -> install the DRBD tools that match the kernel's module
+protection: ping nodes: ";
+    assert_eq!(code, 3);
+    assert!(printed.starts_with(expected), "{printed}");
+    assert!(
+        printed.ends_with("\nDIR: files fine, the daemon refuses to start on this machine: 2 problems, 1 warning\n")
+    );
+}
+
+#[test]
+fn a_machine_that_has_everything_is_fine() {
+    let machine = [
+        ("etc/drbd.conf", "resource r0 { device /dev/drbd0; }\n"),
+        ("proc/sys/kernel/hostname", "ovz-node2\n"),
+        ("proc/filesystems", "\text3\n"),
+        ("sbin/drbdadm", ""),
+        ("etc/init.d/vz", ""),
+        ("usr/sbin/sendmail", ""),
+        ("sys/class/net/eth0/mtu", ""),
+        ("sys/class/net/eth1/mtu", ""),
+        ("dev/ttyS0", ""),
+        ("vz/x", ""),
+    ];
+    let (code, printed) = check("ready", &[("authkeys", "auth 1\n1 sha256 an-own-key\n")], &machine);
+    assert!(printed.starts_with("protection: ping nodes: "), "{printed}");
+    assert!(printed.ends_with("\nDIR: fine: 0 problems, 0 warnings\n"), "{printed}");
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn no_directory_is_an_error_in_the_files() {
+    let missing = "/nonexistent/ha.d";
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_ovzha"))
+        .args(["check", "--config-dir", missing])
+        .output();
+    assert_eq!(output.unwrap().status.code(), Some(1));
+    assert!(fs::metadata(missing).is_err());
+}

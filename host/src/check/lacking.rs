@@ -1,0 +1,126 @@
+//! Looks for what the files need and this machine does not have.
+
+use super::{Finding, Subject};
+use crate::diagnostic::quote;
+use crate::ha_cf::LinkKind;
+use crate::haresources::Resource;
+
+/// Where programs of the system lie.
+const PROGRAM_DIRS: [&str; 6] = [
+    "/sbin",
+    "/usr/sbin",
+    "/usr/local/sbin",
+    "/bin",
+    "/usr/bin",
+    "/usr/local/bin",
+];
+/// Where a mail transfer agent puts its sendmail.
+const SENDMAIL: [&str; 2] = ["/usr/sbin/sendmail", "/usr/lib/sendmail"];
+/// What starts OpenVZ.
+const VZ_SERVICE: [&str; 4] = [
+    "/etc/init.d/vz",
+    "/etc/systemd/system/vz.service",
+    "/usr/lib/systemd/system/vz.service",
+    "/lib/systemd/system/vz.service",
+];
+
+pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for link in &subject.files.ha_cf.links {
+        findings.extend(device_lacking(subject, &link.kind));
+    }
+    let mut told: Vec<String> = Vec::new();
+    for resource in subject.resources() {
+        for finding in resource_lacking(subject, resource) {
+            if !told.contains(&finding.text) {
+                told.push(finding.text.clone());
+                findings.push(finding);
+            }
+        }
+    }
+    findings
+}
+
+fn device_lacking(subject: &Subject<'_>, kind: &LinkKind) -> Option<Finding> {
+    match kind {
+        LinkKind::Udp { device, .. } => (!subject.exists(&format!("/sys/class/net/{device}"))).then(|| {
+            let remedy = "check the name with `ip link`; the other links work without it";
+            Finding::machine(format!("there is no network device {}", quote(device)), remedy)
+        }),
+        LinkKind::Serial { device, .. } => {
+            let path = device.to_string_lossy();
+            (!subject.exists(&path)).then(|| {
+                let remedy = "load its driver, or check the path; the other links work without it";
+                Finding::machine(format!("there is no serial device {}", quote(&path)), remedy)
+            })
+        }
+    }
+}
+
+fn resource_lacking(subject: &Subject<'_>, resource: &Resource) -> Vec<Finding> {
+    match (resource.name.as_str(), resource.args.as_slice()) {
+        ("datadisk" | "drbddisk", _) if !has_program(subject, "drbdadm") => {
+            vec![Finding::machine(
+                "drbdadm is not installed",
+                "install the DRBD tools that match the kernel's module",
+            )]
+        }
+        ("Filesystem", [_, mountpoint, fstype, ..]) => {
+            let mut findings = Vec::new();
+            if !subject.at(mountpoint).is_dir() {
+                let text = format!("the mount point {} is no directory", quote(mountpoint));
+                findings.push(Finding::machine(text, format!("`mkdir {mountpoint}` on both nodes")));
+            }
+            if !knows_fstype(subject, fstype) {
+                let text = format!("the running kernel has no file system type {}", quote(fstype));
+                findings.push(Finding::machine(
+                    text,
+                    "load or install its module, or correct haresources",
+                ));
+            }
+            findings
+        }
+        ("vz", _) if !VZ_SERVICE.iter().any(|path| subject.exists(path)) => {
+            vec![Finding::machine(
+                "OpenVZ is not installed: neither /etc/init.d/vz nor vz.service",
+                "install vzctl",
+            )]
+        }
+        ("MailTo", _) if !SENDMAIL.iter().any(|path| subject.exists(path)) => {
+            vec![Finding::machine(
+                "there is no sendmail program: MailTo can't send",
+                "install a mail transfer agent, or take MailTo out",
+            )]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn has_program(subject: &Subject<'_>, name: &str) -> bool {
+    PROGRAM_DIRS.iter().any(|dir| subject.exists(&format!("{dir}/{name}")))
+}
+
+/// Whether the kernel has the type, or a module of it that a mount would load.
+fn knows_fstype(subject: &Subject<'_>, fstype: &str) -> bool {
+    if fstype == "auto" {
+        return true;
+    }
+    let known = subject.text("/proc/filesystems").unwrap_or_default();
+    if known
+        .lines()
+        .any(|line| line.split_whitespace().next_back() == Some(fstype))
+    {
+        return true;
+    }
+    let release = subject.text("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let modules = format!("/lib/modules/{}", release.trim());
+    // Old kernels' modules.alias lacks fs-NAME; there a module of that name is what mount asks for.
+    let alias = format!("alias fs-{fstype} ");
+    let file = format!("/{fstype}.ko");
+    let names_it = |list: &str, wanted: &str| {
+        let text = subject.text(&format!("{modules}/{list}")).unwrap_or_default();
+        text.lines()
+            .any(|line| line.split(':').next().unwrap_or_default().contains(wanted))
+    };
+    names_it("modules.alias", &alias) || names_it("modules.dep", &file)
+}
