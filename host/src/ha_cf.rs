@@ -114,7 +114,7 @@ pub enum LinkKind {
     Serial {
         /// Absolute path of the tty.
         device: PathBuf,
-        /// One of [`media::BAUD_RATES`]; default 19200.
+        /// In bit/s: 9600, 19200 (the default), 38400, 57600, 115200, 230400 or 460800.
         baud: u32,
     },
 }

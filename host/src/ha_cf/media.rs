@@ -12,7 +12,7 @@ use super::{LinkConfig, LinkKind, split, values};
 use crate::diagnostic::{Problems, quote};
 
 /// The rates Heartbeat takes, in bit/s.
-pub const BAUD_RATES: [u32; 7] = [9600, 19200, 38400, 57600, 115_200, 230_400, 460_800];
+const BAUD_RATES: [u32; 7] = [9600, 19200, 38400, 57600, 115_200, 230_400, 460_800];
 /// The port registered as ha-cluster.
 const PORT_DEFAULT: u16 = 694;
 /// Heartbeat's default rate in bit/s.
