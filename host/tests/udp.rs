@@ -6,6 +6,7 @@ mod netns;
 use ovzha_core::time::Instant;
 use ovzha_host::udp::{DRAIN_MAX, OpenErrorKind, Received, SendResult, Source, UdpConfig, UdpLink};
 use std::net::{Ipv4Addr, UdpSocket};
+use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -164,6 +165,28 @@ fn an_address_that_is_not_ours_is_not_yet() {
     assert!(link.fd().is_none());
 }
 
+/// A process in the peer's namespace; ended when dropped.
+struct Peer(Child);
+
+impl Peer {
+    /// Runs `test` of this binary in `namespace` with `variable` set.
+    #[expect(clippy::expect_used, reason = "a test that can't start its peer can only fail")]
+    fn run(namespace: &str, test: &str, variable: &str) -> Self {
+        let child = netns::again(namespace, test)
+            .env(variable, "1")
+            .stdout(Stdio::null())
+            .spawn();
+        Self(child.expect("the peer process starts"))
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 /// Not a test of its own: the peer's side of the tests below.
 #[test]
 fn peer_echo() {
@@ -217,7 +240,7 @@ fn bound_to_a_device_that_comes_goes_and_comes_back() {
     );
 
     netns::cable(&peer);
-    let _peer = netns::Peer::run(&peer, "peer_echo", ECHO);
+    let _peer = Peer::run(&peer, "peer_echo", ECHO);
     link.reopen(Instant::from_millis(1000)).unwrap().unwrap();
     assert!(echoed(&mut link), "{:?}", link.counters());
     assert_eq!(link.carrier(), Some(true));
@@ -265,7 +288,7 @@ fn another_source_on_the_same_wire_is_not_heard() {
     };
     netns::cable(&peer);
     netns::ip(&format!("-n {peer} addr add 10.94.0.3/24 dev hb0"));
-    let _peer = netns::Peer::run(&peer, "peer_echo", ECHO);
+    let _peer = Peer::run(&peer, "peer_echo", ECHO);
     let config = cabled(netns::OWN, "10.94.0.3").unwrap();
     let mut link = UdpLink::new(config);
     link.open().unwrap();

@@ -3,7 +3,7 @@
 //! A test runs its body in a process of its own inside the first namespace (`ip netns exec` also mounts that
 //! namespace's `/sys`), so nothing here needs `unsafe` and the machine's own network is never touched.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// This node's address, on `hb0`.
@@ -74,30 +74,11 @@ pub fn inside(test: &str) -> Option<String> {
 }
 
 /// This test binary, about to run only `test` in `namespace`.
-fn again(namespace: &str, test: &str) -> Command {
+pub fn again(namespace: &str, test: &str) -> Command {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", namespace]);
     command.arg(std::env::current_exe().unwrap_or_default());
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
     command.stdin(Stdio::null());
     command
-}
-
-/// A process in the peer's namespace; ended when dropped.
-pub struct Peer(Child);
-
-impl Peer {
-    /// Runs `test` of this binary in `namespace` with `variable` set.
-    #[expect(clippy::expect_used, reason = "a test that can't start its peer can only fail")]
-    pub fn run(namespace: &str, test: &str, variable: &str) -> Self {
-        let child = again(namespace, test).env(variable, "1").stdout(Stdio::null()).spawn();
-        Self(child.expect("the peer process starts"))
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
 }
