@@ -5,12 +5,12 @@
 //! (the daemon is one), and process 1.
 use crate::mounts;
 pub use crate::mounts::DeviceId;
-use crate::program::{self, Deadline};
+use crate::program;
+use crate::sys::{self, Pid};
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// How many holders a reason names.
 const TOLD_MAX: usize = 4;
@@ -130,13 +130,14 @@ pub fn tell(holders: &[Holder]) -> String {
     }
 }
 
-/// Sends each holder the signal called `name` (TERM, KILL). The list must be fresh: ids are reused.
-pub fn signal(holders: &[Holder], name: &str) {
-    let Some(kill) = program::find("kill") else { return };
-    for holder in holders {
-        let args = ["-s", name, &holder.pid.to_string()];
+/// Sends each holder `signal`. The list must be fresh: ids are reused.
+pub fn signal(holders: &[Holder], signal: i32) {
+    for pid in holders
+        .iter()
+        .filter_map(|holder| Pid::new(i32::try_from(holder.pid).ok()?))
+    {
         // A process that is gone is what was wanted.
-        drop(program::run(&kill, &args, Deadline::after(Duration::from_secs(5))));
+        drop(sys::kill_process(pid, signal));
     }
 }
 

@@ -216,10 +216,10 @@ impl Filesystem {
             Err(reason) => reason,
         };
         let mut told = String::new();
-        for signal in ["TERM", "KILL"] {
+        for (name, signal) in [("TERM", libc::SIGTERM), ("KILL", libc::SIGKILL)] {
             let holders = self.holders();
             if !holders.is_empty() {
-                told = format!("{signal} to {}", busy::tell(&holders));
+                told = format!("{name} to {}", busy::tell(&holders));
             }
             match self.unmount_until(Some(signal), deadline.within(stage)) {
                 Ok(()) if told.is_empty() => return Answer::done(format!("{} is unmounted", self.name())),
@@ -237,13 +237,13 @@ impl Filesystem {
     }
 
     /// Unmounts again and again until the device is free or `deadline` is over, with each holder signalled once.
-    fn unmount_until(&self, signal: Option<&str>, deadline: Deadline) -> Result<(), String> {
+    fn unmount_until(&self, signal: Option<i32>, deadline: Deadline) -> Result<(), String> {
         let mut signalled: Vec<u32> = Vec::new();
         loop {
-            if let Some(name) = signal {
+            if let Some(signal) = signal {
                 let mut fresh = self.holders();
                 fresh.retain(|holder| !signalled.contains(&holder.pid));
-                busy::signal(&fresh, name);
+                busy::signal(&fresh, signal);
                 signalled.extend(fresh.iter().map(|holder| holder.pid));
             }
             let tried = self.unmount_all(deadline);

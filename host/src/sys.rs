@@ -17,7 +17,7 @@ pub use file::{anonymous_file, anonymous_input, lock_instance, random_bytes, set
 pub use net::{Peer, addresses, host_name, peer_of};
 pub use process::{
     Ended, Identity, Pid, group_is_dead, group_is_gone, identity_of, in_initial_pid_namespace, is_alive, kill_child,
-    kill_group, own_pid, wait_for,
+    kill_group, kill_process, own_pid, wait_for,
 };
 pub use reset::LastResort;
 pub use standing::{CoreLimit, forbid_core_dumps, lock_memory, protect_from_oom, set_nice, set_ordinary, set_realtime};

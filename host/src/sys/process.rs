@@ -87,6 +87,14 @@ pub fn kill_child(pid: Pid, signal: libc::c_int) -> io::Result<()> {
     send(pid.0, signal)
 }
 
+/// Sends `signal` to a process that need not be our child; the caller has just seen that it is the one meant.
+///
+/// # Errors
+/// `ESRCH` when it is gone.
+pub fn kill_process(pid: Pid, signal: libc::c_int) -> io::Result<()> {
+    send(pid.0, signal)
+}
+
 /// Whether no process of the group that the already reaped `leader` led is left.
 ///
 /// While a group has members its number is not given to a new process. So when there is a process of that number
