@@ -4,7 +4,7 @@
 //! everything here may block. The exit code is the answer ([`Exit`]); the last line on stderr is the reason,
 //! one line for people; stdout carries only what `observe` answers.
 use crate::program::{Deadline, one_line};
-use crate::{drbd, filesystem, mail, vz};
+use crate::{drbd, filesystem, mail, store, vz};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{Read, Write};
@@ -232,18 +232,18 @@ pub fn operate(op: Op, name: &str, args: &[&str], deadline: Deadline) -> Answer 
     }
 }
 
-/// The most bytes of durable state that are taken from stdin.
-const STATE_MAX: u64 = 1024 * 1024;
-
 /// Writes the durable state that comes on stdin.
 fn store(dir: &Path) -> Result<Answer, String> {
+    let bound = u64::try_from(store::CONTENT_MAX).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
-    let read = std::io::stdin().lock().take(STATE_MAX + 1).read_to_end(&mut bytes);
+    // One byte more than may be stored, so that a longer state is refused and not cut.
+    let read = std::io::stdin()
+        .lock()
+        .take(bound.saturating_add(1))
+        .read_to_end(&mut bytes);
     read.map_err(|error| format!("can't read the state from stdin: {error}"))?;
-    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > STATE_MAX {
-        return Err(format!("the state is longer than {STATE_MAX} bytes"));
-    }
-    Err(format!("storing into {} is not built in yet", dir.display()))
+    store::write(dir, &bytes).map_err(|error| format!("can't store the state: {error}"))?;
+    Ok(Answer::done("stored"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,337 @@
+//! `datadisk` against a stand-in drbdadm that answers what real ones were recorded to print.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+use ovzha_host::agent::{Answer, Exit, Op};
+use ovzha_host::drbd::{Connection, Disk, NoState, Resource, Role, State};
+use ovzha_host::drbd::{is_not_configured, parse_cstate, parse_dstate, parse_proc_ld, parse_role};
+use ovzha_host::program::Deadline;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Answers VERB from the files VERB.out, VERB.err and VERB.rc; runs VERB.do first if there is one.
+const DRBDADM: &str = r#"#!/bin/sh
+cd DIR || exit 99
+echo "$*" >>calls
+[ -e "$1.do" ] && . "./$1.do"
+[ -e "$1.err" ] && cat "$1.err" >&2
+[ -e "$1.out" ] && cat "$1.out"
+[ -e "$1.rc" ] && exit $(cat "$1.rc")
+[ -e "$1.out" ] || [ -e "$1.do" ] || { echo "drbdadm: Unknown command '$1'." >&2; exit 20; }
+exit 0
+"#;
+
+struct Node(PathBuf);
+
+impl Node {
+    fn new(state: &str) -> Node {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let node = Node(std::env::temp_dir().join(format!("ovzha-drbd-{}-{number}", std::process::id())));
+        fs::create_dir_all(&node.0).unwrap();
+        node.write("drbdadm", &DRBDADM.replace("DIR", &node.0.display().to_string()));
+        fs::set_permissions(node.0.join("drbdadm"), fs::Permissions::from_mode(0o755)).unwrap();
+        node.write("proc", "version: 8.4.11 (api:1/proto:86-101)\n");
+        let words: Vec<&str> = state.split(' ').collect();
+        for (verb, text) in ["role", "cstate", "dstate"].iter().zip(words) {
+            node.write(&format!("{verb}.out"), &format!("{text}\n"));
+        }
+        node
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.0.join(name), text).unwrap();
+    }
+
+    /// Makes `verb` fail as recorded.
+    fn refuse(&self, verb: &str, rc: i32, recorded: &str) {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/drbd-8.4")
+            .join(format!("{recorded}.stderr.txt"));
+        fs::copy(source, self.0.join(format!("{verb}.err"))).unwrap();
+        self.write(&format!("{verb}.rc"), &rc.to_string());
+    }
+
+    fn resource(&self) -> Resource {
+        Resource {
+            drbdadm: self.0.join("drbdadm"),
+            proc_drbd: self.0.join("proc"),
+            name: "r0".to_owned(),
+        }
+    }
+
+    fn operate(&self, op: Op) -> Answer {
+        self.resource().operate(op, Deadline::after(Duration::from_secs(10)))
+    }
+
+    fn calls(&self) -> String {
+        fs::read_to_string(self.0.join("calls")).unwrap_or_default()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+const BECOMES_PRIMARY: &str = "echo Primary/Secondary >role.out";
+
+#[test]
+fn promotes_verifies_and_demotes() {
+    let node = Node::new("Secondary/Secondary Connected UpToDate/UpToDate");
+    node.write("primary.do", BECOMES_PRIMARY);
+    node.write("secondary.do", "echo Secondary/Secondary >role.out");
+    assert_eq!(node.operate(Op::Probe).exit, Exit::NotRunning);
+    assert_eq!(node.operate(Op::Start), Answer::done("r0 is Primary"));
+    assert_eq!(node.operate(Op::Probe).exit, Exit::Done);
+    assert_eq!(node.operate(Op::Start), Answer::done("r0 is already Primary"));
+    let observed = node.operate(Op::Observe);
+    assert_eq!(
+        observed.output,
+        "role=Primary/Secondary cstate=Connected dstate=UpToDate/UpToDate\n"
+    );
+    assert_eq!(State::parse_observed(&observed.output).unwrap().role, Role::Primary);
+    assert_eq!(node.operate(Op::Stop), Answer::done("r0 is Secondary"));
+    assert_eq!(node.operate(Op::Stop), Answer::done("r0 is already Secondary"));
+    assert!(!node.calls().contains("--"), "no flag of any kind: {}", node.calls());
+}
+
+#[test]
+fn a_peer_that_is_primary_blocks_and_is_left_alone() {
+    let node = Node::new("Secondary/Primary Connected UpToDate/UpToDate");
+    node.refuse("primary", 11, "primary-while-peer-primary");
+    let answer = node.operate(Op::Start);
+    assert_eq!(answer.exit, Exit::Blocked);
+    assert!(
+        answer
+            .reason
+            .starts_with("peer is Primary: 0: State change failed: (-1)"),
+        "{answer:?}"
+    );
+}
+
+#[test]
+fn a_dead_peer_still_shown_as_primary_is_no_obstacle() {
+    let node = Node::new("Secondary/Primary Connected UpToDate/UpToDate");
+    node.write("primary.do", "echo Primary/Unknown >role.out");
+    assert_eq!(node.operate(Op::Start).exit, Exit::Done);
+}
+
+#[test]
+fn two_primaries_by_configuration_are_given_up_at_once() {
+    let node = Node::new("Secondary/Primary Connected UpToDate/UpToDate");
+    node.write("primary.do", "echo Primary/Primary >role.out");
+    node.write("secondary.do", "echo Secondary/Primary >role.out");
+    assert_eq!(node.operate(Op::Start).exit, Exit::Blocked);
+    assert_eq!(node.operate(Op::Probe).exit, Exit::NotRunning);
+}
+
+#[test]
+fn the_first_refusal_by_fencing_is_asked_again() {
+    let node = Node::new("Secondary/Primary Connected UpToDate/UpToDate");
+    node.refuse("primary", 11, "fence2-no-handler");
+    node.write(
+        "primary.do",
+        "[ -e once ] && { echo Primary/Unknown >role.out; rm primary.err primary.rc; exit 0; }; touch once",
+    );
+    assert_eq!(node.operate(Op::Start).exit, Exit::Done);
+    let node = Node::new("Secondary/Unknown WFConnection UpToDate/DUnknown");
+    node.refuse("primary", 11, "fence2-no-handler");
+    let answer = node.operate(Op::Start);
+    assert_eq!(answer.exit, Exit::Blocked);
+    assert!(answer.reason.contains("(-7)"), "{answer:?}");
+    assert_eq!(node.calls().matches("primary r0").count(), 3);
+}
+
+#[test]
+fn data_that_is_not_current_is_never_promoted() {
+    for disks in [
+        "Inconsistent/UpToDate",
+        "Outdated/DUnknown",
+        "Diskless/UpToDate",
+        "Failed/UpToDate",
+        "Consistent/DUnknown",
+        "UpToDate/UpToDate\nInconsistent/UpToDate",
+    ] {
+        let node = Node::new("Secondary/Unknown WFConnection");
+        node.write("dstate.out", disks);
+        node.write("primary.do", BECOMES_PRIMARY);
+        let answer = node.operate(Op::Start);
+        assert_eq!(answer.exit, Exit::Failed, "{disks}: {answer:?}");
+        assert!(!node.calls().contains("primary"), "{disks}: drbdadm primary was called");
+    }
+    let node = Node::new("Secondary/Unknown WFConnection UpToDate/DUnknown");
+    node.refuse("primary", 17, "primary-outdated");
+    let answer = node.operate(Op::Start);
+    assert!(
+        answer.exit == Exit::Failed && answer.reason.contains("no current data"),
+        "{answer:?}"
+    );
+}
+
+#[test]
+fn a_disk_still_negotiating_is_waited_for() {
+    let node = Node::new("Secondary/Unknown WFReportParams Negotiating/DUnknown");
+    node.write(
+        "dstate.do",
+        "[ -e once ] && echo UpToDate/UpToDate >dstate.out; touch once",
+    );
+    node.write("primary.do", BECOMES_PRIMARY);
+    assert_eq!(node.operate(Op::Start).exit, Exit::Done);
+}
+
+#[test]
+fn an_exit_code_is_not_believed() {
+    let node = Node::new("Secondary/Secondary Connected UpToDate/UpToDate");
+    node.write("primary.do", "true");
+    let begin = Instant::now();
+    let answer = node
+        .resource()
+        .operate(Op::Start, Deadline::after(Duration::from_secs(2)));
+    assert!(
+        answer.exit == Exit::Failed && answer.reason.contains("is Secondary"),
+        "{answer:?}"
+    );
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_device_held_open_is_retried_until_the_deadline() {
+    let node = Node::new("Primary/Secondary Connected UpToDate/UpToDate");
+    node.refuse("secondary", 11, "secondary-while-mounted");
+    node.write("sh-dev.out", "/dev/ovzha-none\n");
+    let answer = node
+        .resource()
+        .operate(Op::Stop, Deadline::after(Duration::from_secs(2)));
+    assert_eq!(answer.exit, Exit::Failed);
+    assert!(
+        answer
+            .reason
+            .contains("r0 stays Primary: 0: State change failed: (-12)"),
+        "{answer:?}"
+    );
+    assert!(node.calls().matches("secondary r0").count() > 1);
+}
+
+#[test]
+fn down_unloaded_and_unconfigured_are_unfit() {
+    for (rc, recorded) in [(10, "role-down"), (20, "role-module-not-loaded")] {
+        let node = Node::new("");
+        node.refuse("role", rc, recorded);
+        assert_eq!(node.operate(Op::Probe).exit, Exit::Unfit, "{recorded}");
+        assert_eq!(node.operate(Op::Start).exit, Exit::Unfit, "{recorded}");
+        assert_eq!(node.operate(Op::Stop).exit, Exit::Done, "{recorded}: nothing to demote");
+    }
+    let node = Node::new("");
+    node.write(
+        "role.err",
+        "drbd.conf:1: 'r0' not defined in your config (for this host).\n",
+    );
+    node.write("role.rc", "10");
+    assert_eq!(
+        node.operate(Op::Stop).exit,
+        Exit::Failed,
+        "it may run under another name"
+    );
+}
+
+#[test]
+fn drbd_0_7_is_asked_in_its_own_words() {
+    let node = Node::new("");
+    fs::remove_file(node.0.join("role.out")).unwrap();
+    node.write("proc", "version: 0.7.17 (api:77/proto:74)\nSVN Revision: 2093\n 0: cs:Connected st:Secondary/Secondary ld:Consistent\n");
+    node.write("state.out", "Secondary/Secondary\n");
+    node.write("cstate.out", "Connected\n");
+    node.write("sh-dev.out", "/dev/drbd0\n");
+    node.write("primary.do", "echo Primary/Secondary >state.out");
+    let observed = node.operate(Op::Observe);
+    assert_eq!(
+        observed.output,
+        "role=Secondary/Secondary cstate=Connected dstate=Consistent/DUnknown\n"
+    );
+    assert_eq!(node.operate(Op::Start).exit, Exit::Done);
+    node.write("state.out", "Not configured\n");
+    assert_eq!(node.operate(Op::Probe).exit, Exit::Unfit);
+}
+
+#[test]
+fn a_hanging_drbdadm_ends_with_the_deadline() {
+    let node = Node::new("Secondary/Secondary Connected UpToDate/UpToDate");
+    node.write("primary.do", "exec sleep 30");
+    let begin = Instant::now();
+    let answer = node
+        .resource()
+        .operate(Op::Start, Deadline::after(Duration::from_secs(1)));
+    assert!(
+        answer.exit == Exit::Failed && answer.reason.contains("in time"),
+        "{answer:?}"
+    );
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn answers_of_every_generation_are_read() {
+    use Connection::{Connected, StandAlone, WfConnection};
+    // 8.4, recorded by us; the remark before the answer is what tools print next to another module version.
+    let remark = "DRBD module version: 8.3.16\n   userland version: 8.4.11\nplease don't mix different DRBD series.\n";
+    assert_eq!(
+        parse_role(&format!("{remark}Secondary/Primary\n")).unwrap(),
+        (Role::Secondary, Role::Primary)
+    );
+    assert_eq!(parse_cstate(&format!("{remark}WFConnection\n")).unwrap(), WfConnection);
+    assert_eq!(
+        parse_dstate(&format!("{remark}UpToDate/DUnknown\n")).unwrap(),
+        (Disk::UpToDate, Disk::Unknown)
+    );
+    // Down: only the word on the disk.
+    assert_eq!(parse_dstate("Outdated\n").unwrap(), (Disk::Outdated, Disk::Unknown));
+    // 9: the own role only, a line a peer, a line a volume with all peers.
+    assert_eq!(parse_role("Secondary\n").unwrap(), (Role::Secondary, Role::Unknown));
+    assert_eq!(parse_cstate("Connected\nConnecting\n").unwrap(), WfConnection);
+    assert_eq!(parse_cstate("Connected\nStandAlone\n").unwrap(), StandAlone);
+    assert_eq!(parse_cstate("Established\n").unwrap(), Connected);
+    assert_eq!(parse_cstate("").unwrap(), StandAlone);
+    let two = "UpToDate/UpToDate\nUpToDate/Inconsistent\n";
+    assert_eq!(parse_dstate(two).unwrap(), (Disk::UpToDate, Disk::Inconsistent));
+    assert_eq!(
+        parse_dstate("UpToDate/UpToDate/Outdated/DUnknown\n").unwrap(),
+        (Disk::UpToDate, Disk::Outdated)
+    );
+    // 0.7.
+    assert!(is_not_configured("Not configured\n") && !is_not_configured("Secondary/Unknown\n"));
+    let proc = "version: 0.7.20\n 0: cs:DiskLessClient st:Primary/Secondary ld:Inconsistent\n 1: cs:Connected st:Secondary/Primary ld:Consistent\n";
+    assert_eq!(parse_proc_ld(proc, 0).unwrap(), Disk::Diskless);
+    assert_eq!(parse_proc_ld(proc, 1).unwrap(), Disk::Consistent);
+    assert!(parse_proc_ld(proc, 2).is_err());
+}
+
+#[test]
+fn an_unknown_word_is_an_error_and_never_a_guess() {
+    assert_eq!(
+        parse_role("Leader/Follower").unwrap_err().to_string(),
+        "\"Leader\" is no DRBD role"
+    );
+    assert!(parse_role("").is_err() && parse_dstate("").is_err());
+    assert!(parse_cstate("Connected?").is_err());
+    assert!(parse_dstate("UpToDate/Fine").is_err() && parse_dstate("uptodate/UpToDate").is_err());
+    assert!(State::parse_observed("role=Primary cstate=Connected dstate=UpToDate/UpToDate").is_err());
+    assert!(State::parse_observed("role=Primary/Secondary dstate=UpToDate/UpToDate").is_err());
+    let node = Node::new("Chief/Indian Connected UpToDate/UpToDate");
+    assert!(matches!(
+        node.resource().state(Deadline::after(Duration::from_secs(5))),
+        Err(NoState::Failed(_))
+    ));
+}
+
+#[test]
+fn every_state_survives_being_printed() {
+    for line in [
+        "role=Secondary/Unknown cstate=WFSyncUUID dstate=Inconsistent/DUnknown",
+        "role=Primary/Secondary cstate=SyncSource dstate=UpToDate/Inconsistent",
+        "role=Secondary/Secondary cstate=Connected dstate=UpToDate/UpToDate",
+    ] {
+        assert_eq!(State::parse_observed(line).unwrap().to_string(), line);
+    }
+}
