@@ -160,3 +160,30 @@ fn links_between_documents_lead_somewhere() {
         }
     }
 }
+
+/// Whoever looks up what `ovzha status` says must find the very words, so the guide quotes the core.
+#[test]
+fn the_guide_explains_holds_in_the_cores_words() {
+    let read = |name: &str| fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
+    let (guide, core) = (read("docs/GUIDE.md"), read("core/src/decide.rs"));
+    let table = guide
+        .split("| status says |")
+        .nth(1)
+        .unwrap()
+        .split("\n\n")
+        .next()
+        .unwrap();
+    let quoted: Vec<&str> = table
+        .lines()
+        .skip(2)
+        .filter_map(|row| row.split('|').nth(1))
+        .map(str::trim)
+        .collect();
+    assert!(quoted.len() > 5, "the table of holds is gone");
+    for words in quoted {
+        assert!(
+            core.contains(&format!("\"{words}\"")),
+            "core/src/decide.rs never says {words:?}"
+        );
+    }
+}
