@@ -20,8 +20,12 @@ found() { [ -z "$2" ] || { fault "$1:"; printf '    %s\n' "$2"; }; }
 check() {
     local binary=$CARGO_TARGET_DIR/release/ovzha-nostd symbols panics count
     FAULTS=0
+    # the versions and the profile that are shipped
     cp Cargo.lock tests/nostd/Cargo.lock
-    cargo build --quiet --release --manifest-path tests/nostd/Cargo.toml "$@" ||
+    mkdir -p "$CARGO_TARGET_DIR"
+    sed -n '/^\[profile\.release/,/^$/p' Cargo.toml >"$CARGO_TARGET_DIR/profile.toml"
+    cargo build --quiet --release --manifest-path tests/nostd/Cargo.toml \
+        --config "$CARGO_TARGET_DIR/profile.toml" --config profile.release.strip=false "$@" ||
         { fault "the binary does not link"; return; }
     # address and type cut off: "U name" for undefined, "name" for the rest
     symbols=$(nm -C "$binary" | sed -E 's/^[0-9a-f]* +//; s/^[^U] //') || { fault "nm failed"; return; }

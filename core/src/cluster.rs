@@ -8,6 +8,7 @@ use crate::config::{Config, PINGS_MAX};
 use crate::decide::Why;
 use crate::event::{Command, Event, Outcome};
 use crate::frame::FrameBuf;
+use crate::gather::gather;
 use crate::group::{Group, InFlight, RETRY, Turn};
 use crate::id::{BootId, ClientId, EffectId, GROUPS_MAX, GroupId, LINKS_MAX, LinkId, Sequence};
 use crate::link::Link;
@@ -73,8 +74,8 @@ impl Cluster {
     /// A node that has just started and knows only what is on its disk.
     #[must_use]
     pub fn new(config: Config, keyring: Keyring, boot: BootId, durable: Durable, now: Instant) -> Self {
-        let links = (0..config.links).map(|_| Link::new(now)).collect();
-        let rejections = (0..config.links).map(|_| Rejections::new()).collect();
+        let links = gather((0..config.links).map(|_| Link::new(now)));
+        let rejections = gather((0..config.links).map(|_| Rejections::new()));
         let known = durable.groups.iter().copied().map(Some).chain(core::iter::repeat(None));
         // an orderly restart forgets failures; what the daemon finds now is what counts
         let groups = config.groups.iter().zip(known).map(|(draft, known)| {
@@ -82,7 +83,7 @@ impl Cluster {
             known.failed = false;
             Group::new(draft, known, now)
         });
-        let groups = groups.collect();
+        let groups = gather(groups);
         let hold_until = match durable.hold.seconds {
             0 => None,
             seconds => Some(now.after(crate::time::Span::from_secs(u64::from(seconds)))),

@@ -23,6 +23,7 @@ pub mod config;
 pub mod decide;
 pub mod event;
 pub mod frame;
+mod gather;
 pub mod group;
 mod hmac;
 pub mod id;

@@ -2,6 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::decide::{Attached, Decision, Foreign, Peer, PeerGroup, View, Why, decide};
+use crate::gather::gather;
 use crate::group::{Group, State, Turn};
 use crate::id::{GroupId, LinkId, NodeId};
 use crate::link::LinkState;
@@ -458,11 +459,7 @@ impl Cluster {
 
     fn settle_durable(&mut self) {
         if !self.durable_is_current() {
-            self.durable.groups = self
-                .groups
-                .iter()
-                .map(|group| -> GroupDurable { group.durable })
-                .collect();
+            self.durable.groups = gather(self.groups.iter().map(|group| -> GroupDurable { group.durable }));
             self.version = self.version.saturating_add(1);
         }
     }

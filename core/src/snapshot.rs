@@ -4,6 +4,7 @@ use heapless::Vec;
 
 use crate::cluster::Cluster;
 use crate::decide::{Attached, Decision, Why, decide};
+use crate::gather::gather;
 use crate::group::Failure;
 use crate::id::{BootId, GROUPS_MAX, LINKS_MAX, NodeId, Tenure};
 use crate::link::{Link, LinkState};
@@ -107,12 +108,12 @@ impl Cluster {
             peer_newer: self.member.newer(now, self.deadtime()),
             peer_stopping: self.member.head().is_some_and(|head| head.bits.stopping()),
             deadtime: self.deadtime(),
-            links: self
-                .links
-                .iter()
-                .zip(&self.rejections)
-                .map(|(link, counts)| link_view(now, link, counts))
-                .collect(),
+            links: gather(
+                self.links
+                    .iter()
+                    .zip(&self.rejections)
+                    .map(|(link, counts)| link_view(now, link, counts)),
+            ),
             pings,
             attached: self.attached(now),
             hold: self.durable.hold.clone(),
@@ -120,9 +121,7 @@ impl Cluster {
             stopping: self.leave.is_some(),
             skew: self.skew_told,
             store_failed: self.store_failed.is_some(),
-            groups: (0..self.groups.len())
-                .filter_map(|index| self.group_view(now, index))
-                .collect(),
+            groups: gather((0..self.groups.len()).filter_map(|index| self.group_view(now, index))),
         }
     }
 

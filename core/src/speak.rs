@@ -5,6 +5,7 @@ use heapless::Vec;
 use crate::cluster::Cluster;
 use crate::decide::Attached;
 use crate::frame::{BODY_MAX, FrameBuf, Header, VERSION, seal};
+use crate::gather::gather;
 use crate::group::State;
 use crate::id::{GROUPS_MAX, LinkId};
 use crate::message::{Detail, GroupBits, GroupFlags, GroupReport, Head, Message, NodeBits, Silence};
@@ -19,26 +20,23 @@ impl Cluster {
     pub(crate) fn group_reports(&self) -> Vec<GroupReport, GROUPS_MAX> {
         let isolated = self.attached(self.now) == Attached::Isolated;
         let free = self.leave.is_none() && !self.is_held() && !self.differs() && !isolated;
-        self.groups
-            .iter()
-            .map(|group| {
-                let idle = matches!(group.state(), State::Idle | State::Claiming(_)) && !group.durable.failed;
-                let can = !group.is_unfit() && group.blocked.is_none() && self.store_failed.is_none();
-                let flags = GroupFlags {
-                    able: free && can && idle,
-                    yielded: group.yielded.is_some(),
-                    wanted: group.wanted,
-                    doubtful: group.doubtful,
-                    degraded: group.is_degraded(),
-                };
-                let drbd = group.drbd.map_or(0, |(drbd, _)| drbd.pack());
-                GroupReport {
-                    tenure: group.tenure(),
-                    bits: GroupBits::new(group.phase(), flags),
-                    drbd,
-                }
-            })
-            .collect()
+        gather(self.groups.iter().map(|group| {
+            let idle = matches!(group.state(), State::Idle | State::Claiming(_)) && !group.durable.failed;
+            let can = !group.is_unfit() && group.blocked.is_none() && self.store_failed.is_none();
+            let flags = GroupFlags {
+                able: free && can && idle,
+                yielded: group.yielded.is_some(),
+                wanted: group.wanted,
+                doubtful: group.doubtful,
+                degraded: group.is_degraded(),
+            };
+            let drbd = group.drbd.map_or(0, |(drbd, _)| drbd.pack());
+            GroupReport {
+                tenure: group.tenure(),
+                bits: GroupBits::new(group.phase(), flags),
+                drbd,
+            }
+        }))
     }
 
     fn detail(&self) -> Detail {

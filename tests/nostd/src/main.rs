@@ -6,6 +6,8 @@
 #![cfg_attr(not(feature = "fault-std"), no_std)]
 #![no_main]
 
+mod cluster;
+
 use core::hint::black_box;
 
 use ovzha_core::auth::{Domain, Keyring, Method};
@@ -39,6 +41,7 @@ fn byte() -> u8 {
 pub extern "C" fn _start() -> ! {
     auth_frame_rejection();
     serial();
+    cluster::all();
     fault();
     loop {
         black_box(());
