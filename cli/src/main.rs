@@ -2,6 +2,7 @@
 
 mod check;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,6 +27,13 @@ enum Verb {
         #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
         root: PathBuf,
     },
+    /// Run one operation of one resource (the daemon starts these)
+    #[command(hide = true, disable_help_flag = true)]
+    Agent {
+        /// OP [--timeout SECONDS] NAME [ARGS...]
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -34,5 +42,6 @@ fn main() -> ExitCode {
             Ok(code) => ExitCode::from(code),
             Err(_) => ExitCode::FAILURE,
         },
+        Verb::Agent { words } => ExitCode::from(ovzha_host::agent::run(&words)),
     }
 }
