@@ -57,6 +57,7 @@ fn errors_in_the_files_are_all_shown_by_file_and_line() {
     ];
     let (code, printed) = check("errors", &changed, &[]);
     let expected = "\
+DIR/authkeys:1: error: key 2 is named, but has no line of its own
 DIR/authkeys:3: error: key 1: unknown method (known: crc, md5, sha1, sha256)
 DIR/ha.cf:2: error: directive `bcast` is not supported yet
 DIR/ha.cf:4: error: deadtime 4 s must be longer than two keepalives (2 x 2 s = 4 s)
@@ -64,7 +65,7 @@ DIR/ha.cf:5: error: serial: `ttyS0` is no absolute path of a device
 DIR/ha.cf:6: error: no link to the peer: neither ucast nor serial stands here
 DIR/haresources:1: error: node `c` is none of ha.cf (a, b)
 DIR/haresources:1: error: resource `IPaddr` is not supported yet (known: datadisk, drbddisk, Filesystem, vz, MailTo)
-DIR: refused: 7 errors, 0 warnings; this machine was not checked
+DIR: refused: 8 errors, 0 warnings; this machine was not checked
 ";
     assert_eq!((code, printed.as_str()), (1, expected));
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use ovzha_core::id::KeyId;
 
-use crate::diagnostic::{Problems, quote};
+use crate::diagnostic::Problems;
 use crate::ha_cf::Parsed;
 use crate::words;
 
@@ -76,8 +76,10 @@ pub struct AuthKeys {
 pub fn parse(file: &Path, bytes: &[u8]) -> Parsed<AuthKeys> {
     let mut reader = Reader {
         problems: Problems::new(file),
+        auth_seen: false,
         signing: None,
         keys: Vec::new(),
+        mentioned: Vec::new(),
     };
     for line in words::lines(bytes) {
         reader.line(line.number, line.bytes);
@@ -87,18 +89,18 @@ pub fn parse(file: &Path, bytes: &[u8]) -> Parsed<AuthKeys> {
 
 struct Reader {
     problems: Problems,
+    /// Whether there was an `auth` line, a broken one included.
+    auth_seen: bool,
     signing: Option<(KeyId, u32)>,
     keys: Vec<Key>,
+    /// The keys with a line of their own, a broken one included; at most 16.
+    mentioned: Vec<KeyId>,
 }
 
 impl Reader {
     fn line(&mut self, line: u32, bytes: &[u8]) {
         let text = bytes.trim_ascii_start();
         if text.is_empty() || text.starts_with(b"#") {
-            return;
-        }
-        if bytes.len() > words::LINE_MAX || text.contains(&0) {
-            self.problems.error(line, "the line is too long or holds a NUL byte");
             return;
         }
         let mut fields = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
@@ -116,6 +118,7 @@ impl Reader {
 
     /// Heartbeat takes any word that begins with `a` for `auth`.
     fn auth(&mut self, line: u32, first: &[u8], id: Option<&[u8]>, more: bool) {
+        self.auth_seen = true;
         if first != b"auth" {
             self.problems.warning(line, "taken for `auth`, as Heartbeat does");
         }
@@ -143,6 +146,9 @@ impl Reader {
     }
 
     fn key(&mut self, line: u32, id: KeyId, method: Option<&[u8]>, secret: Option<&[u8]>, more: bool) {
+        if !self.mentioned.contains(&id) {
+            self.mentioned.push(id);
+        }
         let method = match method {
             Some(b"crc") => Method::Crc,
             Some(b"md5") => Method::Md5,
@@ -203,6 +209,10 @@ impl Reader {
             self.problems
                 .error(line, format!("key {}: longer than {KEY_MAX} bytes", id.0));
         }
+        if secret.contains(&0) {
+            self.problems
+                .error(line, format!("key {}: the key holds a NUL byte", id.0));
+        }
         if EXAMPLE_KEYS.contains(&secret) {
             self.problems.warning(
                 line,
@@ -214,15 +224,15 @@ impl Reader {
     fn finish(mut self, last_line: u32) -> Parsed<AuthKeys> {
         let signing = match self.signing {
             None => {
-                self.problems.error(last_line, "no line `auth N` says which key signs");
+                if !self.auth_seen {
+                    self.problems.error(last_line, "no line `auth N` says which key signs");
+                }
                 KeyId(0)
             }
             Some((id, line)) => {
-                if !self.keys.iter().any(|key| key.id == id) && !self.problems.has_errors() {
-                    self.problems.error(
-                        line,
-                        format!("key {} is named, but has no line of its own", quote(&id.0.to_string())),
-                    );
+                if !self.mentioned.contains(&id) {
+                    self.problems
+                        .error(line, format!("key {} is named, but has no line of its own", id.0));
                 }
                 id
             }

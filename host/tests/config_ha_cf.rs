@@ -1,0 +1,378 @@
+//! Each directive of `ha.cf`: what it accepts, and what it says with its line when it does not.
+
+use std::path::Path;
+
+use ovzha_core::time::Span;
+use ovzha_host::ha_cf::{self, LinkKind, values};
+
+/// Lines 1 to 4 of a file in which nothing is wrong.
+const BASE: &str = "node a b\nserial /dev/ttyS0\nauto_failback off\nlogfacility daemon\n";
+
+/// Line 5, and the error it gets.
+const ERRORS: &[(&str, &str)] = &[
+    ("nosuch 1", "unknown directive `nosuch`"),
+    ("Node c", "unknown directive `Node`"),
+    ("node c", "node `c` is one too many: ovzha is for exactly two"),
+    ("node A", "node `a` stands already on line 1"),
+    ("node", "`node` needs a node name"),
+    ("node -x", "`-x` is no node name (letters, digits, `-`, `_`, `.`)"),
+    ("keepalive", "keepalive: the value is missing"),
+    ("keepalive 1 2", "keepalive: takes one value, but `2` follows it"),
+    ("keepalive 0", "keepalive: the time must be longer than zero"),
+    ("keepalive 1.2.3", "keepalive: `1.2.3` is no time"),
+    (
+        "keepalive -1",
+        "keepalive: `-1` is no time: use seconds, or the units ms or us",
+    ),
+    (
+        "keepalive 1m",
+        "keepalive: `1m` is no time: use seconds, or the units ms or us",
+    ),
+    ("keepalive .", "keepalive: `.` is no time"),
+    ("initdead 86401", "initdead: `86401` is longer than a day"),
+    (
+        "initdead 99999999999999999999999",
+        "initdead: `99999999999999999999999` is longer than a day",
+    ),
+    ("realtime perhaps", "realtime: `perhaps` is neither on nor off"),
+    ("rtprio 100", "rtprio: `100` is no number from 1 to 99"),
+    ("rtprio +5", "rtprio: `+5` is no number from 1 to 99"),
+    ("debug 256", "debug: `256` is no number from 0 to 255"),
+    ("logfile ha-log", "logfile: `ha-log` is no absolute path"),
+    ("ucast eth0", "`ucast` needs a network device and an address"),
+    (
+        "ucast eth0 10.0.0.1 10.0.0.2",
+        "`ucast` needs a network device and an address",
+    ),
+    ("ucast eth0,10.0.0.1", "`ucast` needs a network device and an address"),
+    (
+        "ucast eth0 10.0.0",
+        "ucast: `10.0.0` is no IPv4 address (names are not looked up)",
+    ),
+    (
+        "ucast eth0 224.0.0.1",
+        "ucast: `224.0.0.1` is not the address of one machine",
+    ),
+    (
+        "ucast 10.0.0.1 10.0.0.2",
+        "ucast: `10.0.0.1` is no name of a network device",
+    ),
+    (
+        "ucast averylongdevicename 10.0.0.2",
+        "ucast: `averylongdevicename` is no name of a network device",
+    ),
+    ("ucast a/b 10.0.0.2", "ucast: `a/b` is no name of a network device"),
+    ("serial", "`serial` needs the path of a device"),
+    ("serial ttyS1", "serial: `ttyS1` is no absolute path of a device"),
+    ("serial /dev/ttyS0", "serial `/dev/ttyS0` stands already on line 2"),
+    ("baud 9600", "baud must stand above the serial line it is for"),
+    (
+        "baud 1200",
+        "baud: `1200` is none of [9600, 19200, 38400, 57600, 115200, 230400, 460800]",
+    ),
+    (
+        "udpport 694",
+        "udpport has no effect: it must stand above the ucast lines it is for",
+    ),
+    ("udpport 70000", "udpport: `70000` is no number from 1 to 65535"),
+    (
+        "ping gateway",
+        "ping: `gateway` is no IPv4 address (names are not looked up)",
+    ),
+    ("ping", "`ping` needs an address"),
+    ("ping 10.0.0.9 10.0.0.9", "ping node 10.0.0.9 stands already on line 5"),
+    ("respawn hacluster", "`respawn` needs a user and a program"),
+    (
+        "respawn root /usr/bin/other",
+        "respawn `/usr/bin/other` is not supported yet (ipfail is: it is built in)",
+    ),
+    (
+        "respawn hacluster /x/ipfail -v",
+        "respawn .../ipfail: ipfail takes no argument, but got `-v`",
+    ),
+    (
+        "respawn hacluster /x/myipfail",
+        "respawn `/x/myipfail` is not supported yet (ipfail is: it is built in)",
+    ),
+    ("keepalive \u{1}", "control character \\u{1} in the line"),
+];
+
+/// The diagnostics of `BASE` and the lines after it, which begin at line 5.
+fn after_base(lines: &str) -> Vec<String> {
+    parse(&format!("{BASE}{lines}"))
+}
+
+fn parse(text: &str) -> Vec<String> {
+    ha_cf::parse(Path::new("ha.cf"), text.as_bytes())
+        .diagnostics
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn accepted_without_a_word() {
+    for line in [
+        "",
+        "   # comment",
+        "keepalive 2 # two seconds",
+        "keepalive 500ms",
+        "keepalive 250000us",
+        "\tkeepalive\t.5\r",
+        "deadtime 10\nwarntime 5\ninitdead 10",
+        "initdead 120\nkeepalive 2\ndeadtime 30\nwarntime 10",
+        "deadping 10",
+        "ucast eth0 10.0.0.1\nucast eth0 10.0.0.2",
+        "udpport 694\nucast lo 127.0.0.2\nucast lo 127.0.0.3\nudpport 695\nucast lo 127.0.0.2\nucast lo 127.0.0.3",
+        "serial /dev/ttyS1 /dev/ttyS2",
+        "ping 10.0.0.1, 10.0.0.2\nrespawn hacluster /usr/lib/heartbeat/ipfail",
+        "debug 255",
+        "realtime off\nrtprio 99",
+        "logfile /var/log/ha-log",
+    ] {
+        assert_eq!(after_base(line), [""; 0], "{line}");
+    }
+    assert_eq!(parse("node A,\tB\r\nserial /dev/ttyS0\r\nauto_failback YES\r"), [""; 0]);
+}
+
+#[test]
+fn warnings_say_what_differs_from_heartbeat() {
+    for (line, warning) in [
+        (
+            "keepalive 2s",
+            "keepalive: Heartbeat itself refuses the unit in `2s`; 2 means the same",
+        ),
+        ("keepalive 1500us", "keepalive: `1500us` is rounded up to 2 ms"),
+        (
+            "deadtime 5\ninitdead 5",
+            "initdead 5 s is below 10 s: a network that comes up late after a boot makes two actives",
+        ),
+        (
+            "debugfile /var/log/ha-debug",
+            "debugfile has no effect: all lines, debug ones too, go where logfile and logfacility say",
+        ),
+        (
+            "use_logd yes",
+            "use_logd has no effect: ovzha writes its log without ha_logd, and never waits for it",
+        ),
+        (
+            "respawn hacluster /usr/libexec/heartbeat/ipfail",
+            "ipfail has no effect: there is no ping node",
+        ),
+        (
+            "ucast eth0 10.0.0.1\nping 10.0.0.1",
+            "ping node 10.0.0.1 is a node's own address: it proves nothing a link does not prove",
+        ),
+        (
+            "ucast eth0 10.0.0.1\nudpport 1000\nucast eth1 10.0.1.1",
+            "udpport counts for the ucast lines below it; those above use port 694",
+        ),
+    ] {
+        let found = after_base(line);
+        assert!(
+            found.len() == 1 && found[0].ends_with(&format!(": warning: {warning}")),
+            "{found:#?}"
+        );
+    }
+    for (text, warning) in [
+        (
+            "node a b\nserial /dev/x\n",
+            "ha.cf:2: warning: auto_failback is missing: Heartbeat's default `legacy` is treated as `on`",
+        ),
+        (
+            "auto_failback legacy\nnode a b\nserial /dev/x\n",
+            "ha.cf:1: warning: auto_failback legacy is treated as `on`; write `on` or `off`",
+        ),
+        (
+            "auto_failback on\nnode a b\nbaud 9600\nucast eth0 10.0.0.1",
+            "ha.cf:3: warning: baud has no effect: there is no serial line",
+        ),
+        (
+            "auto_failback on\nnode a b\nserial /dev/x\nlogfacility none",
+            "ha.cf:4: warning: logfacility none without logfile: nothing is logged",
+        ),
+    ] {
+        assert_eq!(parse(text), [warning]);
+    }
+}
+
+#[test]
+fn errors_name_the_line_and_the_word() {
+    for (line, error) in ERRORS {
+        let found = after_base(line);
+        assert_eq!(found, [format!("ha.cf:5: error: {error}")], "{line}");
+    }
+    assert_eq!(
+        after_base("logfacility user"),
+        ["ha.cf:5: error: logfacility stands already on line 4"]
+    );
+    assert_eq!(
+        parse(&BASE.replace("off", "maybe"))[..1],
+        ["ha.cf:3: error: auto_failback: `maybe` is none of on, off, legacy"]
+    );
+    assert_eq!(
+        parse(&BASE.replace("daemon", "nosuch")),
+        ["ha.cf:4: error: logfacility: `nosuch` is no syslog facility"]
+    );
+}
+
+#[test]
+fn every_directive_of_heartbeat_that_is_missing_is_refused_by_name() {
+    for name in "watchdog hopfudge conn_logd_time syslogmsgfmt log_badpack nice_failback memreserve hbgenmethod uuidfrom msgfmt \
+                 max_rexmit_delay compression compression_threshold traditional_compression coredumps coreroot use_apphbd autojoin \
+                 env crm pacemaker crm_daemon_dir crmd_spawns_pengine record_config_changes record_pengine_inputs \
+                 enable_config_writes quorum_server stonith stonith_host apiauth failfast bcast mcast mcast6 ucast6 ping6 \
+                 ping_group udp cluster normalpoll register_to_apphbd"
+        .split_whitespace()
+    {
+        assert_eq!(
+            after_base(&format!("{name} x")),
+            [format!("ha.cf:5: error: directive `{name}` is not supported yet")]
+        );
+    }
+}
+
+#[test]
+fn times_are_checked_against_each_other_with_both_numbers() {
+    for (lines, error) in [
+        (
+            "keepalive 2\ndeadtime 4",
+            "ha.cf:6: error: deadtime 4 s must be longer than two keepalives (2 x 2 s = 4 s)",
+        ),
+        (
+            "deadtime 500ms",
+            "ha.cf:5: error: deadtime 500 ms must be longer than two keepalives (2 x 1 s = 2 s)",
+        ),
+        (
+            "keepalive 20",
+            "ha.cf:5: error: deadtime 30 s must be longer than two keepalives (2 x 20 s = 40 s)",
+        ),
+        (
+            "warntime 1",
+            "ha.cf:5: error: warntime 1 s must be longer than keepalive 1 s",
+        ),
+        (
+            "warntime 30",
+            "ha.cf:5: error: deadtime 30 s must be longer than warntime 30 s",
+        ),
+        (
+            "initdead 29.5",
+            "ha.cf:5: error: initdead 29.500 s must be at least deadtime 30 s",
+        ),
+        (
+            "deadping 2",
+            "ha.cf:5: error: deadping 2 s must be longer than two keepalives (2 x 1 s = 2 s)",
+        ),
+    ] {
+        assert_eq!(after_base(lines), [error]);
+    }
+}
+
+#[test]
+fn defaults_are_heartbeats() {
+    let seconds = |lines: &str| {
+        let times = ha_cf::parse(Path::new("ha.cf"), format!("{BASE}{lines}").as_bytes())
+            .value
+            .timings;
+        [times.keepalive, times.warntime, times.deadtime, times.initdead].map(Span::as_millis)
+    };
+    assert_eq!(seconds(""), [1000, 15_000, 30_000, 30_000]);
+    assert_eq!(seconds("deadtime 5"), [1000, 2500, 5000, 12_000]);
+    assert_eq!(seconds("deadtime 6"), [1000, 3000, 6000, 12_000]);
+    assert_eq!(seconds("deadtime 10"), [1000, 5000, 10_000, 20_000]);
+    assert_eq!(seconds("deadtime 11"), [1000, 5500, 11_000, 11_000]);
+    assert_eq!(seconds("keepalive 1ms\ndeadtime 3ms"), [1, 2, 3, 12_000]);
+}
+
+#[test]
+fn what_is_missing_is_told_at_the_end_of_the_file() {
+    assert_eq!(
+        parse("# nothing\n\n"),
+        [
+            "ha.cf:2: error: two nodes are needed, but 0 stands here (`node NAME`)",
+            "ha.cf:2: error: no link to the peer: neither ucast nor serial stands here",
+            "ha.cf:2: warning: auto_failback is missing: Heartbeat's default `legacy` is treated as `on`",
+        ]
+    );
+}
+
+#[test]
+fn links_count_by_first_appearance_and_collect_addresses() {
+    let text = format!(
+        "{BASE}ucast eth1 10.1.0.1\nucast eth0 10.0.0.1\nucast eth1 10.1.0.2\nudpport 700\nucast eth0 10.0.0.1\n"
+    );
+    let parsed = ha_cf::parse(Path::new("ha.cf"), text.as_bytes());
+    assert!(
+        !parsed
+            .diagnostics
+            .iter()
+            .any(ovzha_host::diagnostic::Diagnostic::is_error)
+    );
+    let links: Vec<String> = parsed
+        .value
+        .links
+        .iter()
+        .map(|link| match &link.kind {
+            LinkKind::Udp {
+                device,
+                port,
+                addresses,
+            } => format!("{device}:{port} {addresses:?} line {}", link.line),
+            LinkKind::Serial { device, baud } => format!("{} {baud} line {}", device.display(), link.line),
+        })
+        .collect();
+    assert_eq!(
+        links,
+        [
+            "/dev/ttyS0 19200 line 2",
+            "eth1:694 [10.1.0.1, 10.1.0.2] line 5",
+            "eth0:694 [10.0.0.1] line 6",
+            "eth0:700 [10.0.0.1] line 9",
+        ]
+    );
+    assert_eq!(
+        after_base(
+            "ucast eth0 10.0.0.1\nucast eth0 10.0.0.2\nucast eth0 10.0.0.3\nucast eth0 10.0.0.1\nucast eth1 10.0.0.2"
+        ),
+        [
+            "ha.cf:7: error: address 10.0.0.3 is one too many for device eth0: a link has two ends",
+            "ha.cf:8: error: address 10.0.0.1 stands already on device eth0 (line 5)",
+            "ha.cf:9: error: address 10.0.0.2 stands already on device eth0 (line 5)",
+        ]
+    );
+    let many = (0..16)
+        .map(|n| format!("ucast eth{n} 10.0.{n}.1\n"))
+        .collect::<Vec<_>>()
+        .concat();
+    assert_eq!(after_base(&many), ["ha.cf:20: error: more than 16 links"]);
+}
+
+#[test]
+fn problems_of_one_file_are_bounded() {
+    let found = after_base(&"x\n".repeat(100_000));
+    assert_eq!(found.len(), 501);
+    assert_eq!(
+        found[500],
+        "ha.cf:504: error: 99500 more problems of this file are not shown"
+    );
+}
+
+#[test]
+fn times_are_exact() {
+    for (word, ms) in [
+        ("1", 1000),
+        ("0.2", 200),
+        ("1.", 1000),
+        ("0.0015", 2),
+        ("10ms", 10),
+        ("2.5ms", 3),
+        ("1us", 1),
+        ("86400", 86_400_000),
+    ] {
+        assert_eq!(
+            values::time(word).map(|time| time.span),
+            Ok(Span::from_millis(ms)),
+            "{word}"
+        );
+    }
+}
