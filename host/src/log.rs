@@ -15,7 +15,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, PipeReader, PipeWriter, Write as _};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ovzha_core::time::{Instant, Span};
@@ -127,6 +127,8 @@ pub struct Log {
     targets: Targets,
     node: String,
     pid: u32,
+    /// Where syslog listens.
+    socket: &'static Path,
     syslog: Option<UnixDatagram>,
     writer: Option<Writer>,
     lost_syslog: u64,
@@ -148,6 +150,7 @@ impl Log {
     /// No pipe or no process for the writer. A syslog that is not there is no error: it is tried again.
     pub fn open(targets: Targets, node: &str) -> io::Result<Self> {
         let mut log = Self {
+            socket: Path::new("/dev/log"),
             syslog: None,
             writer: None,
             node: node.to_owned(),
@@ -229,7 +232,7 @@ impl Log {
         // a syslog that was restarted has a new socket under the old name
         for _ in 0..2 {
             if self.syslog.is_none() {
-                self.syslog = connect_syslog().ok();
+                self.syslog = connect_syslog(self.socket).ok();
             }
             let Some(socket) = &self.syslog else { return false };
             match socket.send(line.bytes()) {
@@ -297,10 +300,10 @@ impl Log {
     }
 }
 
-fn connect_syslog() -> io::Result<UnixDatagram> {
+fn connect_syslog(path: &Path) -> io::Result<UnixDatagram> {
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
-    socket.connect("/dev/log")?;
+    socket.connect(path)?;
     Ok(socket)
 }
 
@@ -499,6 +502,46 @@ mod tests {
             let time = UNIX_EPOCH + Duration::from_millis(seconds * 1000 + 123);
             assert_eq!(Stamp(time).to_string(), expected);
         }
+    }
+
+    #[test]
+    fn syslog_may_come_and_go() {
+        let path = std::env::temp_dir().join(format!("ovzha-devlog-{}", std::process::id()));
+        let targets = Targets {
+            facility: Facility::parse("daemon"),
+            ..Targets::default()
+        };
+        let mut log = Log::open(targets, "n").unwrap();
+        log.socket = Box::leak(path.clone().into_boxed_path());
+        log.warning(format_args!("nobody listens"));
+        log.warning(format_args!("nor now"));
+        assert_eq!(log.lost(), (2, 0));
+        let pid = std::process::id();
+        let mut buffer = [0; 2048];
+        let mut received = |socket: &UnixDatagram| {
+            let length = socket.recv(&mut buffer).unwrap();
+            String::from_utf8(buffer[..length].to_vec()).unwrap()
+        };
+        let syslog = UnixDatagram::bind(&path).unwrap();
+        log.info(format_args!("link up"));
+        log.debug(format_args!("not for syslog"));
+        assert_eq!(
+            received(&syslog),
+            format!("<28>ovzha[{pid}]: warning: 2 log lines dropped")
+        );
+        assert_eq!(received(&syslog), format!("<30>ovzha[{pid}]: info: link up"));
+        // restarted: another socket under the same name
+        drop(syslog);
+        std::fs::remove_file(&path).unwrap();
+        let syslog = UnixDatagram::bind(&path).unwrap();
+        log.error(format_args!("link down"));
+        assert_eq!(received(&syslog), format!("<27>ovzha[{pid}]: error: link down"));
+        // it hangs: lines are dropped, nobody waits
+        for _ in 0..10_000 {
+            log.info(format_args!("more"));
+        }
+        assert!(log.lost().0 > 0);
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

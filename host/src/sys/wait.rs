@@ -212,3 +212,68 @@ pub(super) fn empty_set() -> libc::sigset_t {
     // SAFETY: initialised by the call above (and an array of integers anyway).
     unsafe { set.assume_init() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::{Ended, Pid, fork_apart, kill_child, own_pid, wait_for};
+    use std::io::Write as _;
+
+    fn wait(fd: RawFd, interest: Interest, timeout: Span) -> PollFd {
+        let mut fds = [PollFd::new(fd, interest), PollFd::new(-1, Interest::Both)];
+        poll(&mut fds, Some(timeout)).unwrap();
+        fds[0]
+    }
+
+    #[test]
+    fn poll_tells_data_room_and_hangup() {
+        let (reader, mut pipe) = io::pipe().unwrap();
+        let (r, w) = (reader.as_raw_fd(), pipe.as_raw_fd());
+        assert!(!wait(r, Interest::Read, Span::ZERO).readable());
+        assert!(wait(w, Interest::Write, Span::ZERO).writable());
+        pipe.write_all(b"x").unwrap();
+        assert!(wait(r, Interest::Read, Span::from_secs(60)).readable());
+        drop(pipe);
+        assert!(wait(r, Interest::Nothing, Span::from_secs(60)).failed());
+        let before = boottime();
+        let (quiet, _pipe) = io::pipe().unwrap();
+        let told = wait(quiet.as_raw_fd(), Interest::Read, Span::from_millis(20));
+        assert!(!told.readable() && boottime() >= before.after(Span::from_millis(20)));
+    }
+
+    /// In a process of its own, for the signals of this one are the test runner's.
+    #[test]
+    fn signals_arrive_through_the_descriptor() {
+        let (input, _open) = io::pipe().unwrap();
+        // fork_apart closes all but its input, so the answer goes through a file
+        let path = std::env::temp_dir().join(format!("ovzha-signals-{}", own_pid()));
+        let child = fork_apart(input.as_fd(), || {
+            let arrived = signals_sent_to_self().unwrap_or_default();
+            drop(std::fs::write(&path, arrived));
+        });
+        let child = child.unwrap();
+        let end = boottime().after(Span::from_secs(60));
+        while wait_for(child).unwrap() != Some(Ended::Code(0)) {
+            assert!(boottime() < end);
+            wait(input.as_raw_fd(), Interest::Read, Span::from_millis(5));
+        }
+        let arrived = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(arrived, "Hangup Interrupt Terminate User1 ");
+    }
+
+    fn signals_sent_to_self() -> Option<String> {
+        let mut signals = Signals::open().ok()?;
+        let own = Pid::new(i32::try_from(own_pid()).ok()?)?;
+        for number in [libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGUSR1, libc::SIGPIPE] {
+            kill_child(own, number).ok()?;
+        }
+        let mut fds = [PollFd::new(signals.as_raw_fd(), Interest::Read)];
+        poll(&mut fds, Some(Span::from_secs(60))).ok()?;
+        let mut names: Vec<String> = std::iter::from_fn(|| signals.take())
+            .map(|s| format!("{s:?} "))
+            .collect();
+        names.sort_unstable();
+        Some(names.concat())
+    }
+}
