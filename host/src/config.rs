@@ -219,7 +219,10 @@ pub fn read_files(dir: &Path) -> Loadable {
     let groups = needed(dir, "haresources", Secrecy::Public, &mut diagnostics, |file, bytes| {
         haresources::parse(file, bytes, &nodes)
     });
-    let settings = read(dir, "ovzha.cf", Secrecy::Public, &mut diagnostics, ovzha_cf::parse);
+    let deadtime = ha_cf.as_ref().map(|ha_cf| ha_cf.timings.deadtime);
+    let settings = read(dir, "ovzha.cf", Secrecy::Public, &mut diagnostics, |file, bytes| {
+        ovzha_cf::parse(file, bytes, deadtime)
+    });
     let refused = diagnostics.iter().any(Diagnostic::is_error);
     let files = match (ha_cf, keys, groups) {
         (Some(ha_cf), Some(keys), Some(groups)) if !refused => Some(Files {

@@ -12,6 +12,7 @@ pub mod values;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
+use ovzha_core::config::PINGS_MAX;
 use ovzha_core::time::Span;
 
 use crate::diagnostic::{Diagnostic, Problems, quote};
@@ -419,9 +420,6 @@ impl Reader {
         }
     }
 }
-
-/// Most ping nodes.
-const PINGS_MAX: usize = 16;
 
 /// The first word and what follows it.
 fn first_word(text: &str) -> Option<(&str, &str)> {

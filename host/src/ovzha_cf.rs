@@ -60,8 +60,9 @@ impl OvzhaCf {
 }
 
 /// Reads the bytes of an `ovzha.cf`; `file` is only named in messages.
+/// `deadtime` is the one of `ha.cf`, if that could be read: the stop budget must fit into it.
 #[must_use]
-pub fn parse(file: &Path, bytes: &[u8]) -> Parsed<OvzhaCf> {
+pub fn parse(file: &Path, bytes: &[u8], deadtime: Option<Span>) -> Parsed<OvzhaCf> {
     let mut problems = Problems::new(file);
     let mut value = OvzhaCf::default();
     for line in words::lines(bytes) {
@@ -72,6 +73,15 @@ pub fn parse(file: &Path, bytes: &[u8]) -> Parsed<OvzhaCf> {
             }
             Err(why) => problems.error(line.number, why),
         }
+    }
+    if let (Some(budget), Some(deadtime)) = (value.stop_budget, deadtime)
+        && budget.value >= deadtime
+    {
+        let text = format!(
+            "stop-budget {} must be shorter than deadtime {deadtime} of ha.cf",
+            budget.value
+        );
+        problems.error(budget.line, text);
     }
     Parsed {
         value,

@@ -271,6 +271,11 @@ fn ovzha_cf_sets_timeouts() {
             "ovzha.cf:4: error: unknown directive `witness`",
         ]
     );
+    dir.write("ovzha.cf", "\nstop-budget 30\n");
+    assert_eq!(
+        dir.diagnostics()[1..],
+        ["ovzha.cf:2: error: stop-budget 30 s must be shorter than deadtime 30 s of ha.cf"]
+    );
 }
 
 #[test]

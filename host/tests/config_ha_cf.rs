@@ -263,6 +263,7 @@ fn times_are_checked_against_each_other_with_both_numbers() {
             "deadping 2",
             "ha.cf:5: error: deadping 2 s must be longer than two keepalives (2 x 1 s = 2 s)",
         ),
+        ("deadtime 241", "ha.cf:5: error: deadtime 241 s must be at most 240 s"),
     ] {
         assert_eq!(after_base(lines), [error]);
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ovzha_core::time::Span;
 use ovzha_host::diagnostic::Diagnostic;
 use ovzha_host::{authkeys, ha_cf, haresources, ovzha_cf};
 
@@ -113,7 +114,7 @@ fn no_bytes_make_a_parser_panic() {
         let ha_cf = ha_cf::parse(path, &bytes);
         let keys = authkeys::parse(path, &bytes);
         let groups = haresources::parse(path, &bytes, &nodes);
-        let settings = ovzha_cf::parse(path, &bytes);
+        let settings = ovzha_cf::parse(path, &bytes, Some(Span::from_secs(30)));
         let all = [
             &ha_cf.diagnostics,
             &keys.diagnostics,

@@ -1,5 +1,6 @@
 //! Fills in Heartbeat's defaults and checks what no single line of `ha.cf` can show.
 
+use ovzha_core::config::DEADTIME_MAX;
 use ovzha_core::time::Span;
 
 use super::{At, DEADTIME_DEFAULT, HaCf, KEEPALIVE_DEFAULT, LinkKind, LogSettings, RTPRIO_DEFAULT, Reader, Timings};
@@ -69,6 +70,10 @@ impl Reader {
         if self.warntime.is_some() {
             self.ordered(beat, late, late.2 > beat.2, "longer than");
             self.ordered(late, dead, dead.2 > late.2, "longer than");
+        }
+        if let Some(at) = self.deadtime.filter(|at| at.value > DEADTIME_MAX) {
+            let text = format!("deadtime {deadtime} must be at most {DEADTIME_MAX}");
+            self.problems.error(at.line, text);
         }
         if self.initdead.is_some() {
             self.ordered(dead, first, first.2 >= dead.2, "at least");
