@@ -3,7 +3,7 @@
 //! `ovzha agent OP [--timeout SECONDS] NAME [ARGS...]`: the daemon starts one such child per operation, so
 //! everything here may block. The exit code is the answer ([`Exit`]); the last line on stderr is the reason,
 //! one line for people; stdout carries only what `observe` answers.
-use crate::program::{Deadline, one_line};
+use crate::program::{self, Deadline, one_line};
 use crate::{drbd, filesystem, mail, store, vz};
 use std::ffi::OsString;
 use std::fmt;
@@ -173,8 +173,13 @@ pub fn run(args: &[OsString]) -> u8 {
     // Nobody to tell when these fail: the exit code is the answer.
     drop(std::io::stdout().write_all(answer.output.as_bytes()));
     drop(writeln!(std::io::stderr(), "{}", answer.reason));
+    // The daemon ends this at its own deadline and then sees that something of the group is left.
+    program::stay_with_stuck(Deadline::after(STUCK_MAX));
     answer.exit.code()
 }
+
+/// How long an agent stays with a program that can't be killed when no daemon ends it before.
+const STUCK_MAX: Duration = Duration::from_hours(1);
 
 const USAGE: &str = "usage: ovzha agent start|stop|probe|observe [--timeout SECONDS] NAME [ARGS...], \
                      ovzha agent store --state-dir DIR";

@@ -3,14 +3,14 @@
 //! A mount is known by its device number, never by its path alone. A stop is never lazy and never forced:
 //! plain unmounts, deepest first; then TERM, then KILL to the processes found by device number, first to
 //! those with something open, and once our own mount is gone to those whose mount namespace still holds it.
-//! It is done when no process's mount table names the device and the kernel lets the device be claimed.
+//! It is done when no process's mount table names the device.
 use crate::agent::{Answer, Exit, Op};
 use crate::busy::{self, DeviceId, Held, Holder, Mounts};
 use crate::kernel_users;
 use crate::mounts::{self, Mount};
 use crate::program::{self, Deadline};
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::fs;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const JOURNALED: [&str; 8] = ["ext3", "ext4", "xfs", "jfs", "reiserfs", "btrfs",
 const RETRY: Duration = Duration::from_millis(200);
 /// How long plain unmounts are tried before anyone is signalled: a passing `df` isn't worth a TERM.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The parts of a stop's time: plain unmount, TERM, KILL, and one in reserve for each of the last two.
+/// The parts of a stop's time: plain unmount, TERM, KILL, and one in reserve.
 const STAGES: u32 = 4;
 
 /// One file system to mount.
@@ -205,8 +205,7 @@ impl Filesystem {
 
     /// Unmounts, asking first and insisting then.
     fn stop(&self, deadline: Deadline) -> Answer {
-        // A claim alone is left to what comes after: here it may be another user's of the same device.
-        if !busy::mounted_anywhere(&self.devices()) {
+        if !self.is_held() {
             return Answer::done(format!("{} is not mounted", self.name()));
         }
         let stage = deadline.remaining() / STAGES;
@@ -278,6 +277,9 @@ impl Filesystem {
             if number + 1 == targets.len() {
                 kernel_users::detach_loops(&points, deadline);
             }
+            if deadline.is_over() {
+                return first_refusal.and(Err("no time left to unmount the rest".to_owned()));
+            }
             let tried = run_to_success("umount", &[&*mount.point.to_string_lossy()], deadline);
             first_refusal = first_refusal.and(tried);
         }
@@ -305,9 +307,10 @@ impl Filesystem {
         points.filter(|point| point.parent().is_some()).collect()
     }
 
-    /// Whether any process's mount table names the device, or something in the kernel claims it.
+    /// Whether any process's mount table names the device. A namespace kept without a process shows nowhere:
+    /// DRBD's refusal to become Secondary tells of that one.
     fn is_held(&self) -> bool {
-        busy::mounted_anywhere(&self.devices()) || is_claimed(&self.device)
+        busy::mounted_anywhere(&self.devices())
     }
 
     /// The device numbers the file system goes by at this moment; asked anew each time, because the number of
@@ -372,19 +375,6 @@ impl Filesystem {
             self.point.display()
         )
     }
-}
-
-/// Whether the kernel refuses an exclusive claim of the block device: a mount in a namespace without a process,
-/// a swap area or another driver has it. Opening needs no I/O. A device that can't be opened isn't claimed.
-fn is_claimed(device: &Path) -> bool {
-    let is_block = fs::metadata(device).is_ok_and(|meta| meta.file_type().is_block_device());
-    let claim = || {
-        OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_EXCL | libc::O_NONBLOCK)
-            .open(device)
-    };
-    is_block && claim().is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY))
 }
 
 fn run_to_success(name: &str, args: &[&str], deadline: Deadline) -> Result<(), String> {

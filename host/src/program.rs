@@ -3,8 +3,9 @@
 //! The agent is a child that may block, so this is plain waiting code. Three rules hold:
 //! output goes to an unlinked file in memory and never to a pipe, because a daemon that a script leaves
 //! behind must neither keep us waiting for end-of-file nor die of a closed pipe; done means the program
-//! itself exited; and at the deadline the program is killed, but a program in an uninterruptible sleep is
-//! left behind after a short wait and told, instead of hanging the agent on it.
+//! itself exited; and at the deadline the program is killed. One in an uninterruptible sleep can't be: the
+//! agent goes on to tell of it, then stays with it ([`stay_with_stuck`]), so that nobody takes the operation
+//! for over while the program may still act.
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -12,6 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -157,8 +159,7 @@ pub fn run_with_input(program: &Path, args: &[&str], input: Option<File>, deadli
         .stdin(input.map_or_else(Stdio::null, Stdio::from))
         .stdout(out.stdio()?)
         .stderr(err.stdio()?);
-    let mut child = command.spawn()?;
-    let end = watch(&mut child, deadline, &mut || {
+    let end = watch(command.spawn()?, deadline, &mut || {
         out.bound();
         err.bound();
     })?;
@@ -170,7 +171,7 @@ pub fn run_with_input(program: &Path, args: &[&str], input: Option<File>, deadli
 }
 
 /// Waits for `child`, calling `tick` now and then; kills it at the deadline.
-fn watch(child: &mut Child, deadline: Deadline, tick: &mut dyn FnMut()) -> io::Result<End> {
+fn watch(mut child: Child, deadline: Deadline, tick: &mut dyn FnMut()) -> io::Result<End> {
     let mut nap = Duration::from_millis(2);
     loop {
         if let Some(status) = child.try_wait()? {
@@ -193,7 +194,23 @@ fn watch(child: &mut Child, deadline: Deadline, tick: &mut dyn FnMut()) -> io::R
             });
         }
         if !patience.pause(Duration::from_millis(20)) {
-            return Ok(End::Stuck(child.id()));
+            let pid = child.id();
+            STUCK.lock().unwrap_or_else(PoisonError::into_inner).push(child);
+            return Ok(End::Stuck(pid));
+        }
+    }
+}
+
+/// The programs that outlived their kill.
+static STUCK: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+
+/// Waits until no program that outlived its kill is left, or `deadline` is over; at once if there is none.
+pub fn stay_with_stuck(deadline: Deadline) {
+    let mut stuck = STUCK.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        stuck.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        if stuck.is_empty() || !deadline.pause(Duration::from_millis(100)) {
+            return;
         }
     }
 }
@@ -319,6 +336,20 @@ mod tests {
         );
         assert!(finished.stdout.len() <= OUTPUT_MAX);
         assert_eq!(last_line(&finished.stdout), Some("last"));
+    }
+
+    #[test]
+    fn a_program_that_outlived_its_kill_is_stayed_with() {
+        let child = Command::new("/bin/sleep").arg("0.3").spawn().unwrap();
+        STUCK.lock().unwrap().push(child);
+        let begin = Instant::now();
+        stay_with_stuck(Deadline::after(Duration::from_millis(50)));
+        assert!(
+            begin.elapsed() < Duration::from_millis(250),
+            "no longer than its deadline"
+        );
+        stay_with_stuck(Deadline::after(Duration::from_secs(10)));
+        assert!(begin.elapsed() >= Duration::from_millis(300) && STUCK.lock().unwrap().is_empty());
     }
 
     #[test]
