@@ -218,6 +218,8 @@ const WRONG_RESOURCES: &[(&str, &str)] = &[
         "a MailTo",
         "1: error: MailTo needs MailTo::ADDRESS[,ADDRESS...], and may have ::SUBJECT",
     ),
+    ("a MailTo::x,,y", "1: error: MailTo: `` is no mail address"),
+    ("a MailTo::x@y,-bd", "1: error: MailTo: `-bd` is no mail address"),
     ("a vz \\", "1: error: the file ends in a `\\` that joins nothing"),
     (
         "a vz \\ \nb",

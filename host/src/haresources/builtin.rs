@@ -28,7 +28,7 @@ pub(super) fn check(resource: &Resource) -> Result<(), String> {
         }
         ("vz", []) => Ok(()),
         ("vz", _) => Err("vz takes no argument".to_owned()),
-        ("MailTo", [_addresses] | [_addresses, _]) => Ok(()),
+        ("MailTo", [addresses] | [addresses, _]) => mail(addresses),
         ("MailTo", _) => Err("MailTo needs MailTo::ADDRESS[,ADDRESS...], and may have ::SUBJECT".to_owned()),
         _ => Err(not_supported(resource)),
     }
@@ -99,6 +99,17 @@ fn filesystem(device: &str, mountpoint: &str, fstype: &str) -> Result<(), String
         Ok(())
     } else {
         Err(format!("Filesystem: {} is no file system type", quote(fstype)))
+    }
+}
+
+/// Addresses go to sendmail as they are; one that begins with `-` would be an option of it.
+fn mail(addresses: &str) -> Result<(), String> {
+    match addresses
+        .split(',')
+        .find(|address| address.is_empty() || address.starts_with('-'))
+    {
+        Some(bad) => Err(format!("MailTo: {} is no mail address", quote(bad))),
+        None => Ok(()),
     }
 }
 
