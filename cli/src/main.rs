@@ -27,6 +27,27 @@ enum Verb {
         #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
         root: PathBuf,
     },
+    /// Run the daemon in the foreground
+    Daemon {
+        /// Where ha.cf, authkeys and haresources are
+        #[arg(long, value_name = "DIR", default_value = "/etc/ha.d")]
+        config_dir: PathBuf,
+        /// Where the durable state is kept
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/ovzha")]
+        state_dir: PathBuf,
+        /// Where the sockets are; must be a file system in memory
+        #[arg(long, value_name = "DIR", default_value = "/run/ovzha")]
+        run_dir: PathBuf,
+        /// This node's name, if not `uname -n`
+        #[arg(long, value_name = "NAME")]
+        node: Option<String>,
+        /// What to do when a group won't stop and the peer must take over: reset this machine, or nothing
+        #[arg(long, value_name = "WHAT", value_parser = ["reset", "none"], default_value = "reset")]
+        last_resort: String,
+        /// Log to standard error, too
+        #[arg(long)]
+        log_stderr: bool,
+    },
     /// Run one operation of one resource (the daemon starts these)
     #[command(hide = true, disable_help_flag = true)]
     Agent {
@@ -42,6 +63,25 @@ fn main() -> ExitCode {
             Ok(code) => ExitCode::from(code),
             Err(_) => ExitCode::FAILURE,
         },
+        Verb::Daemon {
+            config_dir,
+            state_dir,
+            run_dir,
+            node,
+            last_resort,
+            log_stderr,
+        } => {
+            let last_resort = last_resort == "reset";
+            let options = ovzha_host::run::Options {
+                config_dir,
+                state_dir,
+                run_dir,
+                node,
+                last_resort,
+                log_stderr,
+            };
+            ExitCode::from(ovzha_host::run::run(&options))
+        }
         Verb::Agent { words } => ExitCode::from(ovzha_host::agent::run(&words)),
     }
 }

@@ -13,7 +13,7 @@ use crate::group::{Group, InFlight, RETRY, Turn};
 use crate::id::{BootId, ClientId, EffectId, GROUPS_MAX, GroupId, LINKS_MAX, LinkId, Sequence};
 use crate::link::Link;
 use crate::member::Member;
-use crate::message::{GroupReport, NodeBits, Silence};
+use crate::message::{GroupReport, HoldReason, NodeBits, Silence};
 use crate::notice::Notice;
 use crate::output::{Answer, Durable, Effect, Output, Reason, Refusal};
 use crate::pings::Pings;
@@ -249,7 +249,7 @@ impl Cluster {
             Command::Standby => self.ask_standby(now, client),
             Command::Takeover => self.ask_takeover(now, client),
             Command::Hold { span, reason } => self.set_hold(now, client, true, span, reason),
-            Command::Resume => self.set_hold(now, client, false, None, heapless::String::new()),
+            Command::Resume => self.set_hold(now, client, false, None, HoldReason::new()),
             Command::Clear { group } => self.clear(now, client, group),
             Command::Stop => self.ask_leave(now, client),
         }

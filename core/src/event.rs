@@ -1,7 +1,7 @@
 //! What the core is told.
 
 use crate::id::{ClientId, EffectId, GroupId, LinkId};
-use crate::message::{Drbd, REASON_MAX};
+use crate::message::{Drbd, HoldReason};
 use crate::rejection::Rejection;
 use crate::time::{Instant, Span};
 
@@ -111,7 +111,7 @@ pub enum Command {
         /// For how long; `None`: until `Resume`.
         span: Option<Span>,
         /// Why.
-        reason: heapless::String<REASON_MAX>,
+        reason: HoldReason,
     },
     /// Decide again.
     Resume,

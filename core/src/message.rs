@@ -1,7 +1,7 @@
 //! What the nodes tell each other, and its bytes.
 //!
 //! A body is a postcard message followed by one group report per resource group, in the order of `haresources`,
-//! up to the end of the body (PROTOCOL P5). Variants are only ever appended and never change their fields:
+//! up to the end of the body (PROTOCOL P-5). Variants are only ever appended and never change their fields:
 //! postcard does not describe itself.
 //!
 //! Level-triggered: every heartbeat says everything that is decided upon; losing one loses nothing.
@@ -14,6 +14,21 @@ use crate::time::Span;
 
 /// Longest reason of a hold, in bytes of UTF-8.
 pub const REASON_MAX: usize = 32;
+
+/// Why a hold was set.
+pub type HoldReason = heapless::String<REASON_MAX>;
+
+/// A reason as far as it fits, without control characters.
+#[must_use]
+pub fn hold_reason(text: &str) -> HoldReason {
+    let mut reason = HoldReason::new();
+    for letter in text.chars().filter(|letter| !letter.is_control()) {
+        if reason.push(letter).is_err() {
+            break;
+        }
+    }
+    reason
+}
 
 /// The receiver's newest frame, as the sender knows it: proof that the sender hears this life (LEASE F2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -357,7 +372,7 @@ pub struct Hold {
     /// Seconds left, 0: until `resume`.
     pub seconds: u32,
     /// Who holds and why, as the admin wrote it.
-    pub reason: heapless::String<REASON_MAX>,
+    pub reason: HoldReason,
 }
 
 /// What is said only while the other has not confirmed it: it rarely changes.

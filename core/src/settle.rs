@@ -7,7 +7,7 @@ use crate::group::{Group, State, Turn};
 use crate::id::{GroupId, LinkId, NodeId};
 use crate::link::LinkState;
 use crate::member::MemberState;
-use crate::message::{Hold, Phase};
+use crate::message::{Hold, HoldReason, Phase};
 use crate::notice::Notice;
 use crate::output::GroupDurable;
 use crate::time::{Instant, Span};
@@ -399,7 +399,7 @@ impl Cluster {
         client: crate::id::ClientId,
         held: bool,
         span: Option<Span>,
-        reason: heapless::String<{ crate::message::REASON_MAX }>,
+        reason: HoldReason,
     ) {
         let seconds = span.map_or(0, |span| span.as_millis().checked_div(1000).unwrap_or(0).max(1));
         let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);

@@ -4,7 +4,7 @@
 //! everything here may block. The exit code is the answer ([`Exit`]); the last line on stderr is the reason,
 //! one line for people; stdout carries only what `observe` answers.
 use crate::program::{self, Deadline, one_line};
-use crate::{drbd, filesystem, mail, store, vz};
+use crate::{drbd, filesystem, mail, store, validate, vz};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{Read, Write};
@@ -182,13 +182,14 @@ pub fn run(args: &[OsString]) -> u8 {
 const STUCK_MAX: Duration = Duration::from_hours(1);
 
 const USAGE: &str = "usage: ovzha agent start|stop|probe|observe [--timeout SECONDS] NAME [ARGS...], \
-                     ovzha agent store --state-dir DIR";
+                     ovzha agent store --state-dir DIR, ovzha agent validate CONFIG_DIR NODE PROGRAM";
 
 fn dispatch(args: &[OsString]) -> Result<Answer, String> {
     let words: Option<Vec<&str>> = args.iter().map(|arg| arg.to_str()).collect();
     let words = words.ok_or("arguments must be UTF-8")?;
     match words.as_slice() {
         ["store", "--state-dir", dir] => store(Path::new(dir)),
+        ["validate", dir, node, program] => Ok(validate::run(Path::new(dir), node, Path::new(program))),
         [mail::DELIVER, sendmail] => Ok(mail::deliver_stdin(Path::new(sendmail))),
         [op, rest @ ..] => {
             let op = Op::parse(op).ok_or_else(|| format!("no operation is called {op:?}; {USAGE}"))?;

@@ -179,9 +179,9 @@ impl Config {
         self.nodes.get(usize::from(self.me == 0)).map_or("", String::as_str)
     }
 
-    /// How long `operation` of the resource `name` may take.
+    /// How long `operation` of the resource `name` may take, if it is set.
     #[must_use]
-    pub fn timeout(&self, name: &str, operation: Operation) -> Span {
+    pub fn timeout(&self, name: &str, operation: Operation) -> Option<Span> {
         self.settings.timeout(name, operation)
     }
 

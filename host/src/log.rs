@@ -100,6 +100,12 @@ impl Facility {
         let place = WORDS.iter().position(|w| *w == word)?;
         u8::try_from(place).ok().map(Self)
     }
+
+    /// The facility of this number, 0 to 23.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        (number < 24).then_some(Self(number))
+    }
 }
 
 /// Where lines go. All that are set get them; with none set, nothing is logged.

@@ -34,22 +34,11 @@ pub struct OvzhaCf {
 }
 
 impl OvzhaCf {
-    /// How long `operation` of the resource `name` may take: as set, else the built-in default
-    /// (start/stop in seconds: vz 3600/1800, Filesystem 900/60, datadisk and drbddisk 60/60, others 3600/3600).
+    /// How long `operation` of the resource `name` may take, if it is set; else `agent::default_timeout` counts.
     #[must_use]
-    pub fn timeout(&self, name: &str, operation: Operation) -> Span {
+    pub fn timeout(&self, name: &str, operation: Operation) -> Option<Span> {
         let wanted = |timeout: &&Timeout| timeout.resource == name && timeout.operation == operation;
-        self.timeouts.iter().find(wanted).map_or_else(
-            || {
-                Span::from_secs(match (name, operation) {
-                    ("vz", Operation::Stop) => 1800,
-                    ("Filesystem", Operation::Start) => 900,
-                    ("datadisk" | "drbddisk", _) | ("Filesystem", Operation::Stop) => 60,
-                    _ => 3600,
-                })
-            },
-            |timeout| timeout.at.value,
-        )
+        self.timeouts.iter().find(wanted).map(|timeout| timeout.at.value)
     }
 
     /// How much earlier than the peer's takeover an isolated active node begins to stop; `None` if not set.

@@ -1,1 +1,403 @@
 //! The daemon's loop: wait, hand one event to the core, drain its outputs.
+//!
+//! One thread, one poll(2). Between its start and its end the loop opens no file on a disk, writes none, looks up no
+//! name and waits for no child: everything that can hang runs in a child process (see `children`). What arrives on
+//! the links is handled before anything else of a round, so that a node that stood still hears what happened
+//! meanwhile before it decides.
+
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command as Program;
+
+use ovzha_core::cluster::Cluster;
+use ovzha_core::event::{Command, Event, Outcome};
+use ovzha_core::frame::FrameBuf;
+use ovzha_core::id::{ClientId, GroupId, LinkId};
+use ovzha_core::notice::Notice;
+use ovzha_core::output::Output;
+use ovzha_core::time::Instant;
+
+use crate::children::{Children, Ended};
+use crate::config::{self, Config};
+use crate::control::{Control, Wish};
+use crate::log::{Level, Log};
+use crate::media::{Arrived, Change, Medium};
+use crate::ping::{self, Pinger};
+use crate::status::{self, HostFacts};
+use crate::sys::{self, Interest, LastResort, PollFd, Signal, Signals};
+use crate::validate::Fingerprint;
+use crate::{core_config, told};
+
+/// How `ovzha daemon` was called.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Where `ha.cf`, `authkeys`, `haresources` and `ovzha.cf` are.
+    pub config_dir: PathBuf,
+    /// Where the durable state is.
+    pub state_dir: PathBuf,
+    /// Where the sockets are; must be on a file system in memory.
+    pub run_dir: PathBuf,
+    /// The node's name; `None`: as `uname -n` says.
+    pub node: Option<String>,
+    /// Whether this machine may be reset when nothing else is left.
+    pub last_resort: bool,
+    /// Log to standard error, too.
+    pub log_stderr: bool,
+}
+
+/// The daemon's own requests answer to nobody.
+const OWN: ClientId = ClientId(0);
+
+/// Everything the loop works with; made by `setup`.
+#[derive(Debug)]
+pub struct Daemon {
+    pub(crate) options: Options,
+    pub(crate) config: Config,
+    pub(crate) cluster: Cluster,
+    pub(crate) log: Log,
+    pub(crate) media: Vec<Medium>,
+    pub(crate) pinger: Pinger,
+    pub(crate) next_ping: Instant,
+    pub(crate) children: Children,
+    pub(crate) control: Control,
+    pub(crate) signals: Signals,
+    pub(crate) last_resort: Option<LastResort>,
+    pub(crate) facts: HostFacts,
+    pub(crate) program: PathBuf,
+    pub(crate) fingerprint: Fingerprint,
+    /// What the last child said of itself.
+    pub(crate) reason: String,
+    pub(crate) frame: FrameBuf,
+    pub(crate) fds: Vec<PollFd>,
+    /// The loop ends with this exit code.
+    pub(crate) ends: Option<u8>,
+    /// One instance: held as long as the daemon lives.
+    pub(crate) _lock: std::fs::File,
+}
+
+/// Runs the daemon to its end; answers its exit code.
+#[must_use]
+pub fn run(options: &Options) -> u8 {
+    match crate::setup::daemon(options) {
+        Ok(mut daemon) => daemon.run(),
+        Err(code) => code,
+    }
+}
+
+impl Daemon {
+    fn run(&mut self) -> u8 {
+        let version = env!("CARGO_PKG_VERSION");
+        self.log
+            .info(format_args!("ovzha {version} started on {}", self.config.own_node()));
+        let realtime = self.facts.realtime.clone();
+        self.log.info(format_args!("{realtime}"));
+        let mut until = self.drain(sys::boottime());
+        loop {
+            if let Some(code) = self.ends {
+                self.log.info(format_args!("ovzha stopped"));
+                return code;
+            }
+            self.wait(until);
+            until = self.round(sys::boottime());
+        }
+    }
+
+    /// Waits for the next thing to happen.
+    fn wait(&mut self, until: Instant) {
+        self.fds.clear();
+        self.fds.push(PollFd::new(self.signals.as_raw_fd(), Interest::Read));
+        let links = self.media.iter().filter_map(Medium::interest);
+        self.fds.extend(links.map(|(fd, interest)| PollFd::new(fd, interest)));
+        self.fds
+            .extend(self.pinger.fd().map(|fd| PollFd::new(fd, Interest::Read)));
+        self.fds
+            .extend(self.control.interests().map(|(fd, interest)| PollFd::new(fd, interest)));
+        let mut next = until.min(self.children.next_observe());
+        for at in self.media.iter().map(Medium::next_look) {
+            next = next.min(at);
+        }
+        for at in [self.children.next_wake(), self.control.deadline()]
+            .into_iter()
+            .flatten()
+        {
+            next = next.min(at);
+        }
+        if !self.config.pings.is_empty() {
+            next = next.min(self.next_ping);
+        }
+        let span = next.since(sys::boottime());
+        if let Err(error) = sys::poll(&mut self.fds, Some(span)) {
+            self.log.error(format_args!("poll: {error}"));
+        }
+    }
+
+    /// One round: everything that is there, links first. Answers how long the next wait may be.
+    fn round(&mut self, now: Instant) -> Instant {
+        self.take_links(now);
+        self.take_pings(now);
+        self.take_signals(now);
+        self.take_children(now);
+        self.take_wishes(now);
+        self.tend(now);
+        self.feed(now, Event::Tick)
+    }
+
+    /// One event, then all outputs: the drain contract.
+    fn feed(&mut self, now: Instant, event: Event<'_>) -> Instant {
+        self.cluster.handle(now, event);
+        self.drain(now)
+    }
+
+    fn take_links(&mut self, now: Instant) {
+        for index in 0..self.media.len() {
+            let Ok(link) = u8::try_from(index).map(LinkId) else {
+                continue;
+            };
+            let Self { media, cluster, .. } = self;
+            let Some(medium) = media.get_mut(index) else { continue };
+            medium.flush();
+            // outputs are drained after the link: the answer to a burst goes out once
+            medium.drain(|arrived| match arrived {
+                Arrived::Frame(bytes) => cluster.handle(now, Event::Received { link, bytes }),
+                Arrived::Rejected(rejection) => cluster.handle(now, Event::Rejected { link, rejection }),
+            });
+            self.drain(now);
+        }
+    }
+
+    fn take_pings(&mut self, now: Instant) {
+        for _ in 0..ping::DRAIN_MAX {
+            match self.pinger.receive(now) {
+                ping::Received::Reply(reply) => {
+                    let Ok(ping) = u8::try_from(reply.index) else { continue };
+                    self.feed(now, Event::PingReply { ping, sent: reply.sent });
+                }
+                ping::Received::Dropped => {}
+                ping::Received::Empty => break,
+            }
+        }
+    }
+
+    fn take_signals(&mut self, now: Instant) {
+        while let Some(signal) = self.signals.take() {
+            match signal {
+                Signal::Terminate | Signal::Interrupt => {
+                    self.log.info(format_args!("asked to stop"));
+                    self.feed(
+                        now,
+                        Event::Request {
+                            client: OWN,
+                            command: Command::Stop,
+                        },
+                    );
+                }
+                Signal::Hangup => {
+                    self.log.info(format_args!("asked to read the configuration again"));
+                    if !self.children.validate(now, self.config.own_node(), &self.program) {
+                        self.log.info(format_args!("it is being read already"));
+                    }
+                }
+                Signal::Child => self.children.reap(),
+                Signal::User1 => {}
+            }
+        }
+    }
+
+    fn take_children(&mut self, now: Instant) {
+        self.children.tick(now);
+        while let Some(ended) = self.children.ended(now, &self.config) {
+            match ended {
+                Ended::Effect(effect, group, outcome, reason) => {
+                    if !matches!(outcome, Outcome::Done | Outcome::NotRunning) {
+                        self.facts.failed(group, &reason);
+                    }
+                    self.reason = reason;
+                    self.feed(now, Event::Done { effect, outcome });
+                }
+                Ended::Stored(version, written) => {
+                    let ok = written.is_ok();
+                    self.reason = written.err().unwrap_or_default();
+                    self.feed(now, Event::Stored { version, ok });
+                }
+                Ended::Observed(group, state) => {
+                    self.feed(now, Event::Drbd { group, state });
+                }
+                Ended::Unstuck(group) => {
+                    self.feed(now, Event::Unstuck { group });
+                }
+                Ended::Former(label) => self.log.info(format_args!("left by the former daemon, ended: {label}")),
+                Ended::Validated(good, text) => self.validated(now, good, &text),
+            }
+        }
+        self.children.observe(now, &self.config);
+        if let Some(running) = self.children.changed() {
+            self.keep_running(&running);
+        }
+    }
+
+    /// The next life must find the children of this one.
+    fn keep_running(&mut self, running: &str) {
+        // the run directory is in memory: this waits for no disk
+        if let Err(error) = std::fs::write(self.options.run_dir.join("running"), running) {
+            self.log
+                .error(format_args!("the run directory can't be written: {error}"));
+        }
+    }
+
+    fn take_wishes(&mut self, now: Instant) {
+        let (config, facts, cluster) = (&self.config, &self.facts, &self.cluster);
+        let wishes = self
+            .control
+            .serve(now, || status::status(config, facts, &cluster.snapshot()));
+        for (client, wish) in wishes {
+            if let Wish::Core(command) = wish {
+                self.log.info(format_args!("asked: {}", told::command(&command)));
+                self.feed(now, Event::Request { client, command });
+            }
+        }
+    }
+
+    /// Opens what is closed and asks the ping nodes.
+    fn tend(&mut self, now: Instant) {
+        for index in 0..self.media.len() {
+            let Some(change) = self.media.get_mut(index).and_then(|medium| medium.tend(now)) else {
+                continue;
+            };
+            let name = self.media.get(index).map(Medium::name).unwrap_or_default();
+            let Ok(link) = u8::try_from(index).map(LinkId) else {
+                continue;
+            };
+            match change {
+                Change::Opened => {
+                    self.log.info(format_args!("link {name} opened"));
+                    self.facts.link_fails(index, None);
+                    self.feed(now, Event::Opened { link });
+                }
+                Change::Closed => {
+                    self.log.warning(format_args!("link {name} lost; it is tried again"));
+                    self.feed(now, Event::Closed { link });
+                }
+                Change::Failing(why) => {
+                    self.log
+                        .error(format_args!("link {name} can't be opened, it is tried again: {why}"));
+                    self.facts.link_fails(index, Some(why));
+                }
+            }
+        }
+        if !self.config.pings.is_empty() && now >= self.next_ping {
+            self.next_ping = now.after(self.config.timings.keepalive);
+            if self.pinger.fd().is_none()
+                && let Err(error) = self.pinger.open()
+            {
+                self.facts.ping_fails(&error.to_string(), &mut self.log);
+            }
+            for index in 0..self.config.pings.len() {
+                // what could not be sent is counted, and its missing answer is what matters
+                self.pinger.send(index, now);
+            }
+        }
+    }
+
+    /// Does everything the core wants done; answers how long it can wait.
+    fn drain(&mut self, now: Instant) -> Instant {
+        loop {
+            match self.cluster.poll(&mut self.frame) {
+                Output::Send { link, bytes } => {
+                    if let Some(medium) = self.media.get_mut(usize::from(link.0)) {
+                        medium.send(now, bytes);
+                    }
+                }
+                Output::Start(effect) => self.children.start(now, &self.config, effect),
+                Output::Abandon(effect) => self.children.abandon(now, effect),
+                Output::Store { version, bytes } => self.children.store(now, version, bytes),
+                Output::Reply { client, answer } => {
+                    let (word, reason) = told::answer(&self.config, answer);
+                    self.control.answer(client, word, reason.as_deref());
+                }
+                Output::Notice(notice) => self.tell(notice),
+                Output::FenceSelf { group } => self.fence_self(group),
+                Output::Exit => {
+                    self.ends = Some(0);
+                    return now;
+                }
+                Output::Wait { until, .. } => return until,
+            }
+        }
+    }
+
+    fn tell(&mut self, notice: Notice) {
+        let (level, text) = told::line(&self.config, notice, &self.reason);
+        self.log.line(level, format_args!("{text}"));
+        if level != Level::Debug {
+            self.control.progress(&text);
+        }
+    }
+
+    fn fence_self(&mut self, group: GroupId) {
+        let name = told::group(&self.config, group);
+        self.log
+            .error(format_args!("{name}: won't stop: this machine resets itself now"));
+        match &self.last_resort {
+            Some(last_resort) => {
+                let error = last_resort.reset_now();
+                self.log.error(format_args!("the reset failed: {error}"));
+            }
+            None => self.log.error(format_args!("--last-resort none: no reset")),
+        }
+    }
+
+    /// The files were read again by a child.
+    fn validated(&mut self, now: Instant, good: bool, text: &str) {
+        if !good {
+            for line in text.lines().filter(|line| !line.starts_with("fingerprint ")) {
+                self.log.error(format_args!("{line}"));
+            }
+            self.log.error(format_args!(
+                "the configuration is bad: the daemon goes on with the one it has"
+            ));
+            return;
+        }
+        let Some(found) = Fingerprint::parse(text) else {
+            self.log
+                .error(format_args!("the configuration could not be compared: nothing changed"));
+            return;
+        };
+        if found.files != self.fingerprint.files || found.program != self.fingerprint.program {
+            self.re_exec();
+        } else if found.keys != self.fingerprint.keys {
+            self.rekey(found);
+        } else {
+            self.log.info(format_args!("nothing has changed"));
+        }
+        self.feed(now, Event::Tick);
+    }
+
+    /// New keys in place. The file was read a moment ago by the child: it comes from memory, not from a disk.
+    fn rekey(&mut self, found: Fingerprint) {
+        let loaded = config::read_files(&self.options.config_dir);
+        let keys = loaded.files.and_then(|files| core_config::keyring(&files.keys).ok());
+        match keys {
+            Some(keys) => {
+                self.cluster.rekey(keys);
+                self.fingerprint = found;
+                self.log.info(format_args!("new keys in use"));
+            }
+            None => self
+                .log
+                .error(format_args!("authkeys changed while it was read: the old keys stay")),
+        }
+    }
+
+    /// The same process, a new program or configuration: what runs goes on and is adopted.
+    fn re_exec(&mut self) {
+        self.log.info(format_args!("starting anew in place; what runs goes on"));
+        let running = self.children.render();
+        self.keep_running(&running);
+        let error = Program::new(&self.program).args(std::env::args_os().skip(1)).exec();
+        self.log.error(format_args!(
+            "{}: {error}: the daemon goes on as it is",
+            self.program.display()
+        ));
+    }
+}

@@ -132,7 +132,7 @@ fn the_articles_files_load_on_both_nodes() {
             ]
         );
         assert_eq!(config.groups[0].preferred, 0);
-        assert_eq!(config.timeout("vz", Operation::Start), Span::from_secs(3600));
+        assert_eq!(config.timeout("vz", Operation::Start), None);
     }
     // The only remark: the key is the published one.
     assert_eq!(
@@ -255,8 +255,11 @@ fn ovzha_cf_sets_timeouts() {
         "# ours\ntimeout vz stop 600\ntimeout Filesystem start 1.5\nstop-budget 8\n",
     );
     let config = Config::load(dir.path(), Some("ovz-node1")).config.unwrap();
-    assert_eq!(config.timeout("vz", Operation::Stop), Span::from_secs(600));
-    assert_eq!(config.timeout("Filesystem", Operation::Start), Span::from_millis(1500));
+    assert_eq!(config.timeout("vz", Operation::Stop), Some(Span::from_secs(600)));
+    assert_eq!(
+        config.timeout("Filesystem", Operation::Start),
+        Some(Span::from_millis(1500))
+    );
     assert_eq!(config.settings.stop_budget(), Some(Span::from_secs(8)));
     dir.write(
         "ovzha.cf",

@@ -1,0 +1,411 @@
+//! The core's effects as children of the daemon, and their ends as the core's events.
+//!
+//! One child each: our own program in its agent mode. What a former life of the daemon left running is waited for
+//! before anything is begun: two of them at one resource would be one too many.
+
+use std::ffi::{CStr, CString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ovzha_core::event::Outcome;
+use ovzha_core::id::{EffectId, GroupId};
+use ovzha_core::message;
+use ovzha_core::output::{Effect, Op};
+use ovzha_core::time::{Instant, Span};
+
+use crate::agent;
+use crate::config::{Config, Group};
+use crate::drbd::{Connection, Disk, Role, State};
+use crate::haresources::Resource;
+use crate::ovzha_cf::Operation;
+use crate::sys::CoreLimit;
+use crate::task::{self, Exit, How, Spec, TaskId, Tasks};
+
+/// Between TERM and KILL, and between KILL and giving a child up.
+const GRACE: Span = Span::from_secs(5);
+/// A child that only looks or writes a small file.
+const BRIEF: Span = Span::from_secs(60);
+/// How often DRBD of a group is looked at.
+pub const OBSERVE: Span = Span::from_secs(10);
+/// Our own program: the running one, whatever lies at its path by now.
+const SELF: &CStr = c"/proc/self/exe";
+
+/// What a child is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Job {
+    Effect(EffectId, GroupId),
+    Store(u32),
+    Observe(GroupId),
+    Validate,
+    /// Left by a former life.
+    Former,
+}
+
+/// What a child's end means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// An effect.
+    Effect(EffectId, GroupId, Outcome, String),
+    /// The durable state of this version was written, or why not.
+    Stored(u32, Result<(), String>),
+    /// DRBD of a group was seen.
+    Observed(GroupId, message::Drbd),
+    /// The configuration was looked at again: its problems, and whether it is good.
+    Validated(bool, String),
+    /// A child that could not be killed is gone.
+    Unstuck(GroupId),
+    /// A child of a former life is gone.
+    Former(String),
+}
+
+/// All children.
+#[derive(Debug)]
+pub struct Children {
+    tasks: Tasks,
+    jobs: Vec<(TaskId, Job)>,
+    /// Effects that wait for children of a former life.
+    waiting: Vec<Effect>,
+    /// Ends of children that could not even be begun.
+    stillborn: Vec<Ended>,
+    state_dir: PathBuf,
+    config_dir: PathBuf,
+    next_observe: Instant,
+}
+
+impl Children {
+    /// No children; those of a former life are taken over from `running`, the file it kept.
+    #[must_use]
+    pub fn new(
+        now: Instant,
+        state_dir: PathBuf,
+        config_dir: PathBuf,
+        limit: Option<CoreLimit>,
+        running: &[u8],
+    ) -> Self {
+        let mut tasks = Tasks::new(limit);
+        let mut jobs = Vec::with_capacity(task::TASKS_MAX);
+        for former in task::parse_running(running)
+            .into_iter()
+            .filter(task::Running::still_alive)
+        {
+            if let Ok(id) = tasks.adopt(now, former) {
+                jobs.push((id, Job::Former));
+            }
+        }
+        let (waiting, stillborn) = (Vec::with_capacity(task::TASKS_MAX), Vec::new());
+        Self {
+            tasks,
+            jobs,
+            waiting,
+            stillborn,
+            state_dir,
+            config_dir,
+            next_observe: now,
+        }
+    }
+
+    /// How many children of a former life are waited for.
+    #[must_use]
+    pub fn former(&self) -> usize {
+        self.jobs.iter().filter(|(_, job)| *job == Job::Former).count()
+    }
+
+    /// When `tick` has something to do.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Instant> {
+        if self.stillborn.is_empty() {
+            self.tasks.next_wake()
+        } else {
+            Some(Instant::default())
+        }
+    }
+
+    /// When DRBD is to be looked at again.
+    #[must_use]
+    pub const fn next_observe(&self) -> Instant {
+        self.next_observe
+    }
+
+    /// After SIGCHLD.
+    pub fn reap(&mut self) {
+        self.tasks.reap();
+    }
+
+    /// Deadlines and outputs.
+    pub fn tick(&mut self, now: Instant) {
+        self.tasks.tick(now);
+    }
+
+    /// What to write to the file that the next life reads, if it changed.
+    pub fn changed(&mut self) -> Option<String> {
+        self.tasks.take_changed().then(|| self.tasks.render_running())
+    }
+
+    /// The same in any case.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.tasks.render_running()
+    }
+
+    /// Begins an effect, now or as soon as the former life's children are gone.
+    pub fn start(&mut self, now: Instant, config: &Config, effect: Effect) {
+        if self.former() > 0 {
+            self.waiting.push(effect);
+            return;
+        }
+        self.begin(now, config, effect);
+    }
+
+    fn begin(&mut self, now: Instant, config: &Config, effect: Effect) {
+        let found = config.groups.get(usize::from(effect.group.0));
+        let resource = found.and_then(|group| group.resources.get(usize::from(effect.resource)));
+        let (Some(group), Some(resource)) = (found, resource) else {
+            return;
+        };
+        let op = agent_op(effect.op);
+        let limit = limit(config, resource, op);
+        let job = Job::Effect(effect.id, effect.group);
+        if let Err(why) = self.agent(now, config, group, resource, op, limit, job) {
+            self.stillborn
+                .push(Ended::Effect(effect.id, effect.group, Outcome::Failed, why));
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a child is all of this; a struct would only rename it"
+    )]
+    fn agent(
+        &mut self,
+        now: Instant,
+        config: &Config,
+        group: &Group,
+        resource: &Resource,
+        op: agent::Op,
+        limit: Span,
+        job: Job,
+    ) -> Result<(), String> {
+        let seconds = limit.as_millis().div_ceil(1000).to_string();
+        let mut argv = vec!["ovzha", "agent", op.word(), "--timeout", &seconds, &resource.name];
+        argv.extend(resource.args.iter().map(String::as_str));
+        let mut env = vec![format!("HA_CURHOST={}", config.own_node())];
+        let mount = group.resources.iter().find(|resource| resource.name == "Filesystem");
+        if let Some(mount) = mount.and_then(|resource| resource.args.get(1)) {
+            env.push(format!("HA_OVZHA_MOUNT={mount}"));
+        }
+        let label = format!("{} {}", op.word(), resource.name);
+        self.spawn(now, &argv, &env, None, limit, &label, job)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a child is all of this; a struct would only rename it"
+    )]
+    fn spawn(
+        &mut self,
+        now: Instant,
+        argv: &[&str],
+        env: &[String],
+        stdin: Option<&[u8]>,
+        limit: Span,
+        label: &str,
+        job: Job,
+    ) -> Result<(), String> {
+        let nul = |_| format!("{label}: a NUL byte in an argument");
+        let argv = argv
+            .iter()
+            .map(|word| CString::new(*word))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(nul)?;
+        let mut whole: Vec<CString> = task::BASE_ENV.iter().map(|pair| CString::from(*pair)).collect();
+        for pair in env {
+            whole.push(CString::new(pair.as_str()).map_err(nul)?);
+        }
+        let deadline = now.after(limit);
+        let spec = Spec {
+            program: SELF,
+            argv: &argv,
+            env: &whole,
+            stdin,
+            deadline,
+            grace: GRACE,
+            label,
+        };
+        let id = self.tasks.spawn(now, &spec).map_err(|error| error.to_string())?;
+        self.jobs.push((id, job));
+        Ok(())
+    }
+
+    /// Kills an effect's child, or takes the effect back if it was not begun.
+    pub fn abandon(&mut self, now: Instant, id: EffectId) {
+        if let Some(place) = self.waiting.iter().position(|effect| effect.id == id) {
+            let effect = self.waiting.swap_remove(place);
+            let why = "given up before it began".to_owned();
+            self.stillborn
+                .push(Ended::Effect(id, effect.group, Outcome::Failed, why));
+        }
+        let wanted = |job: &Job| matches!(job, Job::Effect(effect, _) if *effect == id);
+        if let Some((task, _)) = self.jobs.iter().find(|(_, job)| wanted(job)) {
+            self.tasks.abandon(now, *task);
+        }
+    }
+
+    /// Writes the durable state.
+    pub fn store(&mut self, now: Instant, version: u32, bytes: &[u8]) {
+        let dir = self.state_dir.to_string_lossy().into_owned();
+        let argv = ["ovzha", "agent", "store", "--state-dir", &dir];
+        if let Err(why) = self.spawn(now, &argv, &[], Some(bytes), BRIEF, "store", Job::Store(version)) {
+            self.stillborn.push(Ended::Stored(version, Err(why)));
+        }
+    }
+
+    /// Looks at DRBD of every group that has one, if it is time.
+    pub fn observe(&mut self, now: Instant, config: &Config) {
+        if now < self.next_observe || self.former() > 0 {
+            return;
+        }
+        self.next_observe = now.after(OBSERVE);
+        for (index, group) in (0_u8..).zip(&config.groups) {
+            let job = Job::Observe(GroupId(index));
+            let busy = self.jobs.iter().any(|(_, other)| *other == job);
+            let drbd = group
+                .resources
+                .iter()
+                .find(|r| matches!(r.name.as_str(), "datadisk" | "drbddisk"));
+            if let Some(resource) = drbd.filter(|_| !busy) {
+                // what could not be begun is tried again with the next look
+                drop(self.agent(now, config, group, resource, agent::Op::Observe, BRIEF, job));
+            }
+        }
+    }
+
+    /// Has the files looked at again by a child; false if one is at it already.
+    pub fn validate(&mut self, now: Instant, node: &str, program: &Path) -> bool {
+        if self.jobs.iter().any(|(_, job)| *job == Job::Validate) {
+            return false;
+        }
+        let dir = self.config_dir.to_string_lossy().into_owned();
+        let program = program.to_string_lossy();
+        let argv = ["ovzha", "agent", "validate", &dir, node, &program];
+        if let Err(why) = self.spawn(now, &argv, &[], None, BRIEF, "validate", Job::Validate) {
+            self.stillborn.push(Ended::Validated(false, why));
+        }
+        true
+    }
+
+    /// The next end of a child.
+    pub fn ended(&mut self, now: Instant, config: &Config) -> Option<Ended> {
+        if let Some(ended) = self.stillborn.pop() {
+            return Some(ended);
+        }
+        while let Some(event) = self.tasks.event(now) {
+            let ended = match event {
+                task::Event::Exit(exit) => self.exited(exit),
+                task::Event::Unstuck { id, .. } => self.take(id, false).and_then(|job| match job {
+                    Job::Effect(_, group) => Some(Ended::Unstuck(group)),
+                    Job::Store(_) | Job::Observe(_) | Job::Validate | Job::Former => None,
+                }),
+            };
+            if self.former() == 0 {
+                for effect in std::mem::take(&mut self.waiting) {
+                    self.begin(now, config, effect);
+                }
+            }
+            if ended.is_some() {
+                return ended;
+            }
+        }
+        None
+    }
+
+    fn take(&mut self, id: TaskId, keep: bool) -> Option<Job> {
+        let place = self.jobs.iter().position(|(task, _)| *task == id)?;
+        let job = self.jobs.get(place).map(|(_, job)| *job);
+        if !keep {
+            self.jobs.swap_remove(place);
+        }
+        job
+    }
+
+    fn exited(&mut self, exit: Exit) -> Option<Ended> {
+        // a stuck child keeps its job until it is gone
+        let job = self.take(exit.id, exit.how == How::Stuck)?;
+        match job {
+            Job::Effect(id, group) => Some(Ended::Effect(id, group, outcome(exit.how), exit.last_line)),
+            Job::Store(version) => {
+                let written = exit.how == How::Code(0);
+                Some(Ended::Stored(
+                    version,
+                    if written { Ok(()) } else { Err(exit.last_line) },
+                ))
+            }
+            Job::Observe(group) => observed(&exit).map(|state| Ended::Observed(group, state)),
+            Job::Validate => Some(Ended::Validated(exit.how == How::Code(0), exit.tail)),
+            Job::Former => Some(Ended::Former(exit.label)),
+        }
+    }
+}
+
+const fn agent_op(op: Op) -> agent::Op {
+    match op {
+        Op::Probe => agent::Op::Probe,
+        Op::Start => agent::Op::Start,
+        Op::Stop => agent::Op::Stop,
+    }
+}
+
+/// How long the daemon lets an operation run.
+fn limit(config: &Config, resource: &Resource, op: agent::Op) -> Span {
+    let default = || {
+        let limit: Duration = agent::default_timeout(&resource.name, op);
+        Span::from_secs(limit.as_secs())
+    };
+    match op {
+        agent::Op::Start => config.timeout(&resource.name, Operation::Start).unwrap_or_else(default),
+        agent::Op::Stop => config.timeout(&resource.name, Operation::Stop).unwrap_or_else(default),
+        agent::Op::Probe | agent::Op::Observe => default(),
+    }
+}
+
+fn outcome(how: How) -> Outcome {
+    match how {
+        How::Code(code) => match agent::Exit::from_code(i32::from(code)) {
+            agent::Exit::Done | agent::Exit::Stateless => Outcome::Done,
+            agent::Exit::Degraded => Outcome::Degraded,
+            agent::Exit::NotRunning => Outcome::NotRunning,
+            agent::Exit::Unclear => Outcome::Partial,
+            agent::Exit::Unfit => Outcome::Unfit,
+            agent::Exit::Blocked => Outcome::Blocked,
+            agent::Exit::Failed => Outcome::Failed,
+        },
+        How::Signal(_) | How::Unknown => Outcome::Failed,
+        How::TimedOut => Outcome::TimedOut,
+        How::Stuck => Outcome::Stuck,
+    }
+}
+
+/// The line `observe` printed, among the reasons on the same output.
+fn observed(exit: &Exit) -> Option<message::Drbd> {
+    let state = exit.tail.lines().find_map(|line| State::parse_observed(line).ok())?;
+    let connection = if state.connection.is_up() {
+        message::Connection::Connected
+    } else if state.connection == Connection::StandAlone {
+        message::Connection::StandAlone
+    } else {
+        message::Connection::Connecting
+    };
+    let disk = match state.disk {
+        Disk::UpToDate => message::Disk::UpToDate,
+        Disk::Consistent => message::Disk::Consistent,
+        Disk::Outdated => message::Disk::Outdated,
+        Disk::Inconsistent => message::Disk::Inconsistent,
+        Disk::Diskless | Disk::Attaching | Disk::Detaching | Disk::Failed | Disk::Negotiating => message::Disk::Failed,
+        Disk::Unknown => message::Disk::Unknown,
+    };
+    Some(message::Drbd {
+        connection,
+        disk,
+        primary: state.role == Role::Primary,
+        suspended: false,
+    })
+}

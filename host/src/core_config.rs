@@ -1,0 +1,85 @@
+//! From what the files say to what the core is told.
+
+use ovzha_core::auth::{Domain, Keyring, Method};
+use ovzha_core::config::{Config as CoreConfig, Draft, GroupDraft, Kind};
+use ovzha_core::id::{ClusterId, NodeId};
+
+use crate::authkeys::{self, AuthKeys};
+use crate::config::Config;
+
+/// How the core treats a resource of this name.
+#[must_use]
+pub fn kind_of(name: &str) -> Kind {
+    match name {
+        "MailTo" => Kind::Notice,
+        _ => Kind::Data,
+    }
+}
+
+/// The cluster's two bytes on the wire: the same on both nodes, whatever the order of their files.
+#[must_use]
+pub fn cluster_id(nodes: &[String; 2]) -> ClusterId {
+    let crc = crc::Crc::<u16>::new(&crc::CRC_16_IBM_3740);
+    let mut digest = crc.digest();
+    for node in nodes {
+        digest.update(node.as_bytes());
+        digest.update(b"\n");
+    }
+    ClusterId(digest.finalize().to_be_bytes())
+}
+
+/// The configuration the core decides by; `last_resort`: this node may reset itself.
+///
+/// # Errors
+/// The relation between two settings that does not hold, with both numbers.
+pub fn core_config(config: &Config, last_resort: bool) -> Result<CoreConfig, String> {
+    let small = |n: usize| u8::try_from(n).map_err(|_| "too many of something".to_owned());
+    let groups = config.groups.iter().map(|group| -> Result<GroupDraft, String> {
+        Ok(GroupDraft {
+            preferred: NodeId(small(group.preferred)?),
+            resources: group.resources.iter().map(|resource| kind_of(&resource.name)).collect(),
+        })
+    });
+    let groups: Result<Vec<_>, _> = groups.collect();
+    let timings = &config.timings;
+    CoreConfig::new(Draft {
+        me: NodeId(small(config.me)?),
+        cluster: cluster_id(&config.nodes),
+        links: small(config.links.len())?,
+        pings: small(config.pings.len())?,
+        keepalive: timings.keepalive,
+        warntime: timings.warntime,
+        deadtime: timings.deadtime,
+        deadping: config.deadping,
+        initdead: timings.initdead,
+        stop_budget: config.settings.stop_budget().unwrap_or(timings.deadtime.half()),
+        auto_failback: config.auto_failback,
+        ipfail: config.ipfail,
+        last_resort,
+        groups: groups?.into_iter().collect(),
+        resources_digest: config.resources_digest,
+        timings_digest: config.timings_digest,
+    })
+    .map_err(|error| error.to_string())
+}
+
+/// The keys between the nodes.
+///
+/// # Errors
+/// A key that can't be used, by its number; never its text.
+pub fn keyring(keys: &AuthKeys) -> Result<Keyring, String> {
+    let mut ring = Keyring::new(Domain::Node);
+    for key in &keys.keys {
+        let method = match key.method {
+            authkeys::Method::Crc => Method::Crc,
+            authkeys::Method::Md5 => Method::Md5,
+            authkeys::Method::Sha1 => Method::Sha1,
+            authkeys::Method::Sha256 => Method::Sha256,
+        };
+        let added = ring.add(key.id, method, key.secret.bytes());
+        added.map_err(|error| format!("authkeys: key {}: {error}", key.id.0))?;
+    }
+    let signing = ring.sign_with(keys.signing);
+    signing.map_err(|error| format!("authkeys: auth {}: {error}", keys.signing.0))?;
+    Ok(ring)
+}

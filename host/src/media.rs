@@ -1,0 +1,264 @@
+//! All heartbeat links of this node, whatever their medium: opened, retried, written, drained.
+//!
+//! A link's number is its place in `ha.cf`. Nothing here waits: what can't be sent now is dropped, for the next
+//! heartbeat says the same and newer.
+
+use std::net::Ipv4Addr;
+use std::os::fd::RawFd;
+
+use ovzha_core::frame::FRAME_MAX;
+use ovzha_core::rejection::Rejection;
+use ovzha_core::serial::{Deframer, Feed};
+use ovzha_core::time::{Instant, Span};
+
+use crate::config::{Config, own_address};
+use crate::ha_cf::{LinkConfig, LinkKind};
+use crate::sys::{self, Interest};
+use crate::tty::{TtyConfig, TtyLink};
+use crate::udp::{DRAIN_MAX, Received, UdpConfig, UdpLink};
+
+/// Bytes taken from a serial line at once.
+const SERIAL_READ: usize = 512;
+/// Serial reads before the other links get their turn: a flood can't starve the loop.
+const SERIAL_TURNS: usize = 16;
+/// How often a link whose own address is not known yet is looked at.
+const RETRY: Span = Span::from_secs(1);
+
+/// What a link gave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Arrived<'a> {
+    /// One frame, its serial framing removed.
+    Frame(&'a [u8]),
+    /// Bytes that can be no frame.
+    Rejected(Rejection),
+}
+
+/// A change of a link's usability.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// It can be written to.
+    Opened,
+    /// It was lost.
+    Closed,
+    /// It can't be opened, for this reason, which is not the one told before.
+    Failing(String),
+}
+
+#[derive(Debug)]
+enum Wire {
+    /// The addresses of this machine don't tell yet which end is ours.
+    Unplaced,
+    Udp(Box<UdpLink>),
+    Serial(Box<TtyLink>, Box<Deframer>),
+}
+
+/// One link.
+#[derive(Debug)]
+pub struct Medium {
+    config: LinkConfig,
+    me_in_file: usize,
+    wire: Wire,
+    open: bool,
+    next_try: Instant,
+    told: String,
+}
+
+impl Medium {
+    /// A closed link.
+    #[must_use]
+    pub fn new(config: &Config, link: &LinkConfig) -> Self {
+        let wire = match &link.kind {
+            LinkKind::Udp { .. } => Wire::Unplaced,
+            LinkKind::Serial { device, baud } => {
+                let port = TtyConfig {
+                    device: device.to_string_lossy().into_owned(),
+                    baud: *baud,
+                    flow_control: false,
+                    keepalive: config.timings.keepalive,
+                };
+                Wire::Serial(Box::new(TtyLink::new(port)), Box::new(Deframer::new()))
+            }
+        };
+        let me_in_file = config.me_in_file;
+        let next_try = Instant::default();
+        Self {
+            config: link.clone(),
+            me_in_file,
+            wire,
+            open: false,
+            next_try,
+            told: String::new(),
+        }
+    }
+
+    /// As people know it: `ucast eth1`, `serial /dev/ttyS0`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        name(&self.config)
+    }
+
+    /// What to poll.
+    #[must_use]
+    pub fn interest(&self) -> Option<(RawFd, Interest)> {
+        match &self.wire {
+            Wire::Unplaced => None,
+            Wire::Udp(link) => link.fd().map(|fd| (fd, Interest::Read)),
+            Wire::Serial(line, _) => {
+                let interest = if line.wants_write() {
+                    Interest::Both
+                } else {
+                    Interest::Read
+                };
+                line.fd().map(|fd| (fd, interest))
+            }
+        }
+    }
+
+    /// When `tend` has something to do.
+    #[must_use]
+    pub fn next_look(&self) -> Instant {
+        match &self.wire {
+            Wire::Unplaced => self.next_try,
+            Wire::Udp(link) => link.next_look(),
+            Wire::Serial(line, _) if line.is_open() => Instant::from_millis(u64::MAX),
+            Wire::Serial(line, _) => line.next_try(),
+        }
+    }
+
+    /// Opens what is closed, looks after what is open; to be called with every round of the loop.
+    pub fn tend(&mut self, now: Instant) -> Option<Change> {
+        if matches!(self.wire, Wire::Unplaced)
+            && let Err(why) = self.place(now)?
+        {
+            return self.failing(why);
+        }
+        let tried = match &mut self.wire {
+            Wire::Unplaced => None,
+            Wire::Udp(link) => link.reopen(now),
+            Wire::Serial(line, deframer) => line.reopen(now).inspect(|_| deframer.reset()),
+        };
+        match tried {
+            Some(Err(error)) => self.failing(error.to_string()).or_else(|| self.changed()),
+            Some(Ok(())) | None => self.changed(),
+        }
+    }
+
+    fn failing(&mut self, why: String) -> Option<Change> {
+        if self.told == why {
+            return None;
+        }
+        self.told.clone_from(&why);
+        Some(Change::Failing(why))
+    }
+
+    fn changed(&mut self) -> Option<Change> {
+        let open = match &self.wire {
+            Wire::Unplaced => false,
+            Wire::Udp(link) => link.is_open(),
+            Wire::Serial(line, _) => line.is_open(),
+        };
+        if open == self.open {
+            return None;
+        }
+        self.open = open;
+        if open {
+            self.told.clear();
+        }
+        Some(if open { Change::Opened } else { Change::Closed })
+    }
+
+    /// Finds out which of the link's addresses is ours. `None`: not now.
+    fn place(&mut self, now: Instant) -> Option<Result<(), String>> {
+        if now < self.next_try {
+            return None;
+        }
+        self.next_try = now.after(RETRY);
+        let LinkKind::Udp { device, port, .. } = &self.config.kind else {
+            return None;
+        };
+        let local = sys::addresses().unwrap_or_default();
+        Some(own_address(&self.config, self.me_in_file, &local).map(|ends| {
+            self.wire = Wire::Udp(Box::new(UdpLink::new(UdpConfig {
+                device: device.clone(),
+                port: *port,
+                own: ends.own.unwrap_or(Ipv4Addr::UNSPECIFIED),
+                peer: ends.peer,
+                bind_to_address: ends.loopback,
+            })));
+        }))
+    }
+
+    /// Sends a frame now or drops it.
+    pub fn send(&mut self, now: Instant, frame: &[u8]) {
+        match &mut self.wire {
+            Wire::Unplaced => {}
+            // what could not be sent is counted by the link; one that was lost shows in `tend`
+            Wire::Udp(link) => {
+                link.send(frame);
+            }
+            Wire::Serial(line, _) => {
+                line.queue(frame, now);
+            }
+        }
+    }
+
+    /// Writes what a serial line could not take before.
+    pub fn flush(&mut self) {
+        if let Wire::Serial(line, _) = &mut self.wire {
+            // a line that hung up shows in `tend`
+            line.flush_pending().ok();
+        }
+    }
+
+    /// Hands everything that has arrived to `take`, as much as one turn allows.
+    pub fn drain(&mut self, mut take: impl FnMut(Arrived<'_>)) {
+        match &mut self.wire {
+            Wire::Unplaced => {}
+            Wire::Udp(link) => drain_udp(link, &mut take),
+            Wire::Serial(line, deframer) => drain_serial(line, deframer, &mut take),
+        }
+    }
+}
+
+fn drain_udp(link: &mut UdpLink, take: &mut impl FnMut(Arrived<'_>)) {
+    // one byte more than the longest frame: a longer datagram is then counted as oversized by the link
+    let mut frame = [0; FRAME_MAX + 1];
+    for _ in 0..DRAIN_MAX {
+        match link.receive(&mut frame) {
+            Received::Frame { len, .. } => take(Arrived::Frame(frame.get(..len).unwrap_or(&[]))),
+            Received::Dropped => {}
+            Received::Empty => return,
+        }
+    }
+}
+
+fn drain_serial(line: &mut TtyLink, deframer: &mut Deframer, take: &mut impl FnMut(Arrived<'_>)) {
+    let mut bytes = [0; SERIAL_READ];
+    for _ in 0..SERIAL_TURNS {
+        let Ok(len) = line.read(&mut bytes) else { return };
+        let mut input = bytes.get(..len).unwrap_or(&[]);
+        while !input.is_empty() {
+            input = match deframer.feed(input) {
+                Feed::Consumed => &[],
+                Feed::Frame { frame, rest } => {
+                    take(Arrived::Frame(frame));
+                    rest
+                }
+                Feed::Rejected { reason, rest } => {
+                    take(Arrived::Rejected(reason));
+                    rest
+                }
+            };
+        }
+    }
+}
+
+/// A link as people know it.
+#[must_use]
+pub fn name(link: &LinkConfig) -> String {
+    match &link.kind {
+        LinkKind::Udp { device, port: 694, .. } => format!("ucast {device}"),
+        LinkKind::Udp { device, port, .. } => format!("ucast {device} port {port}"),
+        LinkKind::Serial { device, .. } => format!("serial {}", device.display()),
+    }
+}

@@ -1,0 +1,218 @@
+//! From the command line to a daemon that is ready to run; whatever is wrong is told before anything is touched.
+
+use std::fs::{self, DirBuilder};
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use ovzha_core::cluster::Cluster;
+use ovzha_core::frame::FrameBuf;
+use ovzha_core::id::BootId;
+use ovzha_core::message::hold_reason;
+use ovzha_core::output::Durable;
+use ovzha_core::time::Instant;
+
+use crate::children::Children;
+use crate::config::{self, Config, Files};
+use crate::control::Control;
+use crate::diagnostic::Severity;
+use crate::log::{Facility, Log, Targets};
+use crate::media::Medium;
+use crate::ping::Pinger;
+use crate::run::{Daemon, Options};
+use crate::status::HostFacts;
+use crate::sys::{self, CoreLimit, LastResort, Signals};
+use crate::validate::Fingerprint;
+use crate::{check, core_config, store};
+
+/// Exit code: the files or the machine forbid a start.
+const BAD: u8 = 1;
+/// Exit code: this machine lacks something.
+const LACKING: u8 = 3;
+/// Exit code: another instance runs.
+const TWICE: u8 = 4;
+
+/// One line where a person or the supervisor sees it: there is no log yet, or it may not come up.
+fn say(text: &str) {
+    // nobody to tell if this fails: the exit code says the rest
+    drop(writeln!(std::io::stderr(), "ovzha: {text}"));
+}
+
+fn lacking(what: &str, error: &dyn std::fmt::Display) -> u8 {
+    say(&format!("{what}: {error}"));
+    LACKING
+}
+
+/// Makes the daemon.
+///
+/// # Errors
+/// The exit code, after telling why.
+pub fn daemon(options: &Options) -> Result<Daemon, u8> {
+    let (config, files) = load(options)?;
+    let core = core_config::core_config(&config, options.last_resort).map_err(|why| {
+        say(&why);
+        BAD
+    })?;
+    let keyring = core_config::keyring(&config.keys).map_err(|why| {
+        say(&why);
+        BAD
+    })?;
+    refuse(&files)?;
+    let lock = lock(&options.run_dir)?;
+    let program = own_program().map_err(|error| lacking("own program", &error))?;
+    let fingerprint = Fingerprint::take(&options.config_dir, &program);
+    let (durable, damage) = durable(&options.state_dir, config.groups.len());
+    let running = fs::read(options.run_dir.join("running")).unwrap_or_default();
+    let boot = sys::random_bytes::<4>().map_err(|error| lacking("/dev/urandom", &error))?;
+    let secret = sys::random_bytes::<32>().map_err(|error| lacking("/dev/urandom", &error))?;
+    let control = Control::open(&options.run_dir).map_err(|error| lacking("control socket", &error))?;
+    let log = open_log(&config, options).map_err(|error| lacking("log", &error))?;
+    let signals = Signals::open().map_err(|error| lacking("signals", &error))?;
+    let last_resort = options.last_resort.then(LastResort::prepare);
+    let (realtime, limit) = stand_firm(&config);
+    let now = sys::boottime();
+    let (state_dir, config_dir) = (options.state_dir.clone(), options.config_dir.clone());
+    let mut daemon = Daemon {
+        cluster: Cluster::new(core, keyring, BootId(boot), durable, now),
+        media: config.links.iter().map(|link| Medium::new(&config, link)).collect(),
+        pinger: Pinger::new(&config.pings, &secret),
+        next_ping: now,
+        children: Children::new(now, state_dir, config_dir, limit, &running),
+        facts: HostFacts::new(now, realtime, config.links.len(), config.groups.len()),
+        options: options.clone(),
+        log,
+        control,
+        signals,
+        last_resort,
+        program,
+        fingerprint,
+        reason: String::new(),
+        frame: FrameBuf::new(),
+        fds: Vec::with_capacity(64),
+        ends: None,
+        _lock: lock,
+        config,
+    };
+    if let Some(damage) = damage {
+        daemon
+            .log
+            .error(format_args!("the durable state is lost, starting held: {damage}"));
+    }
+    let former = daemon.children.former();
+    if former > 0 {
+        daemon
+            .log
+            .info(format_args!("waiting for {former} children of the former daemon"));
+    }
+    Ok(daemon)
+}
+
+fn load(options: &Options) -> Result<(Config, Files), u8> {
+    let loaded = config::read_files(&options.config_dir);
+    for problem in &loaded.diagnostics {
+        say(&problem.to_string());
+    }
+    let broken = loaded
+        .diagnostics
+        .iter()
+        .any(|problem| problem.severity == Severity::Error);
+    let files = loaded.files.filter(|_| !broken).ok_or(BAD)?;
+    let name = options.node.clone().unwrap_or_else(|| config::own_name(Path::new("/")));
+    let config = Config::new(files.clone(), &name).map_err(|why| {
+        say(&why);
+        BAD
+    })?;
+    Ok((config, files))
+}
+
+/// Refuses to run where two nodes could become active behind our back.
+fn refuse(files: &Files) -> Result<(), u8> {
+    let findings = check::refusals(Path::new("/"), files);
+    for finding in &findings {
+        say(&format!("{finding}"));
+    }
+    if findings.is_empty() { Ok(()) } else { Err(BAD) }
+}
+
+fn lock(run_dir: &Path) -> Result<fs::File, u8> {
+    let made = DirBuilder::new().recursive(true).mode(0o711).create(run_dir);
+    made.map_err(|error| lacking(&run_dir.display().to_string(), &error))?;
+    let path = run_dir.join("lock");
+    let taken = sys::lock_instance(&path).map_err(|error| lacking(&path.display().to_string(), &error))?;
+    taken.ok_or_else(|| {
+        say(&format!("another instance holds {}", path.display()));
+        TWICE
+    })
+}
+
+/// Where the program lies, also after it was replaced there.
+fn own_program() -> std::io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    let text = path.to_string_lossy();
+    Ok(text
+        .strip_suffix(" (deleted)")
+        .map_or_else(|| path.clone(), PathBuf::from))
+}
+
+/// What survived. Damage means more caution, never less: a hold until a person looks.
+fn durable(state_dir: &Path, groups: usize) -> (Durable, Option<String>) {
+    let damage = match store::read(state_dir) {
+        store::Read::Absent => return (Durable::default(), None),
+        store::Read::Damaged(why) => why,
+        store::Read::Found(bytes) => match Durable::decode(&bytes) {
+            Some(durable) if durable.groups.len() <= groups => return (durable, None),
+            Some(_) => "it knows more groups than haresources".to_owned(),
+            None => "of another version".to_owned(),
+        },
+    };
+    let mut durable = Durable::default();
+    durable.hold.epoch = 1;
+    durable.hold.held = true;
+    durable.hold.reason = hold_reason("the state on disk was lost");
+    (durable, Some(damage))
+}
+
+fn open_log(config: &Config, options: &Options) -> std::io::Result<Log> {
+    let targets = Targets {
+        facility: config.log.facility.and_then(Facility::from_number),
+        logfile: config.log.file.clone(),
+        debugfile: None,
+        stderr: options.log_stderr,
+    };
+    Log::open(targets, config.own_node())
+}
+
+/// Locked memory, realtime, out of the OOM killer's reach, no core dumps: where allowed, and told where not.
+fn stand_firm(config: &Config) -> (String, Option<CoreLimit>) {
+    let mut lacks = Vec::new();
+    let mut note = |what: &str, done: std::io::Result<()>| {
+        if let Err(error) = done {
+            lacks.push(format!("{what}: {error}"));
+        }
+    };
+    let limit = sys::forbid_core_dumps();
+    let limit = limit.map_err(|error| note("core dumps possible", Err(error))).ok();
+    if config.realtime {
+        note("memory not locked", sys::lock_memory());
+        note("no realtime scheduling", sys::set_realtime(i32::from(config.rtprio)));
+    }
+    note("the OOM killer may choose this process", sys::protect_from_oom());
+    let text = match (config.realtime, lacks.is_empty()) {
+        (true, true) => format!("memory locked, realtime priority {}", config.rtprio),
+        (false, true) => "realtime off in ha.cf".to_owned(),
+        (_, false) => lacks.join("; "),
+    };
+    (text, limit)
+}
+
+impl HostFacts {
+    fn new(started: Instant, realtime: String, links: usize, groups: usize) -> Self {
+        Self {
+            started,
+            realtime,
+            failing: vec![None; links],
+            failures: vec![String::new(); groups],
+            ping_failure: None,
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What a node knows, as the JSON object that `ovzha status` prints or renders.
+//!
+//! Times are milliseconds; `null` is "never" or "not known".
+
+use ovzha_core::decide::{Attached, Decision, Why};
+use ovzha_core::id::GroupId;
+use ovzha_core::link::LinkState;
+use ovzha_core::member::MemberState;
+use ovzha_core::message::{Connection, Disk, Drbd, Phase, Silence};
+use ovzha_core::snapshot::{GroupView, LinkView, Snapshot};
+use ovzha_core::time::{Instant, Span};
+use serde_json::{Map, Value, json};
+
+use crate::check::Protection;
+use crate::config::{Config, Group};
+use crate::log::Log;
+use crate::{media, told};
+
+/// What only the host knows.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HostFacts {
+    /// When the daemon started.
+    pub started: Instant,
+    /// Whether memory is locked and scheduling is realtime, and why not.
+    pub realtime: String,
+    /// Why each link can't be opened.
+    pub failing: Vec<Option<String>>,
+    /// What the last failed step of each group said of itself.
+    pub failures: Vec<String>,
+    /// Why the ping nodes can't be asked, as last told.
+    pub ping_failure: Option<String>,
+}
+
+impl HostFacts {
+    /// A step of a group failed and said this.
+    pub fn failed(&mut self, group: GroupId, reason: &str) {
+        if let Some(known) = self.failures.get_mut(usize::from(group.0)) {
+            reason.clone_into(known);
+        }
+    }
+
+    /// A link can't be opened, or can again.
+    pub fn link_fails(&mut self, link: usize, why: Option<String>) {
+        if let Some(known) = self.failing.get_mut(link) {
+            *known = why;
+        }
+    }
+
+    /// The ping nodes can't be asked: told once per reason.
+    pub fn ping_fails(&mut self, why: &str, log: &mut Log) {
+        if self.ping_failure.as_deref() != Some(why) {
+            self.ping_failure = Some(why.to_owned());
+            log.error(format_args!("ping nodes can't be asked: {why}"));
+        }
+    }
+}
+
+fn ms(span: Span) -> Value {
+    json!(span.as_millis())
+}
+
+fn opt(span: Option<Span>) -> Value {
+    span.map_or(Value::Null, ms)
+}
+
+fn said(silence: Option<Silence>) -> Value {
+    opt(silence.and_then(Silence::span))
+}
+
+/// The whole object.
+#[must_use]
+pub fn status(config: &Config, facts: &HostFacts, snapshot: &Snapshot) -> Value {
+    let protection = if config.pings.is_empty() {
+        Protection::None
+    } else {
+        Protection::PingNodes
+    };
+    let hold = snapshot
+        .hold
+        .held
+        .then(|| json!({ "left_ms": opt(snapshot.hold_left), "reason": snapshot.hold.reason.as_str() }));
+    let links = config
+        .links
+        .iter()
+        .zip(&snapshot.links)
+        .enumerate()
+        .map(|(number, (link, view))| {
+            let failing = facts.failing.get(number).and_then(Option::as_deref);
+            link_value(number, &media::name(link), view, failing)
+        });
+    let pings = config.pings.iter().enumerate().map(|(place, address)| {
+        let answers = u32::try_from(place).is_ok_and(|place| snapshot.pings.checked_shr(place).unwrap_or(0) & 1 == 1);
+        json!({ "address": address.to_string(), "answers": answers })
+    });
+    let groups = config.groups.iter().zip(&snapshot.groups).enumerate();
+    let groups = groups.map(|(number, (group, view))| group_value(config, facts, snapshot, number, group, view));
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "node": config.own_node(),
+        "peer": config.peer_node(),
+        "up_ms": ms(snapshot.now.since(facts.started)),
+        "protection": match protection { Protection::None => "none", Protection::PingNodes => "ping" },
+        "protection_text": protection.to_string(),
+        "peer_state": member(snapshot.peer),
+        "peer_heard_ms": opt(snapshot.peer_heard),
+        "peer_hears_us_ms": said(snapshot.peer_hears_us),
+        "peer_speaks_newer": snapshot.peer_newer,
+        "deadtime_ms": ms(snapshot.deadtime),
+        "stopping": snapshot.stopping,
+        "hold": hold,
+        "differs": { "haresources": snapshot.skew.0, "timings": snapshot.skew.1 },
+        "state_dir_failed": snapshot.store_failed,
+        "realtime": facts.realtime,
+        "links": links.collect::<Vec<_>>(),
+        "ping_nodes": pings.collect::<Vec<_>>(),
+        "attached": attached(snapshot.attached),
+        "groups": groups.collect::<Vec<_>>(),
+    })
+}
+
+fn link_value(number: usize, name: &str, view: &LinkView, failing: Option<&str>) -> Value {
+    let state = match view.state {
+        LinkState::Closed => "closed",
+        LinkState::Silent => "silent",
+        LinkState::Up => "up",
+        LinkState::Late => "late",
+        LinkState::Dead => "dead",
+    };
+    // what the peer said is as old as its saying
+    let theirs = view
+        .theirs
+        .and_then(|(silence, ago)| silence.span().map(|span| span.plus(ago)));
+    let rejected: Map<String, Value> = view
+        .rejections
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(why, n)| (why.name().to_owned(), json!(n)))
+        .collect();
+    json!({
+        "number": number, "name": name, "state": state, "heard_ms": opt(view.heard),
+        "peer_hears_ms": opt(theirs), "failing": failing, "rejected": rejected,
+    })
+}
+
+fn group_value(
+    config: &Config,
+    facts: &HostFacts,
+    snapshot: &Snapshot,
+    number: usize,
+    group: &Group,
+    view: &GroupView,
+) -> Value {
+    let alive = matches!(snapshot.peer, MemberState::Alive | MemberState::Late);
+    let theirs = view.peer.filter(|_| alive);
+    let active_on = if view.phase == Phase::Active {
+        Some(config.own_node())
+    } else {
+        theirs
+            .filter(|(phase, ..)| *phase == Phase::Active)
+            .map(|_| config.peer_node())
+    };
+    let name = |place: u8| group.resources.get(usize::from(place)).map(told::resource_name);
+    let (decision, why) = words(view.decision);
+    let failure = view.failure.map(|failure| {
+        json!({
+            "resource": name(failure.resource), "operation": told::operation(failure.op),
+            "outcome": told::outcome(failure.outcome), "ago_ms": ms(snapshot.now.since(failure.at)),
+            "reason": facts.failures.get(number),
+        })
+    });
+    let on_peer = theirs.map(|(phase, flags, tenure, drbd)| {
+        json!({ "phase": told::phase(phase), "able": flags.able, "tenure": tenure.0, "drbd": drbd_value(drbd, None) })
+    });
+    let step = view.step.map(|(resource, op, since)| {
+        let since = ms(snapshot.now.since(since));
+        json!({ "resource": name(resource), "operation": told::operation(op), "for_ms": since })
+    });
+    json!({
+        "number": number,
+        "name": group.resources.first().map(told::resource_name),
+        "resources": group.resources.iter().map(told::resource_name).collect::<Vec<_>>(),
+        "preferred": config.nodes.get(group.preferred),
+        "phase": told::phase(view.phase), "since_ms": ms(snapshot.now.since(view.since)), "tenure": view.tenure.0,
+        "active_on": active_on, "decision": decision, "why": why.to_string(), "step": step,
+        "degraded": view.degraded,
+        "drbd": view.drbd.map(|(drbd, at)| drbd_value(drbd, Some(snapshot.now.since(at)))),
+        "failure": failure, "on_peer": on_peer,
+    })
+}
+
+const fn words(decision: Decision) -> (&'static str, Why) {
+    match decision {
+        Decision::Stay(why) => ("stay", why),
+        Decision::Acquire(why) => ("acquire", why),
+        Decision::Release(why) => ("release", why),
+        Decision::Hold(why) => ("hold", why),
+    }
+}
+
+fn drbd_value(drbd: Drbd, ago: Option<Span>) -> Value {
+    if drbd == Drbd::default() {
+        return Value::Null;
+    }
+    let connection = match drbd.connection {
+        Connection::Unknown => "unknown",
+        Connection::Connected => "connected",
+        Connection::Connecting => "connecting",
+        Connection::StandAlone => "standalone",
+    };
+    let disk = match drbd.disk {
+        Disk::Unknown => "unknown",
+        Disk::Failed => "failed",
+        Disk::Inconsistent => "inconsistent",
+        Disk::Outdated => "outdated",
+        Disk::Consistent => "consistent",
+        Disk::UpToDate => "up to date",
+    };
+    json!({
+        "connection": connection, "disk": disk, "primary": drbd.primary, "suspended": drbd.suspended,
+        "observed_ms": opt(ago),
+    })
+}
+
+const fn member(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Awaited => "awaited",
+        MemberState::NeverHeard => "never heard",
+        MemberState::Alive => "alive",
+        MemberState::Late => "late",
+        MemberState::Dead => "dead",
+        MemberState::Left => "left",
+    }
+}
+
+const fn attached(attached: Attached) -> &'static str {
+    match attached {
+        Attached::Unknown => "unknown",
+        Attached::Proved => "proved",
+        Attached::Unproved => "unproved",
+        Attached::Isolated => "isolated",
+    }
+}

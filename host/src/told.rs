@@ -1,0 +1,252 @@
+//! The core's notices as lines of the log.
+//!
+//! Each line stands for itself: who, what, why, in words that an admin can search for. The guide lists them.
+
+use ovzha_core::event::{Command, Outcome};
+use ovzha_core::id::{GroupId, LinkId};
+use ovzha_core::message::Phase;
+use ovzha_core::notice::Notice;
+use ovzha_core::output::{Answer, Op, Refusal};
+
+use crate::config::Config;
+use crate::log::Level;
+use crate::media;
+
+/// A link as people know it.
+fn link(config: &Config, link: LinkId) -> String {
+    config
+        .links
+        .get(usize::from(link.0))
+        .map_or_else(|| format!("link {}", link.0), media::name)
+}
+
+/// A group by its first resource, as in Heartbeat.
+#[must_use]
+pub fn group(config: &Config, group: GroupId) -> String {
+    let first = config
+        .groups
+        .get(usize::from(group.0))
+        .and_then(|group| group.resources.first());
+    first.map_or_else(|| format!("group {}", group.0), resource_name)
+}
+
+/// A resource as `haresources` writes it.
+#[must_use]
+pub fn resource_name(resource: &crate::haresources::Resource) -> String {
+    let mut name = resource.name.clone();
+    for arg in &resource.args {
+        name.push_str("::");
+        name.push_str(arg);
+    }
+    name
+}
+
+fn resource(config: &Config, group: GroupId, place: u8) -> String {
+    let found = config
+        .groups
+        .get(usize::from(group.0))
+        .and_then(|group| group.resources.get(usize::from(place)));
+    found.map_or_else(|| format!("resource {place}"), resource_name)
+}
+
+/// A phase in one word.
+#[must_use]
+pub const fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Probing => "probing",
+        Phase::Idle => "idle",
+        Phase::Claiming => "claiming",
+        Phase::Starting => "starting",
+        Phase::Active => "active",
+        Phase::Stopping => "stopping",
+        Phase::Failed => "failed",
+        Phase::Stuck => "stuck",
+    }
+}
+
+/// An operation in one word.
+#[must_use]
+pub const fn operation(op: Op) -> &'static str {
+    match op {
+        Op::Probe => "probe",
+        Op::Start => "start",
+        Op::Stop => "stop",
+    }
+}
+
+/// An outcome in few words.
+#[must_use]
+pub const fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::Degraded => "done, in part",
+        Outcome::NotRunning => "not running",
+        Outcome::Partial => "runs in part",
+        Outcome::Failed => "failed",
+        Outcome::TimedOut => "timed out",
+        Outcome::Blocked => "not possible now",
+        Outcome::Unfit => "not possible on this node",
+        Outcome::Stuck => "stuck, can't be killed",
+    }
+}
+
+/// A refusal as a sentence.
+#[must_use]
+pub fn refusal(config: &Config, refusal: Refusal) -> String {
+    let peer = config.peer_node();
+    match refusal {
+        Refusal::NothingActive => "nothing is active on this node".to_owned(),
+        Refusal::AlreadyActive => "everything is active on this node already".to_owned(),
+        Refusal::PeerNotHeard => format!("{peer} is not heard"),
+        Refusal::PeerUnable => format!("{peer} can't run it now: see `ovzha status` there"),
+        Refusal::NoAnswer => format!("{peer} did not answer in time"),
+        Refusal::Unable(why) => format!("this node can't run it: {why}"),
+        Refusal::Busy => "a group is changing or another request is under way".to_owned(),
+        Refusal::Held => "a hold is in force: `ovzha resume` ends it".to_owned(),
+        Refusal::Stopping => "a node is stopping".to_owned(),
+        Refusal::NoSuchGroup => "there is no such group".to_owned(),
+        Refusal::Differs => format!("haresources differs between this node and {peer}"),
+    }
+}
+
+/// A command as an admin types it.
+#[must_use]
+pub fn command(command: &Command) -> String {
+    match command {
+        Command::Standby => "standby".to_owned(),
+        Command::Takeover => "takeover".to_owned(),
+        Command::Hold { span: None, reason } => format!("hold: {reason}"),
+        Command::Hold {
+            span: Some(span),
+            reason,
+        } => format!("hold for {span}: {reason}"),
+        Command::Resume => "resume".to_owned(),
+        Command::Clear { group } => format!("clear {}", group.0),
+        Command::Stop => "stop".to_owned(),
+    }
+}
+
+/// The end of a request: the word of the control protocol, and why.
+#[must_use]
+pub fn answer(config: &Config, answer: Answer) -> (&'static str, Option<String>) {
+    match answer {
+        Answer::Done => ("done", None),
+        Answer::Refused(why) => ("refused", Some(refusal(config, why))),
+        Answer::CameBack => ("came_back", Some("the other node could not start it".to_owned())),
+        Answer::Failed(why) => ("failed", Some(why.to_string())),
+    }
+}
+
+/// One notice as a line; `reason` is what the last child said of itself.
+#[must_use]
+#[expect(clippy::too_many_lines, reason = "one line of text per notice, in one table")]
+pub fn line(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
+    let peer = config.peer_node();
+    let name = |id| group(config, id);
+    match notice {
+        Notice::LinkUp(id) => (Level::Info, format!("link {} up: {peer} is heard", link(config, id))),
+        Notice::LinkLate(id, span) => (
+            Level::Warning,
+            format!("link {} late: nothing for {span}", link(config, id)),
+        ),
+        Notice::LinkDead(id, span) => (
+            Level::Error,
+            format!("link {} dead: nothing for {span}", link(config, id)),
+        ),
+        Notice::LinkNumberDiffers(id) => {
+            let text = "carries another link's number: do the media lines of both ha.cf stand in the same order?";
+            (Level::Warning, format!("link {} {text}", link(config, id)))
+        }
+        Notice::PeerAlive { restarted: false } => (Level::Info, format!("{peer} is alive")),
+        Notice::PeerAlive { restarted: true } => (Level::Info, format!("{peer} is alive, restarted")),
+        Notice::PeerLate(span) => (Level::Warning, format!("{peer} is late: nothing for {span}")),
+        Notice::PeerDead(span) => (Level::Error, format!("{peer} is dead: nothing on any link for {span}")),
+        Notice::PeerNeverHeard => (
+            Level::Error,
+            format!("{peer} was not heard within initdead: taken for dead"),
+        ),
+        Notice::PeerLeft => (Level::Info, format!("{peer} stopped in order")),
+        Notice::PeerNewer(version) => (
+            Level::Error,
+            format!("{peer} speaks protocol {version}, newer than ours: no takeover from it"),
+        ),
+        Notice::ForeignKey => (
+            Level::Error,
+            format!("frames of {peer} carry a key that is not in authkeys"),
+        ),
+        Notice::ForeignHeartbeat => (Level::Error, format!("{peer} still runs Heartbeat")),
+        Notice::NameTwice => (
+            Level::Error,
+            format!("another node uses the name {}", config.own_node()),
+        ),
+        Notice::PingDead(ping) => (Level::Warning, format!("ping node {} is dead", address(config, ping))),
+        Notice::PingUp(ping) => (Level::Info, format!("ping node {} answers", address(config, ping))),
+        Notice::Isolated => (
+            Level::Error,
+            format!("isolated: neither {peer} nor any ping node is heard"),
+        ),
+        Notice::NotIsolated => (Level::Info, "no longer isolated".to_owned()),
+        Notice::Unheard(span) => (Level::Error, format!("{peer} has not heard this node for {span}")),
+        Notice::Slept(span) => (Level::Error, format!("this node stood still for {span}")),
+        Notice::ResourcesDiffer => {
+            let text = "groups neither start nor move until it is equal";
+            (
+                Level::Error,
+                format!("haresources differs between this node and {peer}: {text}"),
+            )
+        }
+        Notice::TimingsDiffer => (
+            Level::Warning,
+            format!("timings differ between this node and {peer}: the longer deadtime counts"),
+        ),
+        Notice::StoreFailed => (Level::Error, format!("the state directory can't be written: {reason}")),
+        Notice::HoldBegan => (
+            Level::Warning,
+            "hold: no decisions on both nodes until `ovzha resume`".to_owned(),
+        ),
+        Notice::HoldEnded => (Level::Info, "hold ended".to_owned()),
+        Notice::Lost(count) => (Level::Warning, format!("{count} notices were lost")),
+        Notice::Phase { group, phase: new, why } => {
+            let level = if matches!(new, Phase::Failed | Phase::Stuck) {
+                Level::Error
+            } else {
+                Level::Info
+            };
+            (level, format!("{}: {} ({why})", name(group), phase(new)))
+        }
+        Notice::Holding { group, why } => (Level::Error, format!("{}: held back: {why}", name(group))),
+        Notice::Step {
+            group,
+            resource: place,
+            op,
+            outcome: end,
+            took,
+        } => {
+            let level = match end {
+                Outcome::Done | Outcome::NotRunning => Level::Info,
+                Outcome::Degraded | Outcome::Partial | Outcome::Blocked => Level::Warning,
+                Outcome::Failed | Outcome::TimedOut | Outcome::Unfit | Outcome::Stuck => Level::Error,
+            };
+            let step = format!("{} {}", operation(op), resource(config, group, place));
+            (
+                level,
+                format!("{}: {step}: {} after {took}: {reason}", name(group), outcome(end)),
+            )
+        }
+        Notice::TwoActive { group, yields } => {
+            let text = if yields {
+                "this node yields"
+            } else {
+                "the other node is to yield"
+            };
+            (Level::Error, format!("{}: active on both nodes: {text}", name(group)))
+        }
+    }
+}
+
+fn address(config: &Config, ping: u8) -> String {
+    config
+        .pings
+        .get(usize::from(ping))
+        .map_or_else(|| ping.to_string(), ToString::to_string)
+}
