@@ -65,6 +65,8 @@ pub struct Member {
     count_from: Instant,
     /// Our newest frame that it echoed in its present life.
     echoed: Sequence,
+    /// When it last echoed a frame of ours that it had not echoed before.
+    echoed_at: Instant,
     head: Option<Head>,
     groups: Vec<GroupReport, GROUPS_MAX>,
     detail: Option<Detail>,
@@ -84,6 +86,7 @@ impl Member {
             heard: None,
             count_from: now,
             echoed: Sequence(0),
+            echoed_at: now,
             head: None,
             groups: Vec::new(),
             detail: None,
@@ -113,6 +116,12 @@ impl Member {
     #[must_use]
     pub const fn echoed(&self) -> Sequence {
         self.echoed
+    }
+
+    /// For how long it has echoed nothing new of ours.
+    #[must_use]
+    pub fn echo_silence(&self, now: Instant) -> Span {
+        now.since(self.echoed_at)
     }
 
     /// What it last said of itself.
@@ -190,6 +199,7 @@ impl Member {
             });
             self.candidates.clear();
             self.echoed = Sequence(0);
+            self.echoed_at = now;
             self.detail = None;
             self.heard = Some(now);
             self.count_from = now;
@@ -220,9 +230,10 @@ impl Member {
     }
 
     /// Takes over what a believed frame says. True if the other node's groups or bits changed.
-    pub fn listen(&mut self, message: Message, me: BootId) -> bool {
-        if message.head.echo.boot == me {
-            self.echoed = self.echoed.max(message.head.echo.sequence);
+    pub fn listen(&mut self, now: Instant, message: Message, me: BootId) -> bool {
+        if message.head.echo.boot == me && message.head.echo.sequence > self.echoed {
+            self.echoed = message.head.echo.sequence;
+            self.echoed_at = now;
         }
         let same = self.groups == message.groups
             && self.head.is_some_and(|head| head.bits == message.head.bits)

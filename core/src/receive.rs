@@ -212,7 +212,7 @@ impl Cluster {
         if let Some(detail) = &message.detail {
             self.adopt_hold(now, &detail.hold);
         }
-        if self.member.listen(message, self.boot) {
+        if self.member.listen(now, message, self.boot) {
             // the echo of its news is what the other waits for
             self.links.iter_mut().for_each(|link| link.urgent = true);
         }

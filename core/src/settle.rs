@@ -44,7 +44,7 @@ impl Cluster {
         self.settle_ask(now);
         self.settle_leave(now);
         self.settle_durable();
-        self.settle_told();
+        self.settle_told(now);
     }
 
     fn settle_pings(&mut self, now: Instant) {
@@ -152,12 +152,13 @@ impl Cluster {
     }
 
     /// The peer lives, and says it has not heard us for so long that it may soon take over.
-    fn unheard(&self) -> Option<Span> {
+    fn unheard(&self, now: Instant) -> Option<Span> {
         let head = self
             .member
             .head()
             .filter(|_| self.member.is_alive() && self.member.echoed().0 > 0)?;
-        let silence = head.heard.span().unwrap_or(self.deadtime());
+        // a new peer has heard us and not believed us yet: then what counts is for how long it has echoed nothing
+        let silence = head.heard.span().unwrap_or_else(|| self.member.echo_silence(now));
         (silence >= self.config.give_up(self.deadtime())).then_some(silence)
     }
 
@@ -237,7 +238,7 @@ impl Cluster {
                 Foreign::Nobody
             },
             lonely: self.lonely(now),
-            unheard: self.unheard().is_some(),
+            unheard: self.unheard(now).is_some(),
             doubtful: group.doubtful,
             demoted: group.drbd.is_some_and(|(drbd, at)| at >= group.since && !drbd.primary),
             standby: moving,
@@ -465,13 +466,13 @@ impl Cluster {
     }
 
     /// What changed about us is told at once on every link.
-    fn settle_told(&mut self) {
+    fn settle_told(&mut self, now: Instant) {
         let said = (self.node_bits(), self.group_reports());
         if self.told.as_ref() != Some(&said) {
             self.told = Some(said);
             self.links.iter_mut().for_each(|link| link.urgent = true);
         }
-        let unheard = self.unheard();
+        let unheard = self.unheard(now);
         if unheard.is_some() != self.unheard_told {
             self.unheard_told = unheard.is_some();
             if let Some(silence) = unheard {

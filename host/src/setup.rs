@@ -35,7 +35,8 @@ const TWICE: u8 = 4;
 /// One line where a person or the supervisor sees it: there is no log yet, or it may not come up.
 fn say(text: &str) {
     // nobody to tell if this fails: the exit code says the rest
-    drop(writeln!(std::io::stderr(), "ovzha: {text}"));
+    let line = format!("ovzha: {text}\n");
+    drop(std::io::stderr().write_all(line.as_bytes()));
 }
 
 fn lacking(what: &str, error: &dyn std::fmt::Display) -> u8 {
@@ -184,25 +185,35 @@ fn open_log(config: &Config, options: &Options) -> std::io::Result<Log> {
 
 /// Locked memory, realtime, out of the OOM killer's reach, no core dumps: where allowed, and told where not.
 fn stand_firm(config: &Config) -> (String, Option<CoreLimit>) {
-    let mut lacks = Vec::new();
-    let mut note = |what: &str, done: std::io::Result<()>| {
-        if let Err(error) = done {
-            lacks.push(format!("{what}: {error}"));
-        }
+    let told = |done: std::io::Result<()>, holds: &str, lacks: &str| match done {
+        Ok(()) => holds.to_owned(),
+        Err(error) => format!("{lacks}: {error}"),
     };
-    let limit = sys::forbid_core_dumps();
-    let limit = limit.map_err(|error| note("core dumps possible", Err(error))).ok();
+    let (limit, dumps) = match sys::forbid_core_dumps() {
+        Ok(limit) => (Some(limit), Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    let mut facts = Vec::new();
     if config.realtime {
-        note("memory not locked", sys::lock_memory());
-        note("no realtime scheduling", sys::set_realtime(i32::from(config.rtprio)));
+        facts.push(told(sys::lock_memory(), "memory locked", "memory NOT locked"));
+        let realtime = sys::set_realtime(i32::from(config.rtprio));
+        facts.push(told(
+            realtime,
+            &format!("realtime priority {}", config.rtprio),
+            "NO realtime priority",
+        ));
+    } else {
+        facts.push("realtime off in ha.cf".to_owned());
     }
-    note("the OOM killer may choose this process", sys::protect_from_oom());
-    let text = match (config.realtime, lacks.is_empty()) {
-        (true, true) => format!("memory locked, realtime priority {}", config.rtprio),
-        (false, true) => "realtime off in ha.cf".to_owned(),
-        (_, false) => lacks.join("; "),
-    };
-    (text, limit)
+    facts.push(told(
+        sys::protect_from_oom(),
+        "out of the OOM killer's reach",
+        "NOT out of the OOM killer's reach",
+    ));
+    if let Err(error) = dumps {
+        facts.push(format!("core dumps NOT forbidden: {error}"));
+    }
+    (facts.join(", "), limit)
 }
 
 impl HostFacts {
