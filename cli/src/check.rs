@@ -6,19 +6,22 @@ use std::path::Path;
 use ovzha_host::check::{self, Class, Finding};
 use ovzha_host::config;
 
-/// Nothing wrong, warnings allowed.
-const FINE: u8 = 0;
-/// Errors in the files.
-const FILES_REFUSED: u8 = 1;
+use crate::{exit, out};
+
 /// The files are fine, but this machine can't run the cluster as they ask, or not safely.
 const MACHINE_LACKS: u8 = 3;
 
-/// Checks the files in `config_dir` and the machine below `root` (`/` on a node), writes the findings to `out`, and
-/// returns the exit code: 0, 1 or 3.
-///
-/// # Errors
-/// Only when `out` can't be written.
-pub fn run(config_dir: &Path, root: &Path, out: &mut impl Write) -> io::Result<u8> {
+/// Checks the files in `config_dir` and the machine below `root` (`/` on a node), prints the findings, and gives the
+/// exit code: 0 nothing wrong, warnings allowed; 1 errors in the files; 3 this machine is not ready.
+pub fn run(config_dir: &Path, root: &Path) -> u8 {
+    let mut text = Vec::new();
+    // memory takes every write
+    let code = findings(config_dir, root, &mut text).unwrap_or(exit::FAILED);
+    out::text(&String::from_utf8_lossy(&text));
+    code
+}
+
+fn findings(config_dir: &Path, root: &Path, out: &mut impl Write) -> io::Result<u8> {
     let config::Loadable { files, mut diagnostics } = config::read_files(config_dir);
     diagnostics.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     for diagnostic in &diagnostics {
@@ -33,7 +36,7 @@ pub fn run(config_dir: &Path, root: &Path, out: &mut impl Write) -> io::Result<u
             count(warnings, "warning")
         );
         writeln!(out, "{}: refused: {text}", config_dir.display())?;
-        return Ok(FILES_REFUSED);
+        return Ok(exit::FAILED);
     };
     let findings = check::machine(root, &files);
     if !findings.is_empty() {
@@ -59,7 +62,7 @@ pub fn run(config_dir: &Path, root: &Path, out: &mut impl Write) -> io::Result<u
     };
     let text = format!("{}, {}", count(lacks, "problem"), count(told, "warning"));
     writeln!(out, "{}: {verdict}: {text}", config_dir.display())?;
-    Ok(if lacks > 0 { MACHINE_LACKS } else { FINE })
+    Ok(if lacks > 0 { MACHINE_LACKS } else { exit::DONE })
 }
 
 fn write_finding(out: &mut impl Write, finding: &Finding) -> io::Result<()> {

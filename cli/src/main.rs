@@ -1,33 +1,42 @@
 //! The `ovzha` command.
 
 mod check;
+mod clear;
+mod control;
+mod exit;
+mod hold;
+mod moves;
+mod out;
+mod render;
+mod report;
+mod span;
+mod status;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use moves::Move;
 
 /// Two-node high availability for OpenVZ on DRBD, from Heartbeat's three files.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = exit::HELP)]
 struct Arguments {
+    /// Where the daemon has its sockets; a directory in memory
+    #[arg(long, value_name = "DIR", default_value = "/run/ovzha", global = true)]
+    run_dir: PathBuf,
     #[command(subcommand)]
     verb: Verb,
 }
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Check the files, then this machine. Exit code: 0 fine, 1 errors in the files, 3 this machine is not ready
-    Check {
-        /// Where ha.cf, authkeys and haresources are
-        #[arg(long, value_name = "DIR", default_value = "/etc/ha.d")]
-        config_dir: PathBuf,
-        /// Check the machine whose files lie below DIR
-        #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
-        root: PathBuf,
-    },
-    /// Run the daemon in the foreground
+    /// Run this node, in the foreground
+    ///
+    /// TERM and INT stop it in order: what it runs is stopped and the other node takes over at once. HUP reads the
+    /// files and the program anew, and nothing stops. Exit code: 0 after an orderly stop; 1 bad configuration, or this
+    /// machine could make both nodes active; 3 this machine lacks something it can't run without; 4 another one runs.
     Daemon {
         /// Where ha.cf, authkeys and haresources are
         #[arg(long, value_name = "DIR", default_value = "/etc/ha.d")]
@@ -35,18 +44,72 @@ enum Verb {
         /// Where the durable state is kept
         #[arg(long, value_name = "DIR", default_value = "/var/lib/ovzha")]
         state_dir: PathBuf,
-        /// Where the sockets are; must be a file system in memory
-        #[arg(long, value_name = "DIR", default_value = "/run/ovzha")]
-        run_dir: PathBuf,
         /// This node's name, if not `uname -n`
         #[arg(long, value_name = "NAME")]
         node: Option<String>,
-        /// What to do when a group won't stop and the peer must take over: reset this machine, or nothing
+        /// What to do when a group won't stop and the peer must take over: reset this machine, or nothing (for trials)
         #[arg(long, value_name = "WHAT", value_parser = ["reset", "none"], default_value = "reset")]
         last_resort: String,
         /// Log to standard error, too
         #[arg(long)]
         log_stderr: bool,
+    },
+    /// Show who is active and since when, what this node waits for, links, DRBD, the last failure
+    ///
+    /// Anybody may ask; the daemon on this machine answers.
+    Status {
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give everything this node runs to the other node, and wait until it runs there
+    ///
+    /// The other node is asked first: if it is not able, nothing is stopped and the reason is printed. Ctrl-C ends the
+    /// waiting, not the move. Exit code 5: the other node could not start it, it runs here again.
+    Standby {
+        /// Only ask; don't wait for the outcome
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// Take everything from the other node, and wait until it runs here
+    ///
+    /// This node's own ability is looked at first: if it is not able, nothing is stopped and the reason is printed.
+    /// Ctrl-C ends the waiting, not the move. Exit code 5: it could not be started here, it runs there again.
+    Takeover {
+        /// Only ask; don't wait for the outcome
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// Let neither node start, stop or move anything, until `ovzha resume` or until the time is over
+    ///
+    /// For work on cables, switches and DRBD. It holds on both nodes and survives restarts. A dead peer is not replaced
+    /// meanwhile: keep it short.
+    Hold {
+        /// How long: 90s, 30m, 2h, 1d. Without it: until `ovzha resume`
+        #[arg(long = "for", value_name = "TIME", value_parser = span::seconds)]
+        seconds: Option<u32>,
+        /// Why, for the other admins; at most 32 bytes
+        #[arg(required = true)]
+        reason: Vec<String>,
+    },
+    /// End a hold
+    Resume,
+    /// Forget that a group failed here, so that it may be started here again
+    Clear {
+        /// The group's number or name, as `ovzha status` shows them
+        group: String,
+    },
+    /// Check the files, then this machine, and print every problem with file and line
+    ///
+    /// Changes nothing and needs no daemon. Exit code: 0 fine, warnings allowed; 1 errors in the files; 3 the files are
+    /// fine, but this machine lacks something or could make both nodes active.
+    Check {
+        /// Where ha.cf, authkeys and haresources are
+        #[arg(long, value_name = "DIR", default_value = "/etc/ha.d")]
+        config_dir: PathBuf,
+        /// Check the machine whose files lie below DIR
+        #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
+        root: PathBuf,
     },
     /// Run one operation of one resource (the daemon starts these)
     #[command(hide = true, disable_help_flag = true)]
@@ -58,30 +121,36 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().verb {
-        Verb::Check { config_dir, root } => match check::run(&config_dir, &root, &mut std::io::stdout().lock()) {
-            Ok(code) => ExitCode::from(code),
-            Err(_) => ExitCode::FAILURE,
-        },
+    let Arguments { run_dir, verb } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(told) => {
+            // help and version come this way too, and are no errors
+            drop(told.print());
+            return ExitCode::from(if told.use_stderr() { exit::USAGE } else { exit::DONE });
+        }
+    };
+    ExitCode::from(match verb {
+        Verb::Status { json } => status::run(&run_dir, json),
+        Verb::Standby { no_wait } => moves::run(&run_dir, Move::Standby, !no_wait),
+        Verb::Takeover { no_wait } => moves::run(&run_dir, Move::Takeover, !no_wait),
+        Verb::Hold { seconds, reason } => hold::hold(&run_dir, seconds, &reason),
+        Verb::Resume => hold::resume(&run_dir),
+        Verb::Clear { group } => clear::run(&run_dir, &group),
+        Verb::Check { config_dir, root } => check::run(&config_dir, &root),
         Verb::Daemon {
+            config_dir,
+            state_dir,
+            node,
+            last_resort,
+            log_stderr,
+        } => ovzha_host::run::run(&ovzha_host::run::Options {
             config_dir,
             state_dir,
             run_dir,
             node,
-            last_resort,
+            last_resort: last_resort == "reset",
             log_stderr,
-        } => {
-            let last_resort = last_resort == "reset";
-            let options = ovzha_host::run::Options {
-                config_dir,
-                state_dir,
-                run_dir,
-                node,
-                last_resort,
-                log_stderr,
-            };
-            ExitCode::from(ovzha_host::run::run(&options))
-        }
-        Verb::Agent { words } => ExitCode::from(ovzha_host::agent::run(&words)),
-    }
+        }),
+        Verb::Agent { words } => ovzha_host::agent::run(&words),
+    })
 }

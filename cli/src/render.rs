@@ -1,0 +1,309 @@
+//! Lays the status out for somebody who was woken by it.
+//!
+//! The first lines answer "who is active, since when", what is unusual comes before what is as always, and every line
+//! is `subject  text`, so that it can be scanned and grepped. Everything that came over a wire is escaped.
+
+use crate::out::clean;
+use crate::report::{Drbd, Group, Link, Report};
+use crate::span::human;
+
+/// Columns of the subject.
+const SUBJECT: usize = 12;
+
+/// How a line is meant.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tone {
+    Plain,
+    Good,
+    Bad,
+}
+
+/// Lines being collected.
+struct Page {
+    text: String,
+    coloured: bool,
+}
+
+impl Page {
+    fn put(&mut self, tone: Tone, subject: &str, text: &str) {
+        let (on, off) = match (self.coloured, tone) {
+            (false, _) | (true, Tone::Plain) => ("", ""),
+            (true, Tone::Good) => ("\x1b[1;32m", "\x1b[0m"),
+            (true, Tone::Bad) => ("\x1b[1;31m", "\x1b[0m"),
+        };
+        let line = format!("{subject:<SUBJECT$}{on}{text}{off}");
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn plain(&mut self, subject: &str, text: &str) {
+        self.put(Tone::Plain, subject, text);
+    }
+
+    fn bad(&mut self, subject: &str, text: &str) {
+        self.put(Tone::Bad, subject, text);
+    }
+}
+
+/// The whole status as text.
+pub fn status(report: &Report, coloured: bool) -> String {
+    let mut page = Page {
+        text: String::new(),
+        coloured,
+    };
+    for group in &report.groups {
+        headline(&mut page, report, group);
+    }
+    warnings(&mut page, report);
+    for group in &report.groups {
+        intention(&mut page, report, group);
+    }
+    surroundings(&mut page, report);
+    for group in &report.groups {
+        details(&mut page, group);
+    }
+    page.text
+}
+
+/// `(this node)` or `(the peer)` after a name.
+fn who(report: &Report, name: &str) -> String {
+    let whose = if name == report.node {
+        " (this node)"
+    } else if name == report.peer {
+        " (the peer)"
+    } else {
+        ""
+    };
+    format!("{}{whose}", clean(name))
+}
+
+fn lasting(ms: Option<u64>) -> String {
+    ms.map_or_else(String::new, |ms| format!(" for {}", human(ms)))
+}
+
+/// "never", or how long ago.
+fn ago(ms: Option<u64>) -> String {
+    ms.map_or_else(|| "never".to_owned(), |ms| format!("{} ago", human(ms)))
+}
+
+/// Which group a line is about, where there are several.
+fn of_group(report: &Report, group: &Group) -> String {
+    if report.groups.len() > 1 {
+        format!("[{} {}] ", group.number, clean(&group.name))
+    } else {
+        String::new()
+    }
+}
+
+/// Who is active, since when.
+fn headline(page: &mut Page, report: &Report, group: &Group) {
+    let here = group.active_on.as_deref() == Some(report.node.as_str());
+    let of = of_group(report, group);
+    let (tone, text) = match (&group.active_on, group.phase.as_str()) {
+        (Some(name), "active") if here && group.degraded => (
+            Tone::Bad,
+            format!(
+                "{}{}, DEGRADED: parts of it are missing",
+                who(report, name),
+                lasting(group.since_ms)
+            ),
+        ),
+        (Some(name), "active") if here => (Tone::Good, format!("{}{}", who(report, name), lasting(group.since_ms))),
+        (Some(name), phase) if here => {
+            let text = format!(
+                "{}, {} here{}",
+                who(report, name),
+                clean(phase),
+                lasting(group.since_ms)
+            );
+            (Tone::Bad, text)
+        }
+        (Some(name), _) => (Tone::Good, who(report, name)),
+        (None, phase @ ("claiming" | "starting" | "stopping")) => {
+            let text = format!("nobody: {} here{}", clean(phase), lasting(group.since_ms));
+            (Tone::Bad, text)
+        }
+        (None, _) => {
+            let there = group.on_peer.as_ref().map_or("", |on_peer| on_peer.phase.as_str());
+            let text = match there {
+                "claiming" | "starting" | "stopping" => format!("nobody: {} on the peer", clean(there)),
+                _ => format!("nobody: {}", clean(&group.why)),
+            };
+            (Tone::Bad, text)
+        }
+    };
+    page.put(tone, "ACTIVE", &format!("{of}{text}"));
+}
+
+/// What is not as it should be, before everything that is.
+fn warnings(page: &mut Page, report: &Report) {
+    if let Some(hold) = &report.hold {
+        let left = hold
+            .left_ms
+            .map_or_else(|| "until `ovzha resume`".to_owned(), |ms| format!("{} left", human(ms)));
+        let text = format!(
+            "{left}, \"{}\": neither node starts, stops or moves anything",
+            clean(&hold.reason)
+        );
+        page.bad("HOLD", &text);
+    }
+    if report.stopping {
+        page.bad("WARNING", "this node's daemon is stopping");
+    }
+    if report.attached == "isolated" {
+        page.bad("WARNING", "no ping node answers: this node may be the isolated one");
+    }
+    if report.differs.haresources {
+        page.bad(
+            "WARNING",
+            "haresources differs between the nodes: nothing starts or moves",
+        );
+    }
+    if report.differs.timings {
+        page.bad(
+            "WARNING",
+            "the times in ha.cf differ between the nodes: the longer deadtime counts",
+        );
+    }
+    if report.state_dir_failed {
+        page.bad(
+            "WARNING",
+            "the state directory can't be written: nothing can be started here",
+        );
+    }
+    if let Some(version) = report.peer_speaks_newer {
+        let text = format!("the peer speaks protocol {version}, newer than ours: upgrade this node");
+        page.bad("WARNING", &text);
+    }
+}
+
+/// What this node is about to do and why, and what went wrong last.
+fn intention(page: &mut Page, report: &Report, group: &Group) {
+    let of = of_group(report, group);
+    let why = clean(&group.why);
+    let (tone, text) = match group.decision.as_str() {
+        "stay" => (Tone::Plain, format!("leaves it as it is: {why}")),
+        "acquire" => (Tone::Plain, format!("starts it: {why}")),
+        "release" => (Tone::Plain, format!("stops it: {why}")),
+        "hold" => (Tone::Bad, format!("waits, and would act otherwise: {why}")),
+        other => (Tone::Plain, format!("{}: {why}", clean(other))),
+    };
+    page.put(tone, "this node", &format!("{of}{text}"));
+    if let Some(step) = &group.step {
+        let text = format!(
+            "{of}{} of {}{}",
+            clean(&step.operation),
+            clean(&step.resource),
+            lasting(step.for_ms)
+        );
+        page.plain("under way", &text);
+    }
+    let Some(failure) = &group.failure else {
+        page.plain("failure", &format!("{of}none"));
+        return;
+    };
+    let text = format!(
+        "{of}{} of {} {}, {}: {}",
+        clean(&failure.operation),
+        clean(&failure.resource),
+        clean(&failure.outcome),
+        ago(failure.ago_ms),
+        clean(&failure.reason)
+    );
+    let failed = matches!(group.phase.as_str(), "failed" | "stuck");
+    page.put(if failed { Tone::Bad } else { Tone::Plain }, "failure", &text);
+    if group.phase == "failed" {
+        page.bad("", &format!("mend the cause, then: ovzha clear {}", group.number));
+    }
+}
+
+/// The protection, the nodes, the links, the ping nodes.
+fn surroundings(page: &mut Page, report: &Report) {
+    let protection = format!("{}: {}", clean(&report.protection), clean(&report.protection_text));
+    page.plain("protection", &protection);
+    let mut peer = vec![format!("{} {}", clean(&report.peer), clean(&report.peer_state))];
+    if report.peer_heard_ms.is_some() {
+        peer.push(format!(", heard {}", ago(report.peer_heard_ms)));
+        peer.push(match report.peer_hears_us_ms {
+            Some(ms) => format!(", heard us {} ago", human(ms)),
+            None => ", does not hear us".to_owned(),
+        });
+    }
+    if let Some(ms) = report.deadtime_ms {
+        peer.push(format!(" (dead after {})", human(ms)));
+    }
+    let well = matches!(report.peer_state.as_str(), "alive" | "left");
+    page.put(if well { Tone::Plain } else { Tone::Bad }, "peer", &peer.concat());
+    links(page, &report.links);
+    for ping in &report.ping_nodes {
+        let (tone, word) = if ping.answers {
+            (Tone::Plain, "answers")
+        } else {
+            (Tone::Bad, "DOES NOT ANSWER")
+        };
+        page.put(tone, "ping node", &format!("{} {word}", clean(&ping.address)));
+    }
+    let up = lasting(report.up_ms);
+    let mut node = format!("{}, ovzha {}, up{up}", clean(&report.node), clean(&report.version));
+    if !report.realtime.is_empty() {
+        node = format!("{node}, {}", clean(&report.realtime));
+    }
+    page.plain("node", &node);
+}
+
+fn links(page: &mut Page, links: &[Link]) {
+    let width = links
+        .iter()
+        .map(|link| clean(&link.name).chars().count())
+        .max()
+        .unwrap_or(0);
+    for link in links {
+        let well = link.state == "up";
+        let mut state = clean(&link.state);
+        if !well {
+            state = state.to_uppercase();
+        }
+        let (name, heard) = (clean(&link.name), ago(link.heard_ms));
+        let mut text = vec![
+            format!("{name:<width$}  {state:<6}  heard {heard:<14}"),
+            format!("peer heard us {}", ago(link.peer_hears_ms)),
+        ];
+        text.extend(link.failing.iter().map(|failing| format!("({})", clean(failing))));
+        let rejected = link.rejected.iter().filter(|(_, count)| **count > 0);
+        text.extend(rejected.map(|(what, count)| format!("{count} x {}", clean(what))));
+        let tone = if well { Tone::Plain } else { Tone::Bad };
+        page.put(tone, &format!("link {}", link.number), &text.join("  "));
+    }
+}
+
+/// One group's resources, DRBD, and the group on the peer.
+fn details(page: &mut Page, group: &Group) {
+    let resources: Vec<String> = group.resources.iter().map(|word| clean(word)).collect();
+    let preferred = clean(&group.preferred);
+    let text = format!("{} (prefers {preferred}, tenure {})", resources.join(" "), group.tenure);
+    page.plain(&format!("group {}", group.number), &text);
+    let phase = format!("{}{}", clean(&group.phase), lasting(group.since_ms));
+    page.plain("  here", &with_drbd(phase, group.drbd.as_ref()));
+    let Some(on_peer) = &group.on_peer else {
+        page.plain("  on peer", "not known");
+        return;
+    };
+    let able = if on_peer.able {
+        "able to run it"
+    } else {
+        "NOT able to run it"
+    };
+    let phase = format!("{}, {able}, tenure {}", clean(&on_peer.phase), on_peer.tenure);
+    page.plain("  on peer", &with_drbd(phase, on_peer.drbd.as_ref()));
+}
+
+fn with_drbd(text: String, drbd: Option<&Drbd>) -> String {
+    let Some(drbd) = drbd else { return text };
+    let role = if drbd.primary { "Primary" } else { "Secondary" };
+    let (connection, disk) = (clean(&drbd.connection), clean(&drbd.disk));
+    let suspended = if drbd.suspended { ", I/O SUSPENDED" } else { "" };
+    let seen = drbd
+        .observed_ms
+        .map_or_else(String::new, |ms| format!(" (seen {} ago)", human(ms)));
+    format!("{text}; DRBD {role}, {connection}, {disk}{suspended}{seen}")
+}

@@ -1,0 +1,130 @@
+//! The status object as the daemon writes it. What a daemon of another release leaves out is unknown, not an error.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// Everything one node knows. Fields in `_ms` are ages or spans in milliseconds; `None`: never, or not known.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Report {
+    pub version: String,
+    pub node: String,
+    pub peer: String,
+    pub up_ms: Option<u64>,
+    pub protection: String,
+    pub protection_text: String,
+    pub peer_state: String,
+    pub peer_heard_ms: Option<u64>,
+    pub peer_hears_us_ms: Option<u64>,
+    pub peer_speaks_newer: Option<u64>,
+    pub deadtime_ms: Option<u64>,
+    pub stopping: bool,
+    pub hold: Option<Hold>,
+    pub differs: Differs,
+    pub state_dir_failed: bool,
+    pub realtime: String,
+    pub links: Vec<Link>,
+    pub ping_nodes: Vec<PingNode>,
+    pub attached: String,
+    pub groups: Vec<Group>,
+}
+
+/// A hold in force.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Hold {
+    pub left_ms: Option<u64>,
+    pub reason: String,
+}
+
+/// What the two nodes' files disagree on.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Differs {
+    pub haresources: bool,
+    pub timings: bool,
+}
+
+/// One link.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Link {
+    pub number: u64,
+    pub name: String,
+    pub state: String,
+    pub heard_ms: Option<u64>,
+    pub peer_hears_ms: Option<u64>,
+    pub failing: Option<String>,
+    pub rejected: BTreeMap<String, u64>,
+}
+
+/// One ping node.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct PingNode {
+    pub address: String,
+    pub answers: bool,
+}
+
+/// One resource group.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Group {
+    pub number: u64,
+    pub name: String,
+    pub resources: Vec<String>,
+    pub preferred: String,
+    pub phase: String,
+    pub since_ms: Option<u64>,
+    pub tenure: u64,
+    pub active_on: Option<String>,
+    pub decision: String,
+    pub why: String,
+    pub step: Option<Step>,
+    pub degraded: bool,
+    pub drbd: Option<Drbd>,
+    pub failure: Option<Failure>,
+    pub on_peer: Option<OnPeer>,
+}
+
+/// What is being done to a resource.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Step {
+    pub resource: String,
+    pub operation: String,
+    pub for_ms: Option<u64>,
+}
+
+/// DRBD as last observed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Drbd {
+    pub connection: String,
+    pub disk: String,
+    pub primary: bool,
+    pub suspended: bool,
+    pub observed_ms: Option<u64>,
+}
+
+/// What went wrong last.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Failure {
+    pub resource: String,
+    pub operation: String,
+    pub outcome: String,
+    pub ago_ms: Option<u64>,
+    pub reason: String,
+}
+
+/// The group on the peer, as the peer last said.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct OnPeer {
+    pub phase: String,
+    pub able: bool,
+    pub tenure: u64,
+    pub drbd: Option<Drbd>,
+}
