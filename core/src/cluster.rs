@@ -305,10 +305,7 @@ impl Cluster {
         if let Some(output) = self.poll_effects() {
             return output;
         }
-        let due = self
-            .links
-            .iter()
-            .position(|link| link.is_open() && (link.urgent || link.due <= self.now));
+        let due = self.links.iter().position(|link| link.owes(self.now));
         if let Some(link) = due {
             return self.speak(link, frame);
         }

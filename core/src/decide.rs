@@ -371,8 +371,8 @@ const fn beside(view: &View, peer: &PeerGroup) -> Decision {
         Phase::Probing | Phase::Stopping => Decision::Stay(Why::PeerBusy),
         Phase::Starting | Phase::Active => Decision::Stay(Why::PeerRuns),
         Phase::Stuck => Decision::Hold(Why::PeerStuck),
-        // two claims cross: the preferred node's stands
-        Phase::Claiming if view.preferred => Decision::Acquire(Why::Preferred),
+        // two claims cross: the preferred node's stands; who has not claimed yet leaves it to who has
+        Phase::Claiming if view.preferred && matches!(view.mine, Mine::Claiming) => Decision::Acquire(Why::Preferred),
         Phase::Claiming => Decision::Stay(Why::PeersTurn),
         Phase::Idle | Phase::Failed => {
             if peer.stopping {

@@ -251,9 +251,11 @@ impl Group {
         self.enter(now, State::Claiming(why));
     }
 
-    /// Takes the claim back.
-    pub fn withdraw(&mut self, now: Instant) {
+    /// Takes the claim back; the next one comes no sooner than `pause` from now, so that two nodes that
+    /// disagree do so at leisure.
+    pub fn withdraw(&mut self, now: Instant, pause: Span) {
         self.enter(now, if self.running == 0 { State::Idle } else { State::Partial });
+        self.pause = Some(now.after(pause));
     }
 
     /// Begins the start.

@@ -8,6 +8,9 @@ use crate::id::Sequence;
 use crate::message::Silence;
 use crate::time::{Instant, Span};
 
+/// Frames between two regular ones at most: whatever goes wrong, a link is not flooded.
+const EARLY: u8 = 8;
+
 /// A link as its last frames show it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum LinkState {
@@ -38,6 +41,8 @@ pub struct Link {
     pub due: Instant,
     /// A frame is owed at once: something changed.
     pub urgent: bool,
+    /// Frames that may still go out before their time, until the next regular one.
+    early: u8,
 }
 
 impl Link {
@@ -53,6 +58,7 @@ impl Link {
             theirs: None,
             due: now,
             urgent: false,
+            early: EARLY,
         }
     }
 
@@ -78,6 +84,23 @@ impl Link {
     #[must_use]
     pub const fn theirs(&self) -> Option<(Silence, Instant)> {
         self.theirs
+    }
+
+    /// Whether a frame is to go out now.
+    #[must_use]
+    pub fn owes(&self, now: Instant) -> bool {
+        self.open && (self.due <= now || (self.urgent && self.early > 0))
+    }
+
+    /// A frame goes out.
+    pub fn speaks(&mut self, now: Instant, keepalive: Span) {
+        self.early = if self.due <= now {
+            EARLY
+        } else {
+            self.early.saturating_sub(1)
+        };
+        self.urgent = false;
+        self.due = now.after(keepalive);
     }
 
     /// The host opened it.

@@ -314,12 +314,15 @@ impl Cluster {
         let next = self.sequence.next();
         let recorded = self.version == self.stored && self.durable_is_current();
         let fencing = self.fence.is_some();
+        let keepalive = self.config.keepalive;
         let Some(group) = self.groups.get_mut(index) else {
             return;
         };
         let mut told = None;
         match (decision, group.state()) {
-            (Decision::Acquire(why), State::Idle | State::Partial) if !fencing => {
+            (Decision::Acquire(why), State::Idle | State::Partial)
+                if !fencing && group.pause.is_none_or(|at| now >= at) =>
+            {
                 if group.durable.failed {
                     group.chance_used = true;
                 }
@@ -333,7 +336,7 @@ impl Cluster {
                 told = Some(why);
             }
             (Decision::Release(why), State::Claiming(_)) => {
-                group.withdraw(now);
+                group.withdraw(now, keepalive);
                 told = Some(why);
             }
             (Decision::Release(why), State::Starting(..) | State::Active | State::Partial) => {

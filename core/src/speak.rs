@@ -73,8 +73,7 @@ impl Cluster {
             groups: self.group_reports(),
         };
         if let Some(link) = self.links.get_mut(index) {
-            link.urgent = false;
-            link.due = now.after(self.config.keepalive);
+            link.speaks(now, self.config.keepalive);
         }
         let link = LinkId(u8::try_from(index).unwrap_or(u8::MAX));
         let header = Header {
