@@ -44,6 +44,11 @@ pub struct Ask {
 }
 
 impl Ask {
+    /// Whether the peer is being asked about this group: said in our frames, so that it answers at once.
+    pub(crate) fn asks(&self, group: usize) -> bool {
+        self.stage == Stage::Asking && self.groups & bit(group) != 0
+    }
+
     /// Whether a standby moves this group away now.
     pub(crate) fn moves(&self, group: usize) -> bool {
         self.kind == Kind::Standby && self.stage == Stage::Moving && self.groups & bit(group) != 0

@@ -202,7 +202,7 @@ pub struct GroupFlags {
     pub able: bool,
     /// Released it for the other node, which shall start it.
     pub yielded: bool,
-    /// An admin asked this node to take it over.
+    /// An admin asked this node to take it over; on the node that runs it: asked it to hand over.
     pub wanted: bool,
     /// Active, and slept: yields to a newer tenure.
     pub doubtful: bool,

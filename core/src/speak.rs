@@ -20,13 +20,13 @@ impl Cluster {
     pub(crate) fn group_reports(&self) -> Vec<GroupReport, GROUPS_MAX> {
         let isolated = self.attached(self.now) == Attached::Isolated;
         let free = self.leave.is_none() && !self.is_held() && !self.differs() && !isolated;
-        gather(self.groups.iter().map(|group| {
+        gather(self.groups.iter().enumerate().map(|(index, group)| {
             let idle = matches!(group.state(), State::Idle | State::Claiming(_)) && !group.durable.failed;
             let can = !group.is_unfit() && group.blocked.is_none() && self.store_failed.is_none();
             let flags = GroupFlags {
                 able: free && can && idle,
                 yielded: group.yielded.is_some(),
-                wanted: group.wanted,
+                wanted: group.wanted || self.ask.as_ref().is_some_and(|ask| ask.asks(index)),
                 doubtful: group.doubtful,
                 degraded: group.is_degraded(),
             };

@@ -52,7 +52,7 @@ pub fn core_config(config: &Config, last_resort: bool) -> Result<CoreConfig, Str
         deadtime: timings.deadtime,
         deadping: config.deadping,
         initdead: timings.initdead,
-        stop_budget: config.settings.stop_budget().unwrap_or(timings.deadtime.half()),
+        stop_budget: config.settings.stop_budget().unwrap_or(timings.deadtime.half().half()),
         auto_failback: config.auto_failback,
         ipfail: config.ipfail,
         last_resort,
