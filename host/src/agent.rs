@@ -4,7 +4,7 @@
 //! everything here may block. The exit code is the answer ([`Exit`]); the last line on stderr is the reason,
 //! one line for people; stdout carries only what `observe` answers.
 use crate::program::{self, Deadline, one_line};
-use crate::{drbd, filesystem, mail, store, validate, vz};
+use crate::{demo_step, drbd, filesystem, mail, store, validate, vz};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{Read, Write};
@@ -154,7 +154,7 @@ pub fn default_timeout(name: &str, op: Op) -> Duration {
         ("Filesystem", Op::Start) => 900,
         // Five stages of at most 60 s: nested mounts, the mount, TERM, KILL, other mount namespaces.
         ("Filesystem", Op::Stop) => 300,
-        ("MailTo", _) => 20,
+        ("MailTo" | demo_step::NAME, _) => 20,
         (_, Op::Start | Op::Stop) => 3600,
     };
     Duration::from_secs(seconds)
@@ -234,6 +234,7 @@ pub fn operate(op: Op, name: &str, args: &[&str], deadline: Deadline) -> Answer 
         "Filesystem" => filesystem::operate(op, args, deadline),
         "vz" => vz::operate(op, args, deadline),
         "MailTo" => mail::operate(op, args),
+        demo_step::NAME => demo_step::operate(op, args),
         _ => Answer::unfit(format!("no resource is called {name:?}")),
     }
 }

@@ -7,6 +7,7 @@ pub mod children;
 pub mod config;
 pub mod control;
 pub mod core_config;
+pub mod demo_step;
 pub mod diagnostic;
 pub mod drbd;
 pub mod filesystem;

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::{GroupLine, Resource};
+use crate::demo_step;
 use crate::diagnostic::{Problems, quote};
 
 /// The names of the resources this version can run.
@@ -30,6 +31,8 @@ pub(super) fn check(resource: &Resource) -> Result<(), String> {
         ("vz", _) => Err("vz takes no argument".to_owned()),
         ("MailTo", [addresses] | [addresses, _]) => mail(addresses),
         ("MailTo", _) => Err("MailTo needs MailTo::ADDRESS[,ADDRESS...], and may have ::SUBJECT".to_owned()),
+        // of the demo only: not among the names that are told
+        (demo_step::NAME, args) => demo_step::check(args),
         _ => Err(not_supported(resource)),
     }
 }
