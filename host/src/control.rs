@@ -108,18 +108,21 @@ impl Control {
     pub fn deadline(&self) -> Option<Instant> {
         self.clients
             .iter()
-            .filter(|client| !client.waits)
+            .filter(|client| !client.waits && !client.ends)
             .map(|client| client.since.after(PATIENCE))
             .min()
     }
 
     /// Takes what came in; `status` is asked for only if somebody wants it.
     pub fn serve(&mut self, now: Instant, mut status: impl FnMut() -> Value) -> Vec<(ClientId, Wish)> {
-        while let Ok((stream, _)) = self.requests.accept() {
+        // bounded: whoever connects again and again must not keep the loop from the links
+        for _ in 0..CLIENTS_MAX {
+            let Ok((stream, _)) = self.requests.accept() else { break };
             let own = sys::peer_of(&stream).is_ok_and(|peer| peer.uid == 0 || peer.uid == self.own_uid);
             self.admit(now, stream, own);
         }
-        while let Ok((stream, _)) = self.status.accept() {
+        for _ in 0..CLIENTS_MAX {
+            let Ok((stream, _)) = self.status.accept() else { break };
             if let Some(id) = self.admit(now, stream, true) {
                 self.say(id, &json!({ "status": status() }), true);
             }
@@ -196,17 +199,24 @@ impl Control {
 }
 
 impl Client {
-    /// One line, once it is whole. A client that asks too much, too late or goes away ends.
+    /// One line, once it is whole. A client that asks too much, too late or goes away ends; one that goes away right
+    /// after a whole line has asked, and does not want to hear what comes of it.
     fn read(&mut self, now: Instant) -> Option<Vec<u8>> {
-        if self.waits || self.ends {
+        if self.ends {
             return None;
         }
         let mut bytes = [0; 512];
         loop {
             match self.stream.read(&mut bytes) {
                 Ok(0) => {
+                    // also of one that waits for the core: or its end would wake every poll until the answer
                     self.ends = true;
-                    return None;
+                    break;
+                }
+                // who waits has nothing more to say
+                Ok(_) if self.waits => {
+                    self.ends = true;
+                    break;
                 }
                 Ok(len) => self.request.extend_from_slice(bytes.get(..len).unwrap_or(&[])),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -216,6 +226,9 @@ impl Client {
                 self.say(&json!({ "answer": "error", "reason": "the request is too long" }), true);
                 return None;
             }
+        }
+        if self.waits {
+            return None;
         }
         let end = self.request.iter().position(|byte| *byte == b'\n');
         if end.is_none() && now.since(self.since) >= PATIENCE {

@@ -132,7 +132,10 @@ pub fn answer(config: &Config, answer: Answer) -> (&'static str, Option<String>)
     match answer {
         Answer::Done => ("done", None),
         Answer::Refused(why) => ("refused", Some(refusal(config, why))),
-        Answer::CameBack => ("came_back", Some("the other node could not start it".to_owned())),
+        Answer::CameBack => (
+            "came_back",
+            Some("the node that was to get it could not start it".to_owned()),
+        ),
         Answer::Failed(why) => ("failed", Some(why.to_string())),
     }
 }
