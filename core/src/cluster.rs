@@ -364,7 +364,8 @@ impl Cluster {
     fn deadline(&self) -> (Instant, Reason) {
         let mut next = (self.now.after(self.config.keepalive), Reason::Heartbeat);
         let mut consider = |at: Option<Instant>, why: Reason| {
-            if let Some(at) = at.filter(|at| *at < next.0) {
+            // what is due was done before the caller is sent to wait: only what lies ahead wakes it
+            if let Some(at) = at.filter(|at| *at > self.now && *at < next.0) {
                 next = (at, why);
             }
         };
@@ -380,7 +381,6 @@ impl Cluster {
         consider(self.store_failed.map(|at| at.after(RETRY)), Reason::Retry);
         consider(self.ask.as_ref().map(|ask| ask.until), Reason::Request);
         consider(self.hold_until, Reason::Hold);
-        // never in the past: what is due was done before the caller is sent to wait
-        (next.0.max(self.now.after(crate::time::Span::from_millis(1))), next.1)
+        next
     }
 }

@@ -16,7 +16,7 @@ use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::{ClientId, GroupId, LinkId};
 use ovzha_core::notice::Notice;
 use ovzha_core::output::Output;
-use ovzha_core::time::Instant;
+use ovzha_core::time::{Instant, Span};
 
 use crate::children::{Children, Ended};
 use crate::config::{self, Config};
@@ -46,6 +46,12 @@ pub struct Options {
     pub log_stderr: bool,
 }
 
+/// Rounds of the loop a second that no cluster needs.
+const ROUNDS_MAX: u32 = 5000;
+/// Seconds of that in a row before realtime priority is given up.
+const BUSY_SECONDS: u8 = 3;
+const SECOND: Span = Span::from_secs(1);
+
 /// The daemon's own requests answer to nobody.
 const OWN: ClientId = ClientId(0);
 
@@ -70,6 +76,10 @@ pub struct Daemon {
     pub(crate) reason: String,
     pub(crate) frame: FrameBuf,
     pub(crate) fds: Vec<PollFd>,
+    /// Rounds since `counted`, and for how many seconds there were too many.
+    pub(crate) rounds: u32,
+    pub(crate) counted: Instant,
+    pub(crate) busy: u8,
     /// The loop ends with this exit code.
     pub(crate) ends: Option<u8>,
     /// One instance: held as long as the daemon lives.
@@ -98,8 +108,30 @@ impl Daemon {
                 self.log.info(format_args!("ovzha stopped"));
                 return code;
             }
+            self.guard(sys::boottime());
             self.wait(until);
             until = self.round(sys::boottime());
+        }
+    }
+
+    /// A loop that spins at realtime priority would take the machine with it: it loses the priority.
+    fn guard(&mut self, now: Instant) {
+        self.rounds = self.rounds.saturating_add(1);
+        if now.since(self.counted) < SECOND {
+            return;
+        }
+        self.busy = if self.rounds > ROUNDS_MAX {
+            self.busy.saturating_add(1)
+        } else {
+            0
+        };
+        (self.rounds, self.counted) = (0, now);
+        if self.busy == BUSY_SECONDS && self.config.realtime {
+            let done = sys::set_ordinary().map_or_else(|error| error.to_string(), |()| "given up".to_owned());
+            self.log.error(format_args!(
+                "flooded: over {ROUNDS_MAX} rounds a second: realtime priority {done}"
+            ));
+            self.facts.realtime.push_str(", realtime priority given up: flooded");
         }
     }
 
