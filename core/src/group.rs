@@ -398,10 +398,7 @@ impl Group {
             self.durable.failed = true;
         } else if why == Why::PeerPrimary {
             self.blocked = Some(now.after(RETRY));
-        } else if matches!(
-            why,
-            Why::Standby | Why::Takeover | Why::Failback | Why::FewerPings | Why::Unheard
-        ) {
+        } else if gives_to_peer(why) {
             self.yielded = Some(now);
         }
         self.enter(now, State::Idle);
@@ -542,6 +539,14 @@ impl Group {
         let look = self.unfit.filter(|_| self.state == State::Idle);
         [self.pause, self.blocked, stuck, look].into_iter().flatten().min()
     }
+}
+
+/// Stopped so that the peer runs it.
+const fn gives_to_peer(why: Why) -> bool {
+    matches!(
+        why,
+        Why::Standby | Why::Takeover | Why::Failback | Why::FewerPings | Why::Unheard | Why::Slept | Why::EarlierTenure
+    )
 }
 
 const fn is_failure(op: Op, outcome: Outcome) -> bool {
