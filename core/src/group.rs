@@ -22,7 +22,9 @@ use crate::message::{Drbd, Phase};
 use crate::output::{GroupDurable, Op};
 use crate::time::{Instant, Span};
 
-/// Between two tries of a blocked start or a failed stop.
+/// Doublings of the pause after blocked starts: 16 seconds at most.
+const BLOCKS_MAX: u8 = 4;
+/// Between two tries of a failed stop, and after the first blocked start.
 pub const RETRY: Span = Span::from_secs(1);
 /// Between two looks at a group that can't run here, or of which nobody knows what runs.
 pub const LOOK_AGAIN: Span = Span::from_secs(30);
@@ -106,6 +108,8 @@ pub struct Group {
     pub pause: Option<Instant>,
     /// A start was blocked; no try before this time.
     pub blocked: Option<Instant>,
+    /// Starts blocked in a row: the pause between them grows.
+    pub blocks: u8,
     /// What is under way.
     pub flight: Option<InFlight>,
     /// What survives a restart.
@@ -149,6 +153,7 @@ impl Group {
             recheck: None,
             pause: None,
             blocked: None,
+            blocks: 0,
             flight: None,
             durable,
             unspent: false,
@@ -357,7 +362,7 @@ impl Group {
                 self.unspent = false;
                 self.yielded = None;
                 self.wanted = false;
-                self.blocked = None;
+                (self.blocked, self.blocks) = (None, 0);
                 self.enter(now, State::Active);
                 Turn::Phase(Why::StepsDone)
             }
@@ -397,7 +402,9 @@ impl Group {
         if why == Why::StartFailed {
             self.durable.failed = true;
         } else if why == Why::PeerPrimary {
-            self.blocked = Some(now.after(RETRY));
+            let pause = RETRY.times(1_u64.checked_shl(u32::from(self.blocks)).unwrap_or(1));
+            self.blocked = Some(now.after(pause));
+            self.blocks = self.blocks.saturating_add(1).min(BLOCKS_MAX);
         } else if gives_to_peer(why) {
             self.yielded = Some(now);
         }

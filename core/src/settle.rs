@@ -98,7 +98,10 @@ impl Cluster {
                 if before == MemberState::Dead {
                     self.notice(Notice::PeerAlive { restarted: false });
                 }
-                self.groups.iter_mut().for_each(|group| group.chance_used = false);
+                for group in &mut self.groups {
+                    group.chance_used = false;
+                    group.blocks = 0;
+                }
             }
             Some(MemberState::Late | MemberState::Awaited | MemberState::Left) | None => {}
         }
