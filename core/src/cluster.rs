@@ -24,6 +24,8 @@ use crate::time::Instant;
 
 const NOTICES: usize = 32;
 const REPLIES: usize = 8;
+/// Remembered sendings, a quarter keepalive apart: what is echoed is rarely older than two keepalives.
+const SENT: usize = 16;
 
 const _: () = assert!(PINGS_MAX <= 16, "a heartbeat counts ping nodes in four bits");
 
@@ -46,6 +48,12 @@ pub struct Cluster {
     pub(crate) first_open: Option<Instant>,
     /// What the peer said of its hearing us, and when: a leap tells that we slept with our clock.
     pub(crate) accused: Option<(Silence, Instant)>,
+    /// Since when the peer has been heard again; what it says of its own hearing counts a little later.
+    pub(crate) contact: Option<Instant>,
+    /// When our newest frames went out, for what their echo proves.
+    pub(crate) sent: Vec<(Sequence, Instant), SENT>,
+    /// When the newest of our frames was sent that the peer is known to have heard.
+    pub(crate) proved: Option<Instant>,
     /// What our frames said last.
     pub(crate) told: Option<(NodeBits, Vec<GroupReport, GROUPS_MAX>)>,
     /// Our first frame with the present detail: it is repeated until the peer echoes as much.
@@ -101,6 +109,9 @@ impl Cluster {
             strangers: Strangers::default(),
             first_open: None,
             accused: None,
+            contact: None,
+            sent: Vec::new(),
+            proved: None,
             told: None,
             detail_from: Sequence(1),
             durable,
@@ -128,6 +139,22 @@ impl Cluster {
     /// Other keys, after `authkeys` was read again. Belief in the peer's life stays.
     pub fn rekey(&mut self, keyring: Keyring) {
         self.keyring = keyring;
+    }
+
+    /// A copy without what a frame may change that is not believed (SAFETY S-45): counters, what is echoed, who else
+    /// was heard, and what is said of it. For checkers, which compare two of them.
+    #[must_use]
+    pub fn believed(&self) -> Self {
+        let mut copy = self.clone();
+        copy.rejections
+            .iter_mut()
+            .for_each(|counts| *counts = Rejections::new());
+        copy.strangers = Strangers::default();
+        copy.member.forget_candidates();
+        copy.links.iter_mut().for_each(|link| link.urgent = false);
+        copy.notices.clear();
+        copy.lost = 0;
+        copy
     }
 
     /// Takes one event. Never fails; poll afterwards.
@@ -182,6 +209,7 @@ impl Cluster {
         self.links.iter_mut().for_each(|link| link.woke(now));
         self.first_open = self.first_open.map(|_| now);
         self.accused = None;
+        self.contact = Some(now);
         (self.fewer_since, self.able_since) = (None, None);
         let next = self.sequence.next();
         for group in &mut self.groups {
@@ -381,6 +409,7 @@ impl Cluster {
         consider(self.store_failed.map(|at| at.after(RETRY)), Reason::Retry);
         consider(self.ask.as_ref().map(|ask| ask.until), Reason::Request);
         consider(self.hold_until, Reason::Hold);
+        consider(self.lonely_deadline(self.now), Reason::Silence);
         next
     }
 }

@@ -223,6 +223,12 @@ impl Member {
         debug_assert!(full.is_ok(), "one was just removed if there was no room");
     }
 
+    /// Drops what unproved lives left behind.
+    pub(crate) fn forget_candidates(&mut self) {
+        self.candidates.clear();
+        self.turn = 0;
+    }
+
     /// Whether a frame of this life would be news (a life that proved nothing is answered early once).
     #[must_use]
     pub fn is_new_candidate(&self, boot: BootId) -> bool {
@@ -279,15 +285,16 @@ impl Member {
     /// The state that the silence calls for; `Some` if it changed. `init`: when `initdead` ends, if it runs.
     pub fn settle(&mut self, now: Instant, warn: Span, dead: Span, init: Option<Instant>) -> Option<MemberState> {
         let silence = self.silence(now);
+        let late = self.heard.is_some_and(|heard| now.since(heard) >= warn);
         let next = match (self.heard, self.state) {
             (None, _) if init.is_some_and(|end| now >= end) => MemberState::NeverHeard,
             (None, _) => MemberState::Awaited,
             (Some(_), MemberState::Left) => MemberState::Left,
             // dead until heard: a count begun afresh does not raise the dead
             (Some(heard), MemberState::Dead) if self.count_from > heard || silence >= dead => MemberState::Dead,
-            (Some(_), _) if silence < warn => MemberState::Alive,
-            (Some(_), _) if silence < dead => MemberState::Late,
-            (Some(_), _) => MemberState::Dead,
+            (Some(_), _) if silence >= dead => MemberState::Dead,
+            (Some(_), _) if late => MemberState::Late,
+            (Some(_), _) => MemberState::Alive,
         };
         let changed = next != self.state;
         self.state = next;
@@ -306,7 +313,7 @@ impl Member {
     pub fn deadline(&self, warn: Span, dead: Span, init: Option<Instant>) -> Option<Instant> {
         match self.state {
             MemberState::Awaited => init,
-            MemberState::Alive => Some(self.count_from.after(warn)),
+            MemberState::Alive => self.heard.map(|heard| heard.after(warn)),
             MemberState::Late => Some(self.count_from.after(dead)),
             MemberState::NeverHeard | MemberState::Dead | MemberState::Left => None,
         }

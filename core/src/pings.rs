@@ -79,10 +79,16 @@ impl Pings {
         None
     }
 
+    /// From when the silence of all of them together counts.
+    #[must_use]
+    pub fn last(&self, now: Instant) -> Instant {
+        self.newest().unwrap_or(self.start).min(now)
+    }
+
     /// Silence of all of them together.
     #[must_use]
     pub fn silence(&self, now: Instant) -> Span {
-        now.since(self.newest().unwrap_or(self.start))
+        now.since(self.last(now))
     }
 
     /// What they prove: attached if a request sent no earlier than `after` was answered.

@@ -5,8 +5,8 @@ use crate::decide::Foreign;
 use crate::frame::{self, Header, Opened, VERSION};
 use crate::id::{BootId, LinkId, NodeId, Sequence};
 use crate::link::Link;
-use crate::member::Belief;
-use crate::message::Message;
+use crate::member::{Belief, MemberState};
+use crate::message::{Message, Silence};
 use crate::notice::Notice;
 use crate::rejection::Rejection;
 use crate::time::{Instant, Span};
@@ -133,8 +133,11 @@ impl Cluster {
                 self.links.iter_mut().for_each(Link::new_life);
                 self.detail_from = self.sequence.next();
                 self.accused = None;
+                self.contact = Some(now);
                 self.member.returned();
-                self.notice(Notice::PeerAlive { restarted });
+                if self.member.state() != MemberState::Dead {
+                    self.notice(Notice::PeerAlive { restarted });
+                }
             }
             Belief::Known | Belief::Old => {}
         }
@@ -187,24 +190,31 @@ impl Cluster {
         self.member.cannot_read(now, version);
     }
 
-    /// A believed message: what it says replaces what was said before.
-    fn listen(&mut self, now: Instant, message: Message) {
-        let heard = message.head.heard;
+    /// The peer says how long it has not heard us. A silence that grew by more than our own clock did: we slept
+    /// together with our clock (F3). Frames that piled up meanwhile tell of it one by one, so each is compared with
+    /// the least accusing word of before, not with the one before it.
+    fn accuse(&mut self, now: Instant, heard: Silence) {
+        let Some(said) = heard.span() else { return };
         if let Some((before, at)) = self.accused {
-            // a silence that grew by more than our own clock did: we slept together with our clock (F3)
-            let most = before
-                .span()
-                .map(|span| span.plus(now.since(at)).plus(self.config.stall()));
-            let slept = match (heard.span(), most) {
-                (Some(heard), Some(most)) if heard > most => Some(heard.minus(most)),
-                (Some(_) | None, _) => None,
-            };
-            if let Some(slept) = slept {
+            let passed = now.since(at);
+            // 2 %: both clocks' drift
+            let drift = Span::from_millis(passed.as_millis().checked_div(50).unwrap_or(0));
+            let expected = before.span().unwrap_or(Span::ZERO).plus(passed);
+            let most = expected.plus(drift).plus(self.config.stall());
+            if said > most {
                 self.wake(now);
-                self.notice(Notice::Slept(slept.plus(self.config.stall())));
+                self.notice(Notice::Slept(said.minus(expected)));
+            } else if said >= expected {
+                return;
             }
         }
         self.accused = Some((heard, now));
+    }
+
+    /// A believed message: what it says replaces what was said before.
+    fn listen(&mut self, now: Instant, message: Message) {
+        let heard = message.head.heard;
+        self.accuse(now, heard);
         let leaving = message.head.bits.stopping() && message.groups.iter().all(|group| group.bits.phase().is_clear());
         for (group, said) in self.groups.iter_mut().zip(&message.groups) {
             group.durable.known = group.durable.known.max(said.tenure);
@@ -216,6 +226,9 @@ impl Cluster {
             // the echo of its news is what the other waits for
             self.links.iter_mut().for_each(|link| link.urgent = true);
         }
+        let echoed = self.member.echoed();
+        let proof = self.sent.iter().rev().find(|(sequence, _)| *sequence <= echoed);
+        self.proved = self.proved.max(proof.map(|(_, at)| *at));
         if leaving && self.member.is_alive() {
             self.member.leave();
             self.notice(Notice::PeerLeft);

@@ -14,6 +14,10 @@ use crate::time::{Instant, Span};
 
 /// Keepalives without any ping answer after which the peer's silence stops counting.
 const PING_GAP: u64 = 3;
+/// How late a wake-up may be.
+const WAKE_UP: Span = Span::from_millis(20);
+/// Keepalives after which the peer's word of its own hearing counts when it was just heard again.
+const CONTACT: u64 = 3;
 /// How long a node that released a group waits for the peer to start it, in deadtimes.
 const YIELD_DEADTIMES: u64 = 2;
 
@@ -98,6 +102,7 @@ impl Cluster {
                 if before == MemberState::Dead {
                     self.notice(Notice::PeerAlive { restarted: false });
                 }
+                self.contact = Some(now);
                 for group in &mut self.groups {
                     group.chance_used = false;
                     group.blocks = 0;
@@ -154,12 +159,30 @@ impl Cluster {
         isolated && heard.is_none_or(|heard| now.since(heard) >= self.config.give_up(self.deadtime()))
     }
 
-    /// The peer lives, and says it has not heard us for so long that it may soon take over.
+    /// When this node will be the lonely one, and when a group that is then not stopped is overdue.
+    pub(crate) fn lonely_deadline(&self, now: Instant) -> Option<Instant> {
+        if !self.pings.any() {
+            return None;
+        }
+        let give_up = self.config.give_up(self.deadtime());
+        let heard = self.member.heard().or(self.first_open)?;
+        let silent = heard.max(self.pings.last(now)).after(give_up);
+        if now < silent {
+            Some(silent)
+        } else {
+            self.overdue_at().filter(|at| *at > now)
+        }
+    }
+
+    /// The peer lives, and says it has not heard us for so long that it may soon take over. What it says when it is
+    /// heard again after a silence is older than our first frame since: it counts three keepalives later.
     fn unheard(&self, now: Instant) -> Option<Span> {
+        let settled = self.config.keepalive.times(CONTACT);
         let head = self
             .member
             .head()
-            .filter(|_| self.member.is_alive() && self.member.echoed().0 > 0)?;
+            .filter(|_| self.member.is_alive() && self.member.echoed().0 > 0)
+            .filter(|_| self.contact.is_some_and(|since| now.since(since) >= settled))?;
         // a new peer has heard us and not believed us yet: then what counts is for how long it has echoed nothing
         let silence = head.heard.span().unwrap_or_else(|| self.member.echo_silence(now));
         (silence >= self.config.give_up(self.deadtime())).then_some(silence)
@@ -270,10 +293,18 @@ impl Cluster {
         }
         self.turn(id, advanced);
         self.settle_memory(now, index);
-        let Some(view) = self.view(now, index) else { return };
-        let decision = decide(&view);
-        self.tell_two_active(id, &view, decision);
-        self.apply(now, id, &view, decision);
+        let mut before = self.groups.get(index).map(Group::state);
+        // twice: a claim that needs neither the disk nor the peer's word begins at once
+        for _ in 0..2 {
+            let Some(view) = self.view(now, index) else { return };
+            let decision = decide(&view);
+            self.tell_two_active(id, &view, decision);
+            self.apply(now, id, &view, decision);
+            let after = self.groups.get(index).map(Group::state);
+            if core::mem::replace(&mut before, after) == after {
+                break;
+            }
+        }
         self.overdue(now, id);
         // a release that had nothing to stop is done at once
         let advanced = self
@@ -379,25 +410,28 @@ impl Cluster {
         }
     }
 
-    /// Row "ping": an isolated node that has not stopped by the peer's deadtime resets itself.
+    /// Row "ping": an isolated node on which something may still run resets itself before the peer's deadtime can end.
     fn overdue(&mut self, now: Instant, id: GroupId) {
-        let Some(group) = self.groups.get(usize::from(id.0)) else {
-            return;
-        };
-        let isolated = matches!(
-            group.state(),
-            State::Stopping(Why::Isolated, _) | State::Stuck(Why::Isolated, _)
-        );
-        if !isolated || !self.config.last_resort || self.member.is_alive() {
+        let clear = self.groups.get(usize::from(id.0)).is_none_or(Group::is_clear);
+        if clear || !self.config.last_resort || self.is_held() || !self.lonely(now) {
             return;
         }
-        let dead = self.deadtime();
-        // 2 % for both clocks' drift, one keepalive for the heartbeat that was under way
-        let drift = Span::from_millis(dead.as_millis().checked_div(50).unwrap_or(0));
-        let limit = dead.minus(drift).minus(self.config.keepalive);
-        if self.member.heard().is_some_and(|heard| now >= heard.after(limit)) {
+        if self.overdue_at().is_some_and(|at| now >= at) {
             self.fence = Some(id);
         }
+    }
+
+    /// The peer's deadtime can't end before this (LEASE T10). It began when the peer last heard us: not before it
+    /// was sent what it echoed, and not before our own ping was last answered, but for the pause after which a silent
+    /// ping stops the peer's count.
+    fn overdue_at(&self) -> Option<Instant> {
+        let pause = self.config.keepalive.times(PING_GAP.saturating_add(1));
+        let attached = self.pings.newest().map(|at| at.before(pause));
+        let from = self.proved.max(attached)?;
+        let dead = self.deadtime();
+        // both clocks' drift, and the time a wake-up may be late
+        let drift = Span::from_millis(dead.as_millis().checked_div(50).unwrap_or(0));
+        Some(from.after(dead.minus(drift).minus(WAKE_UP)))
     }
 
     pub(crate) fn set_hold(

@@ -7,9 +7,11 @@ use crate::decide::Attached;
 use crate::frame::{BODY_MAX, FrameBuf, Header, VERSION, seal};
 use crate::gather::gather;
 use crate::group::State;
-use crate::id::{GROUPS_MAX, LinkId};
+use crate::id::{GROUPS_MAX, LinkId, Sequence};
 use crate::message::{Detail, GroupBits, GroupFlags, GroupReport, Head, Message, NodeBits, Silence};
 use crate::output::Output;
+use crate::queue::pop_front;
+use crate::time::Instant;
 
 impl Cluster {
     pub(crate) fn node_bits(&self) -> NodeBits {
@@ -39,6 +41,18 @@ impl Cluster {
         }))
     }
 
+    fn remember_sending(&mut self, now: Instant, sequence: Sequence) {
+        let apart = self.config.keepalive.half().half();
+        if self.sent.last().is_some_and(|(_, at)| now.since(*at) < apart) {
+            return;
+        }
+        if self.sent.is_full() {
+            pop_front(&mut self.sent);
+        }
+        let full = self.sent.push((sequence, now));
+        debug_assert!(full.is_ok(), "one was just removed if there was no room");
+    }
+
     fn detail(&self) -> Detail {
         Detail {
             newest: VERSION,
@@ -54,6 +68,7 @@ impl Cluster {
         let now = self.now;
         let sequence = self.sequence.next();
         self.sequence = sequence;
+        self.remember_sending(now, sequence);
         let heard_here = self
             .links
             .get(index)

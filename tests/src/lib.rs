@@ -1,1 +1,20 @@
 //! The World simulator and what drives it.
+//!
+//! ```text
+//! script (scenarios/*.txt) --+
+//!                            +--> world (time, drain) --> node, machine, mirror, wire
+//! faults (a seed)          --+            |
+//!                                         +--> check (what must always hold), trace (lines, hash)
+//! ```
+
+pub mod check;
+pub mod lab;
+pub mod machine;
+pub mod mirror;
+pub mod node;
+pub mod rng;
+pub mod script;
+pub mod setup;
+pub mod trace;
+pub mod wire;
+pub mod world;

@@ -1,0 +1,435 @@
+//! What must always hold, judged from outside: from what was begun, ended, asked and lost, never from what a node
+//! believes.
+//!
+//! Model: the World reports [`Fact`]s; [`Watch`] keeps its own account of what runs where and writes down every
+//! violation. Two actives under a fault that the protection row admits (SAFETY S-10, S-11) are counted apart,
+//! with the fault that excuses them; without such a fault they are a violation.
+
+use std::collections::BTreeMap;
+
+use ovzha_core::decide::Why;
+use ovzha_core::event::Outcome;
+use ovzha_core::message::Phase;
+use ovzha_core::output::Op;
+
+use crate::setup::Model;
+
+/// Tries after which a stop that fails is given up for a resource without data (SAFETY S-41).
+const STOP_TRIES: u8 = 3;
+
+/// One thing that happened, as the machine room sees it.
+#[derive(Clone, Debug)]
+pub enum Fact {
+    /// A step began; `effective`: the model did not refuse it.
+    Begun {
+        /// Which step.
+        step: Step,
+        /// Its number.
+        id: u32,
+        /// It touches the resource.
+        effective: bool,
+    },
+    /// A step ended; `told`: the daemon that began it still lives and learns of it.
+    Ended {
+        /// Which step.
+        step: Step,
+        /// Its number.
+        id: u32,
+        /// How.
+        outcome: Outcome,
+        /// The daemon learns of it.
+        told: bool,
+    },
+    /// The daemon wants a step given up.
+    Abandoned(usize, u32),
+    /// A child that could not be killed is gone.
+    Unstuck(usize, usize),
+    /// Everything on the node stopped at once.
+    PowerLost(usize),
+    /// A daemon began a new life.
+    DaemonUp(usize),
+    /// Somebody asked something of a node.
+    Asked(usize, u32),
+    /// The answer.
+    Answered(usize, u32),
+    /// A node says that a group changed its phase.
+    Phase(usize, usize, Phase, Why),
+    /// A node keeps these tenures (of its runs, known) on disk.
+    Durable(usize, Vec<(u32, u32)>),
+}
+
+/// A step of a group on a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// The node.
+    pub node: usize,
+    /// The group.
+    pub group: usize,
+    /// The resource's place.
+    pub resource: u8,
+    /// What is done.
+    pub op: Op,
+}
+
+/// Faults that can excuse two actives; told for the moment at which the second one begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent faults, any of which may be present"
+)]
+pub struct Excuses {
+    /// No link carried anything from one living node to the other for a while, not because one was isolated whole.
+    pub cut: bool,
+    /// A node was isolated whole and the row does not cover that (row "none").
+    pub isolated: bool,
+    /// The other node stood still.
+    pub frozen: bool,
+    /// The other node's daemon was dead.
+    pub daemon: bool,
+    /// How long nothing of the other had been heard, in its local milliseconds, and what must have passed.
+    pub silence: Option<(u64, u64)>,
+}
+
+/// Why two actives were admitted.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Cause {
+    /// Links cut between living nodes.
+    Cut,
+    /// One node isolated, in row "none".
+    Isolated,
+    /// The active stood still.
+    Frozen,
+    /// The active's daemon was dead.
+    Daemon,
+    /// A resource without data whose stop failed three times (SAFETY S-41).
+    PlainStop,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Place {
+    /// Resources that may run.
+    up: u16,
+    /// Resources seen started.
+    on: u16,
+    /// Resources without data whose stop was given up.
+    given_up: u16,
+    tries: BTreeMap<u8, u8>,
+    flight: Option<u32>,
+    stuck: Option<u8>,
+    yields: bool,
+    tenure: (u32, u32),
+}
+
+/// The checkers.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    models: Vec<Vec<Model>>,
+    places: [Vec<Place>; 2],
+    used: [u32; 2],
+    abandoned: [Vec<u32>; 2],
+    open: [BTreeMap<u32, u64>; 2],
+    both: Vec<bool>,
+    /// Everything that must not be.
+    pub violations: Vec<String>,
+    /// Two actives that the row admits: when, group, why.
+    pub admitted: Vec<(u64, usize, Cause)>,
+}
+
+const fn bit(resource: u8) -> u16 {
+    if resource < 16 { 1 << resource } else { 0 }
+}
+
+impl Watch {
+    /// Nothing runs anywhere.
+    #[must_use]
+    pub fn new(models: Vec<Vec<Model>>) -> Self {
+        let places: Vec<Place> = models.iter().map(|_| Place::default()).collect();
+        Self {
+            both: vec![false; models.len()],
+            models,
+            places: [places.clone(), places],
+            used: [0; 2],
+            abandoned: [Vec::new(), Vec::new()],
+            open: [BTreeMap::new(), BTreeMap::new()],
+            violations: Vec::new(),
+            admitted: Vec::new(),
+        }
+    }
+
+    /// Whether the group may run on the node, wholly or in part.
+    #[must_use]
+    pub fn is_active(&self, node: usize, group: usize) -> bool {
+        self.places[node][group].up != 0
+    }
+
+    /// Whether all of the group runs on the node.
+    #[must_use]
+    pub fn is_whole(&self, node: usize, group: usize) -> bool {
+        let all = self.stateful(group, |_| true);
+        self.places[node][group].on & all == all
+    }
+
+    /// Requests nobody has answered, with when they were made.
+    pub fn unanswered(&self) -> impl Iterator<Item = (usize, u32, u64)> + '_ {
+        let of = |node: usize| self.open[node].iter().map(move |(client, at)| (node, *client, *at));
+        of(0).chain(of(1))
+    }
+
+    /// Writes a violation down.
+    pub fn violation(&mut self, now: u64, text: &str) {
+        self.violations
+            .push(format!("{}.{:03} {text}", now / 1_000_000, now / 1000 % 1000));
+    }
+
+    fn stateful(&self, group: usize, which: impl Fn(u8) -> bool) -> u16 {
+        (0_u8..)
+            .zip(&self.models[group])
+            .filter(|(place, model)| **model != Model::Mail && which(*place))
+            .fold(0, |mask, (place, _)| mask | bit(place))
+    }
+
+    /// Takes one fact. `excuses` matter for a start only.
+    pub fn see(&mut self, now: u64, fact: &Fact, excuses: &Excuses) {
+        match fact {
+            Fact::Begun { step, id, effective } => {
+                self.single_effect(now, *step, *id);
+                if *effective {
+                    self.in_order(now, *step);
+                    self.begun(now, *step, excuses);
+                }
+            }
+            Fact::Ended {
+                step,
+                id,
+                outcome,
+                told,
+            } => {
+                if *told {
+                    self.told(now, *step, *id, *outcome);
+                }
+                self.ended(*step, *outcome);
+            }
+            Fact::Abandoned(node, id) => self.abandon(now, *node, *id),
+            Fact::Unstuck(node, group) => self.places[*node][*group].stuck = None,
+            Fact::PowerLost(node) => {
+                for place in &mut self.places[*node] {
+                    let tenure = place.tenure;
+                    *place = Place {
+                        tenure,
+                        ..Place::default()
+                    };
+                }
+                self.both.fill(false);
+                self.new_life(*node);
+            }
+            Fact::DaemonUp(node) => self.new_life(*node),
+            Fact::Asked(node, client) => {
+                self.open[*node].insert(*client, now);
+            }
+            Fact::Answered(node, client) => {
+                if self.open[*node].remove(client).is_none() {
+                    self.violation(
+                        now,
+                        &format!("L3 node {node} answered client {client} twice or unasked"),
+                    );
+                }
+            }
+            Fact::Phase(node, group, phase, why) => self.phase(now, *node, *group, *phase, *why),
+            Fact::Durable(node, tenures) => self.durable(now, *node, tenures),
+        }
+    }
+
+    fn new_life(&mut self, node: usize) {
+        for place in &mut self.places[node] {
+            (place.flight, place.stuck, place.yields) = (None, None, false);
+        }
+        self.used[node] = 0;
+        self.abandoned[node].clear();
+        self.open[node].clear();
+    }
+
+    /// S8: numbers are used once, and a group has one effect in flight at most.
+    fn single_effect(&mut self, now: u64, step: Step, id: u32) {
+        if id <= self.used[step.node] {
+            self.violation(now, &format!("S8 node {} used effect number {id} again", step.node));
+        }
+        self.used[step.node] = id;
+        let place = &mut self.places[step.node][step.group];
+        let (before, stuck) = (place.flight.replace(id), place.stuck);
+        if let Some(before) = before {
+            self.violation(
+                now,
+                &format!("S8 node {} began {id} while {before} was under way", step.node),
+            );
+        }
+        if stuck == Some(step.resource) {
+            self.violation(
+                now,
+                &format!("S8 node {} touched a resource with a stuck child", step.node),
+            );
+        }
+    }
+
+    fn abandon(&mut self, now: u64, node: usize, id: u32) {
+        let known = self.places[node].iter().any(|place| place.flight == Some(id));
+        if !known || self.abandoned[node].contains(&id) {
+            self.violation(
+                now,
+                &format!("S8 node {node} abandoned {id}, which is not under way, or twice"),
+            );
+        }
+        self.abandoned[node].push(id);
+    }
+
+    fn told(&mut self, now: u64, step: Step, id: u32, outcome: Outcome) {
+        let place = &mut self.places[step.node][step.group];
+        let known = place.flight == Some(id);
+        if known {
+            place.flight = None;
+            place.stuck = (outcome == Outcome::Stuck).then_some(step.resource);
+        } else {
+            self.violation(
+                now,
+                &format!(
+                    "S8 effect {id} of node {} ended twice or was never begun: {outcome:?}",
+                    step.node
+                ),
+            );
+        }
+    }
+
+    /// S4: nothing starts before what is left of it runs; nothing stops before what is right of it has stopped.
+    fn in_order(&mut self, now: u64, step: Step) {
+        let place = &self.places[step.node][step.group];
+        let wrong = match step.op {
+            Op::Probe => false,
+            Op::Start => {
+                let left = self.stateful(step.group, |place| place < step.resource);
+                place.on & left != left
+            }
+            Op::Stop => {
+                let right = self.stateful(step.group, |place| place > step.resource);
+                place.up & !place.given_up & right != 0
+            }
+        };
+        if wrong {
+            let text = format!(
+                "S4 node {} group {}: {:?} of resource {} out of order (may run {:b}, runs {:b})",
+                step.node, step.group, step.op, step.resource, place.up, place.on
+            );
+            self.violation(now, &text);
+        }
+    }
+
+    fn begun(&mut self, now: u64, step: Step, excuses: &Excuses) {
+        let mail = self.models[step.group].get(usize::from(step.resource)) == Some(&Model::Mail);
+        if mail {
+            return;
+        }
+        match step.op {
+            Op::Probe => {}
+            Op::Start => {
+                self.two_actives(now, step, excuses);
+                let place = &mut self.places[step.node][step.group];
+                place.up |= bit(step.resource);
+                place.given_up &= !bit(step.resource);
+                place.tries.remove(&step.resource);
+            }
+            Op::Stop => self.places[step.node][step.group].on &= !bit(step.resource),
+        }
+    }
+
+    /// S1: told once for each time that a second node begins.
+    fn two_actives(&mut self, now: u64, step: Step, excuses: &Excuses) {
+        let mine = &self.places[step.node][step.group];
+        let other = &self.places[1 - step.node][step.group];
+        if other.up == 0 || (mine.up != 0 && self.both[step.group]) {
+            return;
+        }
+        self.both[step.group] = true;
+        let only_given_up = other.up & !other.given_up == 0;
+        let short = excuses.silence.filter(|(silence, least)| silence < least);
+        let cause = if only_given_up {
+            Some(Cause::PlainStop)
+        } else if excuses.cut {
+            Some(Cause::Cut)
+        } else if excuses.isolated {
+            Some(Cause::Isolated)
+        } else if let Some((silence, least)) = short {
+            let text = format!(
+                "S1 group {}: node {} starts {silence} ms after hearing the active other, {least} must pass",
+                step.group, step.node
+            );
+            self.violation(now, &text);
+            return;
+        } else if excuses.frozen {
+            Some(Cause::Frozen)
+        } else if excuses.daemon {
+            Some(Cause::Daemon)
+        } else {
+            None
+        };
+        match cause {
+            Some(cause) => self.admitted.push((now, step.group, cause)),
+            None => self.violation(
+                now,
+                &format!("S1 group {}: two actives, node {} is the second", step.group, step.node),
+            ),
+        }
+    }
+
+    fn ended(&mut self, step: Step, outcome: Outcome) {
+        let model = self.models[step.group].get(usize::from(step.resource)).copied();
+        if model == Some(Model::Mail) {
+            return;
+        }
+        let resource = step.resource;
+        let place = &mut self.places[step.node][step.group];
+        match (step.op, outcome) {
+            (Op::Probe, _) => {}
+            (Op::Start, Outcome::Done | Outcome::Degraded) => place.on |= bit(resource),
+            (Op::Start, _) => place.on &= !bit(resource),
+            (Op::Stop, Outcome::Done | Outcome::Degraded | Outcome::NotRunning) => {
+                place.up &= !bit(resource);
+                place.on &= !bit(resource);
+                place.given_up &= !bit(resource);
+                place.tries.remove(&resource);
+            }
+            (Op::Stop, _) => {
+                let tries = place.tries.entry(resource).or_default();
+                *tries += 1;
+                if model == Some(Model::Plain) && *tries >= STOP_TRIES {
+                    place.given_up |= bit(resource);
+                }
+            }
+        }
+        if place.up == 0 {
+            self.both[step.group] = false;
+        }
+    }
+
+    /// After healing, one of two actives yields: never both.
+    fn phase(&mut self, now: u64, node: usize, group: usize, phase: Phase, why: Why) {
+        let yields = phase == Phase::Stopping && matches!(why, Why::EarlierTenure | Why::Slept);
+        self.places[node][group].yields = yields;
+        if yields && self.places[1 - node][group].yields {
+            self.violation(now, &format!("S-50 group {group}: both nodes yield"));
+        }
+    }
+
+    /// What a node keeps of the tenures only grows.
+    fn durable(&mut self, now: u64, node: usize, tenures: &[(u32, u32)]) {
+        for (group, (run, known)) in tenures.iter().enumerate() {
+            let Some(place) = self.places[node].get_mut(group) else {
+                continue;
+            };
+            let before = std::mem::replace(&mut place.tenure, (*run, *known));
+            if *run < before.0 || *known < before.1 {
+                self.violation(
+                    now,
+                    &format!("S-50 node {node} group {group}: the tenure went back from {before:?}"),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What a tester does to the machine room: cables, keys, frames out of nowhere, questions.
+
+use std::rc::Rc;
+
+use ovzha_core::event::Command;
+use ovzha_core::frame::{FrameBuf, Header, VERSION, open, seal};
+use ovzha_core::id::{BootId, ClusterId, LinkId, NodeId, Sequence};
+
+use crate::check::Fact;
+use crate::node::Input;
+use crate::trace::letter;
+use crate::wire::Origin;
+use crate::world::{What, World};
+
+const CLUSTER: ClusterId = ClusterId([7, 7]);
+
+impl World {
+    /// Cuts or mends one way of one link, or of all (`None`).
+    pub fn set_cut(&mut self, link: Option<usize>, from: usize, cut: bool) {
+        for (index, ways) in self.wire.ways.iter_mut().enumerate() {
+            if link.is_none_or(|link| link == index) {
+                ways[from].cut = cut;
+            }
+        }
+        self.paths_change();
+    }
+
+    /// A node loses everything together, or gets it back: links, DRBD, ping nodes.
+    pub fn set_isolated(&mut self, node: usize, isolated: bool) {
+        self.wire.isolated[node] = isolated;
+        self.paths_change();
+    }
+
+    /// DRBD's own path.
+    pub fn set_drbd_cut(&mut self, cut: bool) {
+        for mirror in &mut self.mirrors {
+            mirror.cut = cut;
+        }
+        self.paths_change();
+    }
+
+    /// A person chooses whose data stays, wherever DRBD parted.
+    pub fn resolve_split_brains(&mut self) {
+        for mirror in self.mirrors.iter_mut().filter(|mirror| mirror.alone) {
+            mirror.resolve();
+        }
+        self.paths_change();
+    }
+
+    /// Somebody asks a node; the answer is owed.
+    pub fn ask(&mut self, node: usize, client: u32, command: Command) {
+        if !self.nodes[node].is_awake() {
+            return;
+        }
+        self.trace.line(self.now, &(node, client), || {
+            format!("{} is asked by {client}: {}", letter(node), word(&command))
+        });
+        self.fact(&Fact::Asked(node, client));
+        self.give(node, Input::Ask(client, command));
+    }
+
+    /// Bytes arrive over a link at once.
+    pub fn inject(&mut self, to: usize, link: u8, bytes: &[u8], origin: Origin) {
+        let bytes = Rc::from(bytes);
+        self.at(
+            self.now + 1,
+            What::Frame {
+                to,
+                link,
+                bytes,
+                origin,
+            },
+        );
+    }
+
+    /// Everything `from` has sent so far, or its newest `last` frames, is played to `to` again.
+    pub fn replay(&mut self, from: usize, to: usize, last: usize) {
+        let sent = &self.wire.sent[from];
+        let first = sent.len().saturating_sub(last);
+        let frames: Vec<(usize, u8, Rc<[u8]>)> = sent
+            .iter()
+            .enumerate()
+            .skip(first)
+            .map(|(place, sent)| (place, sent.link, Rc::clone(&sent.bytes)))
+            .collect();
+        for (index, (place, link, bytes)) in (0_u64..).zip(frames) {
+            let origin = Origin::Sent(from, place);
+            self.at(
+                self.now + 1 + index * 200,
+                What::Frame {
+                    to,
+                    link,
+                    bytes,
+                    origin,
+                },
+            );
+        }
+    }
+
+    /// Another machine that has the key and uses node `name`'s name is heard by `to`.
+    pub fn impostor(&mut self, name: u8, to: usize, frames: u32) {
+        let boot = BootId([0xee; 4]);
+        for sequence in 1..=frames {
+            let header = Header {
+                version: VERSION,
+                cluster: CLUSTER,
+                sender: NodeId(name),
+                addressee: NodeId::ALL,
+                link: LinkId(0),
+                boot,
+                sequence: Sequence(sequence),
+            };
+            let keyring = self.setup.keyring(b"a key");
+            let mut frame = FrameBuf::new();
+            if let Some(bytes) = seal(&header, &[], &keyring, &mut frame) {
+                let bytes = Rc::from(bytes);
+                let at = self.now + 1 + u64::from(sequence) * 1000;
+                let origin = Origin::Made;
+                self.at(
+                    at,
+                    What::Frame {
+                        to,
+                        link: 0,
+                        bytes,
+                        origin,
+                    },
+                );
+            }
+        }
+    }
+
+    /// The same frame as an invented later version would send it: another version, a body nobody here knows.
+    pub(crate) fn reword(&self, from: usize, bytes: &Rc<[u8]>) -> Rc<[u8]> {
+        let keyring = &self.nodes[from].keyring;
+        let Ok(opened) = open(bytes, CLUSTER, keyring) else {
+            return Rc::clone(bytes);
+        };
+        let header = Header {
+            version: VERSION + 1,
+            ..opened.header
+        };
+        let mut frame = FrameBuf::new();
+        seal(&header, b"what a later release says", keyring, &mut frame).map_or_else(|| Rc::clone(bytes), Rc::from)
+    }
+
+    /// The nodes on which the group runs or may run, as letters.
+    #[must_use]
+    pub fn active(&self, group: usize) -> String {
+        (0..2)
+            .filter(|node| self.watch.is_active(*node, group))
+            .map(letter)
+            .collect()
+    }
+}
+
+/// A request as scenarios show it.
+#[must_use]
+pub fn word(command: &Command) -> String {
+    match command {
+        Command::Standby => "standby".to_owned(),
+        Command::Takeover => "takeover".to_owned(),
+        Command::Hold { span: Some(span), .. } => format!("hold for {span}"),
+        Command::Hold { span: None, .. } => "hold".to_owned(),
+        Command::Resume => "resume".to_owned(),
+        Command::Clear { group } => format!("clear g{}", group.0),
+        Command::Stop => "stop".to_owned(),
+    }
+}

@@ -1,0 +1,401 @@
+//! What a machine does with effects, with DRBD, and with power: the modelled scripts.
+
+use ovzha_core::event::Outcome;
+use ovzha_core::output::{Effect, Op};
+
+use crate::check::{Fact, Step};
+use crate::node::{Freeze, Input, Task, Truth, op_number};
+use crate::setup::Model;
+use crate::trace::letter;
+use crate::world::{What, World};
+
+const MS: u64 = 1000;
+/// An abandoned child is dead so soon.
+const KILLED: u64 = 100 * MS;
+/// A new daemon waits so long for a child that outlived the old one, then calls its probe timed out.
+const LEFTOVER: u64 = 30_000 * MS;
+
+impl World {
+    fn model(&self, step: Step) -> Model {
+        self.setup
+            .groups
+            .get(step.group)
+            .and_then(|group| group.resources.get(usize::from(step.resource)))
+            .copied()
+            .unwrap_or(Model::Mail)
+    }
+
+    fn name(&self, step: Step) -> &'static str {
+        self.model(step).name()
+    }
+
+    fn truth(&mut self, step: Step) -> &mut Truth {
+        &mut self.nodes[step.node].truth[step.group][usize::from(step.resource)]
+    }
+
+    /// A child is started.
+    pub(crate) fn begin(&mut self, node: usize, effect: Effect) {
+        let step = Step {
+            node,
+            group: usize::from(effect.group.0),
+            resource: effect.resource,
+            op: effect.op,
+        };
+        let script = self.nodes[node].script(step);
+        let usual = match step.op {
+            Op::Probe => 20 * MS,
+            Op::Start => 300 * MS,
+            Op::Stop => 200 * MS,
+        };
+        let takes = script.and_then(|script| script.takes).unwrap_or(usual);
+        let wanted = script.and_then(|script| script.outcome);
+        let refused = step.op == Op::Start && self.model(step) == Model::Drbd && self.mirrors[step.group].refuses(node);
+        let outcome = match (step.op, wanted) {
+            (Op::Start, _) if refused => Outcome::Blocked,
+            (_, Some(outcome)) => outcome,
+            (Op::Probe, None) => Outcome::NotRunning,
+            (Op::Start | Op::Stop, None) => Outcome::Done,
+        };
+        let effective = outcome != Outcome::Blocked;
+        let name = self.name(step);
+        self.trace.line(self.now, &effect, || {
+            format!(
+                "{} begins {} g{} {}",
+                letter(node),
+                format!("{:?}", step.op).to_lowercase(),
+                step.group,
+                name
+            )
+        });
+        let id = effect.id.0;
+        self.fact(&Fact::Begun { step, id, effective });
+        if step.op == Op::Start && effective {
+            *self.truth(step) = Truth::Part;
+            if self.model(step) == Model::Drbd {
+                self.mirrors[step.group].set_primary(node, true);
+                self.looks(step.group);
+            }
+        }
+        let mut ends = self.now + takes;
+        if step.op == Op::Probe {
+            let leftover = self.nodes[node]
+                .tasks
+                .values()
+                .filter(|task| same_resource(task.step, step))
+                .map(|task| task.ends)
+                .max();
+            ends = ends.max(leftover.map_or(0, |at| at.saturating_add(1)).min(self.now + LEFTOVER));
+        }
+        self.put(Task {
+            step,
+            id,
+            life: self.nodes[node].life,
+            outcome,
+            ends,
+        });
+    }
+
+    fn put(&mut self, task: Task) {
+        let (node, ends) = (task.step.node, task.ends);
+        let machine = &mut self.nodes[node];
+        machine.newest += 1;
+        let key = machine.newest;
+        machine.tasks.insert(key, task);
+        self.at(ends, What::Task { node, key });
+    }
+
+    pub(crate) fn task_ends(&mut self, node: usize, key: u32) {
+        let Some(task) = self.nodes[node].tasks.get(&key).cloned() else {
+            return;
+        };
+        if task.ends > self.now {
+            return;
+        }
+        if let Some((_, since)) = self.nodes[node].freeze.filter(|_| self.nodes[node].is_still()) {
+            let left = self.now.saturating_sub(since);
+            self.nodes[node].paused.push((key, left));
+            return;
+        }
+        self.nodes[node].tasks.remove(&key);
+        self.finish(&task);
+    }
+
+    fn finish(&mut self, task: &Task) {
+        let step = task.step;
+        let drbd = self.model(step) == Model::Drbd;
+        let mut outcome = task.outcome;
+        match (step.op, outcome) {
+            (Op::Probe, Outcome::NotRunning) => {
+                outcome = match *self.truth(step) {
+                    Truth::Off => Outcome::NotRunning,
+                    Truth::On => Outcome::Done,
+                    Truth::Part => Outcome::Partial,
+                };
+                if self.child_lives(step) {
+                    outcome = Outcome::TimedOut;
+                }
+            }
+            (Op::Start, Outcome::Done | Outcome::Degraded) => *self.truth(step) = Truth::On,
+            (Op::Stop, Outcome::Done | Outcome::Degraded | Outcome::NotRunning) => {
+                *self.truth(step) = Truth::Off;
+                if drbd {
+                    self.mirrors[step.group].set_primary(step.node, false);
+                    self.looks(step.group);
+                }
+            }
+            (Op::Start | Op::Probe | Op::Stop, _) => {}
+        }
+        let node = &self.nodes[step.node];
+        let told = node.life == task.life && node.daemon.is_some();
+        self.trace.mix(self.now, &(task.id, told));
+        self.fact(&Fact::Ended {
+            step,
+            id: task.id,
+            outcome,
+            told,
+        });
+        if outcome == Outcome::Stuck {
+            // the child lives on until it is let go
+            self.nodes[step.node].newest += 1;
+            let key = self.nodes[step.node].newest;
+            let mut child = task.clone();
+            child.ends = u64::MAX;
+            self.nodes[step.node].tasks.insert(key, child);
+        }
+        self.tell_done(step.node, task.life, task.id, outcome);
+    }
+
+    fn child_lives(&self, step: Step) -> bool {
+        self.nodes[step.node]
+            .tasks
+            .values()
+            .any(|task| same_resource(task.step, step))
+    }
+
+    /// The daemon wants a child killed.
+    pub(crate) fn abandon(&mut self, node: usize, id: u32) {
+        self.fact(&Fact::Abandoned(node, id));
+        let life = self.nodes[node].life;
+        let found = self.nodes[node]
+            .tasks
+            .iter()
+            .find(|(_, task)| task.id == id && task.life == life)
+            .map(|(key, task)| (*key, task.clone()));
+        let Some((key, mut task)) = found else { return };
+        if task.outcome != Outcome::Stuck {
+            task.outcome = Outcome::Failed;
+        }
+        task.ends = task.ends.min(self.now + KILLED);
+        self.nodes[node].tasks.remove(&key);
+        self.put(task);
+    }
+
+    /// A stuck child is gone at last: what it was doing is left as it is.
+    pub fn unstick(&mut self, node: usize) {
+        let stuck: Vec<(u32, usize)> = self.nodes[node]
+            .tasks
+            .iter()
+            .filter(|(_, task)| task.ends == u64::MAX)
+            .map(|(key, task)| (*key, task.step.group))
+            .collect();
+        for (key, group) in stuck {
+            self.nodes[node].tasks.remove(&key);
+            self.fact(&Fact::Unstuck(node, group));
+            self.give(node, Input::Unstuck(group));
+        }
+    }
+
+    /// Power goes: everything on the node stops, only the disk keeps what was written.
+    pub fn power_off(&mut self, node: usize) {
+        if !self.nodes[node].power {
+            return;
+        }
+        let machine = &mut self.nodes[node];
+        machine.power = false;
+        machine.boots += 1;
+        machine.life += 1;
+        machine.freeze = None;
+        machine.tasks.clear();
+        machine.paused.clear();
+        machine.truth.iter_mut().flatten().for_each(|truth| *truth = Truth::Off);
+        self.daemon_gone(node);
+        self.troubles.daemon[node] = None;
+        self.troubles.frozen[node] = None;
+        for mirror in &mut self.mirrors {
+            mirror.set_primary(node, false);
+        }
+        self.trace.line(self.now, &(node, "off"), || {
+            format!("{} is without power", letter(node))
+        });
+        self.fact(&Fact::PowerLost(node));
+        self.paths_change();
+    }
+
+    /// The daemon is killed; what runs goes on, children too.
+    pub fn kill_daemon(&mut self, node: usize) {
+        if self.nodes[node].daemon.is_some() {
+            self.nodes[node].life += 1;
+            self.daemon_gone(node);
+            self.trace.line(self.now, &(node, "killed"), || {
+                format!("{}'s daemon is killed", letter(node))
+            });
+        }
+    }
+
+    /// The node stands still, for so long or until `thaw`.
+    pub fn freeze(&mut self, node: usize, kind: Freeze, takes: Option<u64>) {
+        if !self.nodes[node].power || self.nodes[node].freeze.is_some() {
+            return;
+        }
+        if kind == Freeze::Process && self.nodes[node].daemon.is_none() {
+            return;
+        }
+        let since = self.now;
+        self.nodes[node].freeze = Some((kind, since));
+        if kind == Freeze::Machine {
+            self.nodes[node].clock.stop(since);
+        }
+        self.troubles.frozen[node] = Some(u64::MAX);
+        self.trace.line(since, &(node, "freezes"), || {
+            format!("{} stands still ({kind:?})", letter(node))
+        });
+        self.paths_change();
+        if let Some(takes) = takes {
+            self.at(since + takes, What::Thaw { node, since });
+        }
+    }
+
+    /// It moves again: what piled up is handled first, then the time.
+    pub fn thaw(&mut self, node: usize) {
+        let Some((kind, since)) = self.nodes[node].freeze.take() else {
+            return;
+        };
+        self.nodes[node].clock.go(self.now);
+        self.troubles.frozen[node] = Some(self.now);
+        self.trace
+            .line(self.now, &(node, "thaws"), || format!("{} moves again", letter(node)));
+        self.paths_change();
+        for (key, left) in std::mem::take(&mut self.nodes[node].paused) {
+            let ends = self.now + left;
+            if let Some(task) = self.nodes[node].tasks.get_mut(&key) {
+                task.ends = ends;
+                self.at(ends, What::Task { node, key });
+            }
+        }
+        debug_assert!(
+            kind == Freeze::Process || self.nodes[node].power,
+            "only a machine with power moves"
+        );
+        debug_assert!(since <= self.now, "time does not run back");
+        while self.nodes[node].freeze.is_none()
+            && let Some(input) = self.nodes[node].inbox.pop_front()
+        {
+            self.feed(node, &input);
+        }
+        if self.nodes[node].is_awake() {
+            self.feed(node, &Input::Tick);
+        }
+    }
+
+    /// Something changed that DRBD's connection may depend on.
+    pub fn paths_change(&mut self) {
+        let off = |node: usize| !self.nodes[node].power || self.nodes[node].is_still() || self.wire.isolated[node];
+        let away = off(0) || off(1);
+        let shared = self
+            .drbd_link
+            .and_then(|link| self.wire.ways.get(link))
+            .is_some_and(|ways| ways[0].cut || ways[1].cut);
+        for group in 0..self.mirrors.len() {
+            let notices = self.drbd_notices;
+            let mirror = &mut self.mirrors[group];
+            let open = !away && !shared && !mirror.cut && !mirror.alone;
+            mirror.turn += 1;
+            let turn = mirror.turn;
+            if open && !mirror.connected {
+                self.at(self.now + 300 * MS, What::Path { group, turn });
+            } else if !open && mirror.connected {
+                self.at(self.now + notices, What::Path { group, turn });
+            }
+        }
+        self.note_troubles();
+    }
+
+    pub(crate) fn path_settles(&mut self, group: usize, turn: u32) {
+        if self.mirrors[group].turn != turn {
+            return;
+        }
+        if self.mirrors[group].connected {
+            self.mirrors[group].drop_connection();
+        } else {
+            self.mirrors[group].connect();
+            if self.mirrors[group].alone {
+                self.trace.line(self.now, &group, || {
+                    format!("DRBD of g{group}: split brain, StandAlone")
+                });
+            }
+        }
+        self.looks(group);
+    }
+
+    fn looks(&mut self, group: usize) {
+        for node in 0..2 {
+            let life = self.nodes[node].life;
+            let again = false;
+            self.at(
+                self.now + 5 * MS,
+                What::Look {
+                    node,
+                    life,
+                    group,
+                    again,
+                },
+            );
+        }
+    }
+
+    pub(crate) fn look(&mut self, node: usize, life: u32, group: usize, again: bool) {
+        if self.nodes[node].life != life || self.nodes[node].daemon.is_none() {
+            return;
+        }
+        let mirrored = self.setup.groups[group].resources.contains(&Model::Drbd);
+        if !mirrored {
+            return;
+        }
+        if again {
+            self.at(
+                self.now + 5_000 * MS,
+                What::Look {
+                    node,
+                    life,
+                    group,
+                    again,
+                },
+            );
+        }
+        if self.nodes[node].freeze.is_none() {
+            self.give(node, Input::Look(group));
+        }
+    }
+
+    /// Keeps the account of troubles that could excuse two actives.
+    fn note_troubles(&mut self) {
+        let now = self.now;
+        let both = self.nodes[0].power && self.nodes[1].power;
+        let cut = self.wire.is_cut(0) || self.wire.is_cut(1);
+        let isolated = self.wire.isolated[0] || self.wire.isolated[1];
+        note(&mut self.troubles.cut, cut && both, now);
+        note(&mut self.troubles.isolated, isolated && both, now);
+    }
+}
+
+fn note(until: &mut Option<u64>, on: bool, now: u64) {
+    if on {
+        *until = Some(u64::MAX);
+    } else if *until == Some(u64::MAX) {
+        *until = Some(now);
+    }
+}
+
+fn same_resource(one: Step, other: Step) -> bool {
+    one.group == other.group && one.resource == other.resource && op_number(one.op) != 0
+}

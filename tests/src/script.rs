@@ -1,0 +1,392 @@
+//! Scenario files: a command, `----`, and what it brings about, as lines with their times.
+//!
+//! A file is a sequence of blocks separated by empty lines. A block is comment lines (`#`), command lines, a line
+//! `----`, and the expected output up to the next empty line. The first comment says what the scenario proves and
+//! cites its clause. With `OVZHA_REWRITE=1` the test writes what really came out; read the difference before you
+//! commit it.
+//!
+//! | command | |
+//! |---|---|
+//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail last-resort preferred group drbd-notices drbd-link reset-takes seed` |
+//! | `on NODE..`, `off NODE..` | power |
+//! | `daemon NODE kill`, `daemon NODE start` | the daemon alone |
+//! | `run SPAN` | time passes |
+//! | `cut WHAT..`, `mend WHAT..` | `L0`, `all`, `L0:a` or `all:a` (the way from a), `drbd` |
+//! | `isolate NODE`, `join NODE` | everything together |
+//! | `pings NODE on`, `pings NODE off` | ping nodes answer it or not |
+//! | `freeze NODE F1\|F2\|F3`, `thaw NODE` | it stands still |
+//! | `will NODE RESOURCE OP OUTCOME [SPAN] [xN]` | how the next N (default: all) calls end; `normal`: no longer |
+//! | `unstick NODE` | stuck children are gone |
+//! | `ask NODE standby\|takeover\|stop\|hold [SPAN]\|resume\|clear` | a request |
+//! | `disk NODE fail\|well` | the state directory |
+//! | `key NODE TEXT` | `authkeys` of its next daemon |
+//! | `set NODE KEY=VALUE..` | `ha.cf` of its next daemon: `deadtime`, `initdead`, `warntime`, `resources` (digest) |
+//! | `newer NODE on\|off` | it speaks an invented later version |
+//! | `replay FROM TO [N]` | everything FROM has sent (or the newest N) arrives at TO again |
+//! | `noise NODE heartbeat\|garbage` | bytes that are no frame of ours |
+//! | `impostor NODE N` | another machine uses NODE's name in N frames |
+//! | `resolve` | a person ends a DRBD split brain |
+//! | `show` | phases, tenures and who is active |
+
+use ovzha_core::config::Config;
+use ovzha_core::event::{Command, Outcome};
+use ovzha_core::output::Op;
+use ovzha_core::time::Span;
+
+use crate::node::{Freeze, Script, op_number};
+use crate::setup::{Model, Setup};
+use crate::trace::letter;
+use crate::wire::Origin;
+use crate::world::World;
+
+/// Runs a file; gives it back with the output that really came.
+///
+/// # Errors
+/// A command that can't be understood, with its line.
+pub fn run(text: &str) -> Result<String, String> {
+    let mut stage = Stage::default();
+    let mut out = String::new();
+    let mut lines = text.lines().enumerate().peekable();
+    while let Some((number, line)) = lines.next() {
+        if line != "----" {
+            out.push_str(line);
+            out.push('\n');
+            let command = line.split('#').next().unwrap_or_default().trim();
+            if !command.is_empty() {
+                stage
+                    .command(command)
+                    .map_err(|error| format!("line {}: {error}: {line}", number + 1))?;
+            }
+            continue;
+        }
+        while lines.next_if(|(_, line)| !line.is_empty()).is_some() {}
+        out.push_str("----\n");
+        for line in stage.output() {
+            out.push_str(&line);
+            out.push('\n');
+        }
+    }
+    Ok(out)
+}
+
+#[derive(Default)]
+struct Stage {
+    world: Option<World>,
+    said: Vec<String>,
+    clients: u32,
+}
+
+type Done = Result<(), String>;
+
+impl Stage {
+    fn output(&mut self) -> Vec<String> {
+        let mut lines = std::mem::take(&mut self.said);
+        if let Some(world) = &mut self.world {
+            lines.extend(std::mem::take(&mut world.trace.lines));
+        }
+        lines
+    }
+
+    fn command(&mut self, line: &str) -> Done {
+        let mut words = line.split_whitespace();
+        let verb = words.next().unwrap_or_default();
+        let args: Vec<&str> = words.collect();
+        if verb == "new" {
+            return self.build(&args);
+        }
+        let Some(world) = self.world.as_mut() else {
+            return Err("`new` comes first".to_owned());
+        };
+        match verb {
+            "on" => each(&args, |node| world.power_on(node)),
+            "off" => each(&args, |node| world.power_off(node)),
+            "run" => {
+                let until = world.now + span(arg(&args, 0)?)?;
+                world.advance(until);
+                Ok(())
+            }
+            "cut" | "mend" => args.iter().try_for_each(|what| cut(world, what, verb == "cut")),
+            "isolate" | "join" => each(&args, |node| world.set_isolated(node, verb == "isolate")),
+            "unstick" => each(&args, |node| world.unstick(node)),
+            "thaw" => each(&args, |node| world.thaw(node)),
+            "resolve" => {
+                world.resolve_split_brains();
+                Ok(())
+            }
+            "show" => {
+                let lines = show(world);
+                world.trace.lines.extend(lines);
+                Ok(())
+            }
+            "ask" => {
+                self.clients += 1;
+                ask(world, self.clients, &args)
+            }
+            _ => on_node(world, verb, &args),
+        }
+    }
+
+    fn build(&mut self, args: &[&str]) -> Done {
+        let mut setup = Setup::default();
+        let mut seed = 1;
+        let mut rest = Vec::new();
+        for pair in args {
+            let (key, value) = pair.split_once('=').ok_or("KEY=VALUE expected")?;
+            match key {
+                "seed" => seed = number(value)?,
+                "drbd-notices" | "drbd-link" | "reset-takes" => rest.push((key, value)),
+                _ => option(&mut setup, key, value)?,
+            }
+        }
+        let mut world = World::new(setup, seed, true)?;
+        for (key, value) in rest {
+            match key {
+                "drbd-notices" => world.drbd_notices = span(value)?,
+                "drbd-link" => world.drbd_link = usize::try_from(number(value)?).ok(),
+                _ => world.reset_takes = if value == "never" { None } else { Some(span(value)?) },
+            }
+        }
+        self.world = Some(world);
+        Ok(())
+    }
+}
+
+/// Commands of the form `VERB NODE ...`.
+fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Done {
+    let node = node(arg(args, 0)?)?;
+    let second = args.get(1).copied().unwrap_or_default();
+    match (verb, second) {
+        ("daemon", "kill") => world.kill_daemon(node),
+        ("daemon", "start") => world.start_daemon(node),
+        ("pings", "on" | "off") => world.nodes[node].pings = second == "on",
+        ("freeze", "F1") => world.freeze(node, Freeze::Process, None),
+        ("freeze", "F2") => world.freeze(node, Freeze::Kernel, None),
+        ("freeze", "F3") => world.freeze(node, Freeze::Machine, None),
+        ("disk", "fail" | "well") => world.nodes[node].disk_fails = second == "fail",
+        ("key", text) => world.nodes[node].keyring = world.setup.keyring(text.as_bytes()),
+        ("newer", "on" | "off") => world.newer[node] = second == "on",
+        ("impostor", frames) => {
+            let frames = u32::try_from(number(frames)?).unwrap_or(0);
+            world.impostor(u8::from(node == 1), node, frames);
+        }
+        ("noise", "heartbeat") => world.inject(node, 0, b"###\nt=status\nst=active\n", Origin::Forged),
+        ("noise", "garbage") => {
+            for _ in 0..100 {
+                let bytes: Vec<u8> = (0..world.rng.below(300)).map(|_| noise(world)).collect();
+                world.inject(node, 0, &bytes, Origin::Forged);
+            }
+        }
+        ("replay", to) => {
+            let to = usize::from(to == "b");
+            let last = args.get(2).map_or(Ok(u64::MAX), |text| number(text))?;
+            world.replay(node, to, usize::try_from(last).unwrap_or(usize::MAX));
+        }
+        ("will", _) => return will(world, node, args),
+        ("set", _) => return set(world, node, args),
+        _ => return Err("no such command".to_owned()),
+    }
+    Ok(())
+}
+
+fn noise(world: &mut World) -> u8 {
+    u8::try_from(world.rng.below(256)).unwrap_or(0)
+}
+
+fn option(setup: &mut Setup, key: &str, value: &str) -> Done {
+    let ms = || span(value).map(|us| us / 1000);
+    match key {
+        "links" => setup.links = small(value)?,
+        "pings" => setup.pings = small(value)?,
+        "keepalive" => setup.keepalive = ms()?,
+        "warntime" => setup.warntime = ms()?,
+        "deadtime" => setup.deadtime = ms()?,
+        "deadping" => setup.deadping = ms()?,
+        "initdead" => setup.initdead = ms()?,
+        "stop-budget" => setup.stop_budget = ms()?,
+        "failback" => setup.failback = value == "on",
+        "ipfail" => setup.ipfail = value == "on",
+        "last-resort" => setup.last_resort = value == "on",
+        "preferred" => setup.groups[0].preferred = u8::try_from(node(value)?).unwrap_or(0),
+        "group" => setup.groups[0].resources = value.split(',').map(model).collect::<Result<_, _>>()?,
+        _ => return Err(format!("no such key: {key}")),
+    }
+    Ok(())
+}
+
+fn model(name: &str) -> Result<Model, String> {
+    [Model::Drbd, Model::Data, Model::Plain, Model::Mail]
+        .into_iter()
+        .find(|model| model.name() == name)
+        .ok_or_else(|| format!("no such resource: {name}"))
+}
+
+fn set(world: &mut World, node: usize, args: &[&str]) -> Done {
+    let mut draft = (*world.nodes[node].config).clone();
+    for pair in args.get(1..).unwrap_or(&[]) {
+        let (key, value) = pair.split_once('=').ok_or("KEY=VALUE expected")?;
+        let ms = || span(value).map(|us| Span::from_millis(us / 1000));
+        match key {
+            "deadtime" => draft.deadtime = ms()?,
+            "initdead" => draft.initdead = ms()?,
+            "warntime" => draft.warntime = ms()?,
+            "resources" => draft.resources_digest = [small(value)?; 4],
+            _ => return Err(format!("no such key: {key}")),
+        }
+        if key != "resources" {
+            draft.timings_digest = [2; 4];
+        }
+    }
+    world.nodes[node].config = Config::new(draft).map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+fn will(world: &mut World, node: usize, args: &[&str]) -> Done {
+    let wanted = arg(args, 1)?;
+    let place = world.setup.groups[0]
+        .resources
+        .iter()
+        .position(|model| model.name() == wanted)
+        .ok_or("no such resource")?;
+    let op = match arg(args, 2)? {
+        "probe" => Op::Probe,
+        "start" => Op::Start,
+        "stop" => Op::Stop,
+        _ => return Err("probe, start or stop".to_owned()),
+    };
+    let key = (0, u8::try_from(place).unwrap_or(0), op_number(op));
+    let mut script = Script {
+        outcome: None,
+        takes: None,
+        times: u32::MAX,
+    };
+    for word in args.get(3..).unwrap_or(&[]) {
+        if *word == "normal" {
+            world.nodes[node].scripts.remove(&key);
+            return Ok(());
+        } else if let Some(times) = word.strip_prefix('x') {
+            script.times = u32::try_from(number(times)?).unwrap_or(1);
+        } else if let Ok(takes) = span(word) {
+            script.takes = Some(takes);
+        } else {
+            script.outcome = Some(outcome(word)?);
+        }
+    }
+    world.nodes[node].scripts.insert(key, script);
+    Ok(())
+}
+
+fn outcome(word: &str) -> Result<Outcome, String> {
+    [
+        Outcome::Done,
+        Outcome::Degraded,
+        Outcome::NotRunning,
+        Outcome::Partial,
+        Outcome::Failed,
+        Outcome::TimedOut,
+        Outcome::Blocked,
+        Outcome::Unfit,
+        Outcome::Stuck,
+    ]
+    .into_iter()
+    .find(|outcome| format!("{outcome:?}").eq_ignore_ascii_case(word))
+    .ok_or_else(|| format!("no such outcome: {word}"))
+}
+
+fn ask(world: &mut World, client: u32, args: &[&str]) -> Done {
+    let node = node(arg(args, 0)?)?;
+    let command = match arg(args, 1)? {
+        "standby" => Command::Standby,
+        "takeover" => Command::Takeover,
+        "stop" => Command::Stop,
+        "resume" => Command::Resume,
+        "clear" => Command::Clear {
+            group: crate::world::group_id(0),
+        },
+        "hold" => Command::Hold {
+            span: match args.get(2) {
+                Some(text) => Some(Span::from_millis(span(text)? / 1000)),
+                None => None,
+            },
+            reason: heapless::String::new(),
+        },
+        _ => return Err("no such request".to_owned()),
+    };
+    world.ask(node, client, command);
+    Ok(())
+}
+
+fn cut(world: &mut World, what: &str, cut: bool) -> Done {
+    if what == "drbd" {
+        world.set_drbd_cut(cut);
+        return Ok(());
+    }
+    let (links, from) = what.split_once(':').unwrap_or((what, "ab"));
+    let link = match links.strip_prefix('L') {
+        Some(text) => usize::try_from(number(text)?).ok(),
+        None if links == "all" => None,
+        None => return Err("L0, all or drbd".to_owned()),
+    };
+    for letter in from.chars() {
+        world.set_cut(link, node(&letter.to_string())?, cut);
+    }
+    Ok(())
+}
+
+fn show(world: &World) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (index, node) in world.nodes.iter().enumerate() {
+        let Some(daemon) = &node.daemon else {
+            lines.push(format!("{}: no daemon", letter(index)));
+            continue;
+        };
+        let seen = daemon.snapshot();
+        for (group, view) in seen.groups.iter().enumerate() {
+            lines.push(format!(
+                "{}: g{group} {:?}, tenure {}, {:?}; peer {:?}",
+                letter(index),
+                view.phase,
+                view.tenure.0,
+                view.decision,
+                seen.peer
+            ));
+        }
+    }
+    lines.push(format!("active: {}", world.active(0)));
+    lines
+}
+
+fn each(args: &[&str], mut act: impl FnMut(usize)) -> Done {
+    for name in args {
+        act(node(name)?);
+    }
+    Ok(())
+}
+
+fn arg<'a>(args: &[&'a str], index: usize) -> Result<&'a str, String> {
+    args.get(index).copied().ok_or_else(|| "a word is missing".to_owned())
+}
+
+fn node(name: &str) -> Result<usize, String> {
+    match name {
+        "a" => Ok(0),
+        "b" => Ok(1),
+        _ => Err(format!("no such node: {name}")),
+    }
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("no number: {text}"))
+}
+
+fn small(text: &str) -> Result<u8, String> {
+    text.parse().map_err(|_| format!("no small number: {text}"))
+}
+
+/// `500ms`, `10s`, `30m`, in microseconds.
+fn span(text: &str) -> Result<u64, String> {
+    let units = [("ms", 1000), ("s", 1_000_000), ("m", 60_000_000)];
+    units
+        .iter()
+        .find_map(|(unit, size)| Some(text.strip_suffix(unit)?.parse::<u64>().ok()? * size))
+        .ok_or_else(|| format!("no span of time: {text}"))
+}

@@ -1,0 +1,154 @@
+//! What a World is built from: times, links, groups, and who differs in what.
+
+use ovzha_core::auth::{Domain, Keyring, Method};
+use ovzha_core::config::{Config, Draft, GroupDraft, Kind};
+use ovzha_core::id::{ClusterId, KeyId, NodeId};
+use ovzha_core::time::Span;
+
+/// A modelled resource.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Model {
+    /// One half of a mirror: can't be promoted while the other half is connected and Primary.
+    Drbd,
+    /// Touches data: its stop must succeed.
+    Data,
+    /// Anything else.
+    Plain,
+    /// A mail.
+    Mail,
+}
+
+impl Model {
+    /// What the core knows of it.
+    #[must_use]
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Drbd | Self::Data => Kind::Data,
+            Self::Plain => Kind::Plain,
+            Self::Mail => Kind::Notice,
+        }
+    }
+
+    /// How scenarios call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Drbd => "drbd",
+            Self::Data => "fs",
+            Self::Plain => "ip",
+            Self::Mail => "mail",
+        }
+    }
+}
+
+/// One line of `haresources`.
+#[derive(Clone, Debug)]
+pub struct GroupSetup {
+    /// The preferred node.
+    pub preferred: u8,
+    /// In start order.
+    pub resources: Vec<Model>,
+}
+
+/// Both nodes' files. Times in milliseconds.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the switches of ha.cf")]
+pub struct Setup {
+    /// Links.
+    pub links: u8,
+    /// Ping nodes.
+    pub pings: u8,
+    /// `keepalive`.
+    pub keepalive: u64,
+    /// `warntime`.
+    pub warntime: u64,
+    /// `deadtime`.
+    pub deadtime: u64,
+    /// `deadping`.
+    pub deadping: u64,
+    /// `initdead`.
+    pub initdead: u64,
+    /// `stop-budget`.
+    pub stop_budget: u64,
+    /// `auto_failback`.
+    pub failback: bool,
+    /// ipfail.
+    pub ipfail: bool,
+    /// The last resort is allowed.
+    pub last_resort: bool,
+    /// Damaged or made-up frames can pass as authentic: `crc` keys.
+    pub crc: bool,
+    /// `haresources`.
+    pub groups: Vec<GroupSetup>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            links: 2,
+            pings: 0,
+            keepalive: 1000,
+            warntime: 4000,
+            deadtime: 10_000,
+            deadping: 10_000,
+            initdead: 20_000,
+            stop_budget: 3000,
+            failback: false,
+            ipfail: false,
+            last_resort: true,
+            crc: false,
+            groups: vec![GroupSetup {
+                preferred: 0,
+                resources: vec![Model::Drbd, Model::Data, Model::Mail],
+            }],
+        }
+    }
+}
+
+impl Setup {
+    /// What `ha.cf` and `haresources` say to this node.
+    #[must_use]
+    pub fn draft(&self, me: u8) -> Draft {
+        let ms = Span::from_millis;
+        let groups = self.groups.iter().map(|group| GroupDraft {
+            preferred: NodeId(group.preferred),
+            resources: group.resources.iter().map(|model| model.kind()).collect(),
+        });
+        Draft {
+            me: NodeId(me),
+            cluster: ClusterId([7, 7]),
+            links: self.links,
+            pings: self.pings,
+            keepalive: ms(self.keepalive),
+            warntime: ms(self.warntime),
+            deadtime: ms(self.deadtime),
+            deadping: ms(self.deadping),
+            initdead: ms(self.initdead),
+            stop_budget: ms(self.stop_budget),
+            auto_failback: self.failback,
+            ipfail: self.ipfail,
+            last_resort: self.last_resort,
+            groups: groups.collect(),
+            resources_digest: [1; 4],
+            timings_digest: [1; 4],
+        }
+    }
+
+    /// The checked configuration of this node.
+    ///
+    /// # Errors
+    /// The relation of times that is broken, in words.
+    pub fn config(&self, me: u8) -> Result<Config, String> {
+        Config::new(self.draft(me)).map_err(|error| error.to_string())
+    }
+
+    /// The keyring of `authkeys`; another `text` is another key.
+    #[must_use]
+    pub fn keyring(&self, text: &[u8]) -> Keyring {
+        let mut ring = Keyring::new(Domain::Node);
+        let method = if self.crc { Method::Crc } else { Method::Md5 };
+        let added = ring.add(KeyId(1), method, text).and_then(|()| ring.sign_with(KeyId(1)));
+        debug_assert!(added.is_ok(), "a keyring of one key");
+        ring
+    }
+}

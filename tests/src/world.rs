@@ -1,0 +1,679 @@
+//! Two nodes, the wire between them, and time: one thing happens at a time, the same way for the same seed.
+//!
+//! The nodes are real `Cluster`s, driven as the daemon drives them (drain contract in `core/src/lib.rs`): one
+//! `handle`, then `poll` until `Wait`, then nothing before the time it names unless something happens. What is
+//! modelled is the rest of the machine room: wire, clocks, disks, children, DRBD, power. Time is in microseconds.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::rc::Rc;
+
+use ovzha_core::cluster::Cluster;
+use ovzha_core::event::{Event, Outcome};
+use ovzha_core::frame::FrameBuf;
+use ovzha_core::id::{BootId, ClientId, EffectId, GroupId, LinkId};
+use ovzha_core::notice::Notice;
+use ovzha_core::output::{Answer, Durable, Effect, Output};
+use ovzha_core::time::Instant;
+
+use crate::check::{Excuses, Fact, Watch};
+use crate::mirror::Mirror;
+use crate::node::{Clock, Freeze, Input, Node};
+use crate::rng::Rng;
+use crate::setup::Setup;
+use crate::trace::{Trace, letter, notice, plain};
+use crate::wire::{Origin, Sent, Wire};
+
+/// Outputs of one drain, far above what a node with one group ever owes.
+const DRAIN_MAX: u32 = 400;
+
+/// Something that will happen.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    Frame {
+        to: usize,
+        link: u8,
+        bytes: Rc<[u8]>,
+        origin: Origin,
+    },
+    Task {
+        node: usize,
+        key: u32,
+    },
+    Stored {
+        node: usize,
+        life: u32,
+        version: u32,
+        bytes: Option<Rc<[u8]>>,
+    },
+    Ping {
+        node: usize,
+        life: u32,
+    },
+    Pong {
+        node: usize,
+        life: u32,
+        ping: u8,
+        sent: Instant,
+    },
+    Look {
+        node: usize,
+        life: u32,
+        group: usize,
+        again: bool,
+    },
+    Path {
+        group: usize,
+        turn: u32,
+    },
+    Thaw {
+        node: usize,
+        since: u64,
+    },
+    Boot {
+        node: usize,
+        boots: u32,
+    },
+    Daemon {
+        node: usize,
+        boots: u32,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Due {
+    at: u64,
+    serial: u64,
+    what: What,
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        (self.at, self.serial) == (other.at, other.serial)
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.serial).cmp(&(other.at, other.serial))
+    }
+}
+
+/// An output that outlives the frame buffer.
+enum Act {
+    Send(u8, Rc<[u8]>),
+    Begin(Effect),
+    Abandon(EffectId),
+    Store(u32, Rc<[u8]>),
+    Reply(ClientId, Answer),
+    Notice(Notice),
+    Fence(GroupId),
+    Exit,
+    Wait(Instant),
+}
+
+/// Until when each kind of trouble lasted; `u64::MAX`: it still does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Troubles {
+    pub cut: Option<u64>,
+    pub isolated: Option<u64>,
+    pub frozen: [Option<u64>; 2],
+    pub daemon: [Option<u64>; 2],
+}
+
+/// The machine room.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Real time.
+    pub now: u64,
+    /// What it was built from.
+    pub setup: Setup,
+    /// The two machines.
+    pub nodes: [Node; 2],
+    /// The links.
+    pub wire: Wire,
+    /// DRBD, one device a group.
+    pub mirrors: Vec<Mirror>,
+    /// The checkers.
+    pub watch: Watch,
+    /// The record.
+    pub trace: Trace,
+    /// What is drawn while running.
+    pub rng: Rng,
+    /// After a reset by its own hand a machine comes up again so much later; `None`: it stays down.
+    pub reset_takes: Option<u64>,
+    /// How long DRBD needs to notice that the other half is gone.
+    pub drbd_notices: u64,
+    /// A link whose way DRBD shares, beside its own cut flag.
+    pub drbd_link: Option<usize>,
+    /// Frames of this node are sent as an invented later version.
+    pub newer: [bool; 2],
+    pub(crate) troubles: Troubles,
+    due: BinaryHeap<Reverse<Due>>,
+    serial: u64,
+}
+
+impl World {
+    /// Two machines without power.
+    ///
+    /// # Errors
+    /// A relation of times that the configuration breaks.
+    pub fn new(setup: Setup, seed: u64, verbose: bool) -> Result<Self, String> {
+        let mut rng = Rng::new(seed);
+        let node = |me: u8, rng: &mut Rng| -> Result<Node, String> {
+            let rate = 990_000 + rng.below(20_001);
+            Ok(Node::new(setup.config(me)?, setup.keyring(b"a key"), rate))
+        };
+        let nodes = [node(0, &mut rng)?, node(1, &mut rng)?];
+        let models = setup.groups.iter().map(|group| group.resources.clone()).collect();
+        let mut world = Self {
+            now: 0,
+            nodes,
+            wire: Wire::new(setup.links),
+            mirrors: setup.groups.iter().map(|_| Mirror::default()).collect(),
+            watch: Watch::new(models),
+            trace: Trace::new(verbose),
+            rng,
+            reset_takes: Some(30_000_000),
+            drbd_notices: 2_000_000,
+            drbd_link: None,
+            newer: [false; 2],
+            troubles: Troubles::default(),
+            due: BinaryHeap::new(),
+            serial: 0,
+            setup,
+        };
+        world.trace.mix(0, &seed);
+        Ok(world)
+    }
+
+    pub(crate) fn at(&mut self, at: u64, what: What) {
+        self.serial += 1;
+        self.due.push(Reverse(Due {
+            at: at.max(self.now),
+            serial: self.serial,
+            what,
+        }));
+    }
+
+    /// When something happens next.
+    #[must_use]
+    pub fn next(&self) -> Option<u64> {
+        let wakes = self.nodes.iter().filter(|node| node.is_awake()).map(|node| node.wake);
+        let due = self.due.peek().map(|Reverse(due)| due.at);
+        wakes.chain(due).min()
+    }
+
+    /// Lets the next thing happen. False: nothing ever will.
+    pub fn step(&mut self) -> bool {
+        let Some(at) = self.next() else { return false };
+        self.now = self.now.max(at);
+        let first = self.due.peek().is_some_and(|Reverse(due)| due.at <= at);
+        if first && let Some(Reverse(due)) = self.due.pop() {
+            self.happen(due.what);
+            return true;
+        }
+        for node in 0..2 {
+            if self.nodes[node].is_awake() && self.nodes[node].wake <= at {
+                self.feed(node, &Input::Tick);
+                return true;
+            }
+        }
+        true
+    }
+
+    /// Lets everything happen up to `until`.
+    pub fn advance(&mut self, until: u64) {
+        while self.next().is_some_and(|at| at <= until) {
+            self.step();
+        }
+        self.now = self.now.max(until);
+    }
+
+    fn happen(&mut self, what: What) {
+        match what {
+            What::Frame {
+                to,
+                link,
+                bytes,
+                origin,
+            } => self.give(to, Input::Frame { link, bytes, origin }),
+            What::Task { node, key } => self.task_ends(node, key),
+            What::Stored {
+                node,
+                life,
+                version,
+                bytes,
+            } => self.stored(node, life, version, bytes),
+            What::Ping { node, life } => self.ping(node, life),
+            What::Pong { node, life, ping, sent } => {
+                if self.nodes[node].life == life {
+                    self.give(node, Input::Pong(ping, sent));
+                }
+            }
+            What::Look {
+                node,
+                life,
+                group,
+                again,
+            } => self.look(node, life, group, again),
+            What::Path { group, turn } => self.path_settles(group, turn),
+            What::Thaw { node, since } => {
+                if self.nodes[node].freeze.is_some_and(|(_, at)| at == since) {
+                    self.thaw(node);
+                }
+            }
+            What::Boot { node, boots } => {
+                if self.nodes[node].boots == boots && !self.nodes[node].power {
+                    self.power_on(node);
+                }
+            }
+            What::Daemon { node, boots } => {
+                if self.nodes[node].boots == boots {
+                    self.start_daemon(node);
+                }
+            }
+        }
+    }
+
+    /// Tells a daemon something: now, after it thaws, or never if there is none.
+    pub(crate) fn give(&mut self, node: usize, input: Input) {
+        if self.nodes[node].daemon.is_none() {
+            return;
+        }
+        if self.nodes[node].freeze.is_some() {
+            self.nodes[node].keep(input);
+        } else {
+            self.feed(node, &input);
+        }
+    }
+
+    /// One `handle`, then the drain.
+    pub(crate) fn feed(&mut self, node: usize, input: &Input) {
+        let Some(mut daemon) = self.nodes[node].daemon.take() else {
+            return;
+        };
+        let now = self.nodes[node].clock.local(self.now);
+        match input {
+            Input::Tick => daemon.handle(now, Event::Tick),
+            Input::Frame { link, bytes, origin } => self.hear(node, &mut daemon, *link, bytes, *origin),
+            Input::Pong(ping, sent) => daemon.handle(
+                now,
+                Event::PingReply {
+                    ping: *ping,
+                    sent: *sent,
+                },
+            ),
+            Input::Done(id, outcome) => daemon.handle(
+                now,
+                Event::Done {
+                    effect: EffectId(*id),
+                    outcome: *outcome,
+                },
+            ),
+            Input::Stored(version, ok) => daemon.handle(
+                now,
+                Event::Stored {
+                    version: *version,
+                    ok: *ok,
+                },
+            ),
+            Input::Look(group) => {
+                let state = self.mirrors[*group].seen(node);
+                let group = group_id(*group);
+                daemon.handle(now, Event::Drbd { group, state });
+            }
+            Input::Unstuck(group) => daemon.handle(
+                now,
+                Event::Unstuck {
+                    group: group_id(*group),
+                },
+            ),
+            Input::Ask(client, command) => daemon.handle(
+                now,
+                Event::Request {
+                    client: ClientId(*client),
+                    command: command.clone(),
+                },
+            ),
+            Input::Link(link, true) => daemon.handle(now, Event::Opened { link: LinkId(*link) }),
+            Input::Link(link, false) => daemon.handle(now, Event::Closed { link: LinkId(*link) }),
+        }
+        self.nodes[node].daemon = Some(daemon);
+        self.drain(node);
+    }
+
+    /// Gives a frame to a daemon; a copy of it watches what a frame may not change (S5, SAFETY S-45).
+    fn hear(&mut self, node: usize, daemon: &mut Cluster, link: u8, bytes: &Rc<[u8]>, origin: Origin) {
+        let now = self.nodes[node].clock.local(self.now);
+        let received = Event::Received {
+            link: LinkId(link),
+            bytes,
+        };
+        let news = self.is_news(node, link, origin);
+        if news {
+            daemon.handle(now, received);
+            return;
+        }
+        let mut without = Cluster::clone(daemon);
+        without.handle(now, Event::Tick);
+        daemon.handle(now, received);
+        if daemon.believed() != without.believed() && !self.setup.crc {
+            let text = format!("S5 node {node}: a frame that is no news changed more than counters ({origin:?})");
+            self.watch.violation(self.now, &text);
+        }
+    }
+
+    /// Whether a frame can be news: authentic, and neither a copy nor older than this life of the daemon.
+    fn is_news(&mut self, node: usize, link: u8, origin: Origin) -> bool {
+        let Origin::Sent(from, place) = origin else {
+            return origin == Origin::Made;
+        };
+        let Some(sent) = self.wire.sent[from].get(place) else {
+            return false;
+        };
+        if from == node || sent.link != link || sent.to_life != self.nodes[node].life {
+            return false;
+        }
+        let given = &mut self.nodes[node].given;
+        if given.len() <= place {
+            given.resize(place + 1, false);
+        }
+        let first = !std::mem::replace(&mut given[place], true);
+        if first {
+            self.nodes[node].heard = Some(self.now);
+        }
+        first
+    }
+
+    fn drain(&mut self, node: usize) {
+        for _ in 0..DRAIN_MAX {
+            let Some(act) = self.poll(node) else { return };
+            if let Act::Wait(until) = act {
+                self.nodes[node].wake = self.nodes[node].clock.world(until).max(self.now + 1);
+                return;
+            }
+            self.act(node, act);
+        }
+        self.watch
+            .violation(self.now, &format!("node {node}: polling does not come to Wait"));
+        self.nodes[node].wake = self.now + 1000;
+    }
+
+    fn poll(&mut self, node: usize) -> Option<Act> {
+        let mut frame = FrameBuf::new();
+        let daemon = self.nodes[node].daemon.as_mut()?;
+        Some(match daemon.poll(&mut frame) {
+            Output::Send { link, bytes } => Act::Send(link.0, bytes.into()),
+            Output::Start(effect) => Act::Begin(effect),
+            Output::Abandon(id) => Act::Abandon(id),
+            Output::Store { version, bytes } => Act::Store(version, bytes.into()),
+            Output::Reply { client, answer } => Act::Reply(client, answer),
+            Output::Notice(notice) => Act::Notice(notice),
+            Output::FenceSelf { group } => Act::Fence(group),
+            Output::Exit => Act::Exit,
+            Output::Wait { until, .. } => Act::Wait(until),
+        })
+    }
+
+    fn act(&mut self, node: usize, act: Act) {
+        let (now, who) = (self.now, letter(node));
+        match act {
+            Act::Send(link, bytes) => self.send(node, link, &bytes),
+            Act::Begin(effect) => self.begin(node, effect),
+            Act::Abandon(id) => self.abandon(node, id.0),
+            Act::Store(version, bytes) => self.store(node, version, bytes),
+            Act::Reply(client, answer) => {
+                self.trace.line(now, &(node, client, answer), || {
+                    format!("{who} answers {}: {}", client.0, plain(&format!("{answer:?}")))
+                });
+                self.fact(&Fact::Answered(node, client.0));
+            }
+            Act::Notice(told) => {
+                let groups = &self.setup.groups;
+                let name = |group: usize, place: u8| -> &'static str {
+                    groups
+                        .get(group)
+                        .and_then(|group| group.resources.get(usize::from(place)))
+                        .map_or("?", |model| model.name())
+                };
+                self.trace
+                    .line(now, &(node, told), || format!("{who} {}", notice(&told, name)));
+                if let Notice::Phase { group, phase, why } = told {
+                    self.fact(&Fact::Phase(node, usize::from(group.0), phase, why));
+                }
+            }
+            Act::Fence(group) => {
+                self.trace.line(now, &(node, group, "reset"), || {
+                    format!("{who} resets itself for g{}", group.0)
+                });
+                self.power_off(node);
+                if let Some(takes) = self.reset_takes {
+                    let boots = self.nodes[node].boots;
+                    self.at(now + takes, What::Boot { node, boots });
+                }
+            }
+            Act::Exit => {
+                self.trace.line(now, &(node, "exit"), || format!("{who} exits"));
+                self.nodes[node].left = true;
+                self.daemon_gone(node);
+            }
+            Act::Wait(_) => {}
+        }
+    }
+
+    fn send(&mut self, from: usize, link: u8, bytes: &Rc<[u8]>) {
+        self.trace.mix(self.now, &(from, link, &**bytes));
+        let bytes = if self.newer[from] {
+            self.reword(from, bytes)
+        } else {
+            Rc::clone(bytes)
+        };
+        let to = 1 - from;
+        let sent = Sent {
+            link,
+            to_life: self.nodes[to].life,
+            bytes,
+        };
+        for arrival in self
+            .wire
+            .carry(&mut self.rng, self.now, from, sent)
+            .into_iter()
+            .flatten()
+        {
+            self.at(
+                arrival.at,
+                What::Frame {
+                    to,
+                    link: arrival.link,
+                    bytes: arrival.bytes,
+                    origin: arrival.origin,
+                },
+            );
+        }
+    }
+
+    fn store(&mut self, node: usize, version: u32, bytes: Rc<[u8]>) {
+        self.trace.mix(self.now, &(node, version, &*bytes));
+        let bytes = (!self.nodes[node].disk_fails).then_some(bytes);
+        let (life, takes) = (self.nodes[node].life, self.nodes[node].disk_takes);
+        self.at(
+            self.now + takes,
+            What::Stored {
+                node,
+                life,
+                version,
+                bytes,
+            },
+        );
+    }
+
+    fn stored(&mut self, node: usize, life: u32, version: u32, bytes: Option<Rc<[u8]>>) {
+        if self.nodes[node].life != life || !self.nodes[node].power {
+            return;
+        }
+        let ok = bytes.is_some();
+        if let Some(bytes) = bytes {
+            let durable = Durable::decode(&bytes).unwrap_or_default();
+            let tenures = durable
+                .groups
+                .iter()
+                .map(|group| (group.run.0, group.known.0))
+                .collect();
+            self.nodes[node].disk = bytes.to_vec();
+            self.fact(&Fact::Durable(node, tenures));
+        }
+        self.give(node, Input::Stored(version, ok));
+    }
+
+    fn ping(&mut self, node: usize, life: u32) {
+        if self.nodes[node].life != life || self.nodes[node].daemon.is_none() {
+            return;
+        }
+        let keepalive = self.setup.keepalive * 1000 * 1_000_000 / self.nodes[node].clock.rate();
+        self.at(self.now + keepalive, What::Ping { node, life });
+        if self.nodes[node].freeze.is_some() || !self.nodes[node].pings || self.wire.isolated[node] {
+            return;
+        }
+        let sent = self.nodes[node].clock.local(self.now);
+        for ping in 0..self.setup.pings {
+            let at = self.now + self.rng.between(300, 2000);
+            self.at(at, What::Pong { node, life, ping, sent });
+        }
+    }
+
+    /// Tells the checkers.
+    pub(crate) fn fact(&mut self, fact: &Fact) {
+        let excuses = match fact {
+            Fact::Begun { step, .. } => self.excuses(step.node),
+            Fact::Ended { .. }
+            | Fact::Abandoned(..)
+            | Fact::Unstuck(..)
+            | Fact::PowerLost(_)
+            | Fact::DaemonUp(_)
+            | Fact::Asked(..)
+            | Fact::Answered(..)
+            | Fact::Phase(..)
+            | Fact::Durable(..) => Excuses::default(),
+        };
+        let before = (self.watch.violations.len(), self.watch.admitted.len());
+        self.watch.see(self.now, fact, &excuses);
+        for text in self.watch.violations.get(before.0..).unwrap_or(&[]) {
+            self.trace.line(self.now, text, || format!("VIOLATION {text}"));
+        }
+        for (_, group, cause) in self.watch.admitted.get(before.1..).unwrap_or(&[]) {
+            self.trace.line(self.now, group, || {
+                format!("two actives of g{group}, admitted: {cause:?}")
+            });
+        }
+    }
+
+    /// Which troubles of the last deadtime could excuse a start on `node` beside an active other.
+    fn excuses(&self, node: usize) -> Excuses {
+        let window = self.deadtime() * 1050 + 2_000_000;
+        let lately = |until: Option<u64>| until.is_some_and(|until| until.saturating_add(window) >= self.now);
+        let rate = self.nodes[node].clock.rate();
+        let silence = self.nodes[node]
+            .heard
+            .map(|at| ((self.now - at) * rate / 1_000_000_000, self.deadtime() * 95 / 100));
+        Excuses {
+            cut: lately(self.troubles.cut),
+            isolated: self.setup.pings == 0 && lately(self.troubles.isolated),
+            frozen: lately(self.troubles.frozen[1 - node]),
+            daemon: lately(self.troubles.daemon[1 - node]),
+            silence,
+        }
+    }
+
+    /// The longer of both nodes' deadtimes, in milliseconds.
+    #[must_use]
+    pub fn deadtime(&self) -> u64 {
+        let of = |node: &Node| node.config.deadtime.as_millis();
+        of(&self.nodes[0]).max(of(&self.nodes[1]))
+    }
+
+    /// A new life of a daemon, from what the disk keeps.
+    pub fn start_daemon(&mut self, node: usize) {
+        if !self.nodes[node].power || self.nodes[node].daemon.is_some() || self.nodes[node].is_still() {
+            return;
+        }
+        let random = self.rng.next().to_be_bytes();
+        let boot = BootId([random[0], random[1], random[2], random[3]]);
+        let machine = &mut self.nodes[node];
+        machine.life += 1;
+        machine.left = false;
+        machine.inbox.clear();
+        machine.given.clear();
+        machine.heard = None;
+        let durable = Durable::decode(&machine.disk).unwrap_or_default();
+        let now = machine.clock.local(self.now);
+        let daemon = Cluster::new(machine.config.clone(), machine.keyring.clone(), boot, durable, now);
+        machine.daemon = Some(Box::new(daemon));
+        let life = machine.life;
+        if let Some(until) = &mut self.troubles.daemon[node] {
+            *until = (*until).min(self.now);
+        }
+        self.trace.mix(self.now, &(node, life));
+        self.fact(&Fact::DaemonUp(node));
+        for link in 0..self.setup.links {
+            self.feed(node, &Input::Link(link, true));
+        }
+        self.at(self.now + 1000, What::Ping { node, life });
+        for group in 0..self.mirrors.len() {
+            self.at(
+                self.now + 10_000,
+                What::Look {
+                    node,
+                    life,
+                    group,
+                    again: true,
+                },
+            );
+        }
+    }
+
+    /// The daemon ends, however it came to that.
+    pub(crate) fn daemon_gone(&mut self, node: usize) {
+        self.nodes[node].daemon = None;
+        self.nodes[node].inbox.clear();
+        self.nodes[node].wake = u64::MAX;
+        self.troubles.daemon[node] = Some(u64::MAX);
+        if matches!(self.nodes[node].freeze, Some((Freeze::Process, _))) {
+            self.nodes[node].freeze = None;
+        }
+    }
+
+    /// Power comes, the machine boots its daemon.
+    pub fn power_on(&mut self, node: usize) {
+        if self.nodes[node].power {
+            return;
+        }
+        let rate = self.nodes[node].clock.rate();
+        self.nodes[node].power = true;
+        self.nodes[node].clock = Clock::new(self.now, rate);
+        self.trace
+            .line(self.now, &(node, "on"), || format!("{} has power", letter(node)));
+        self.paths_change();
+        self.start_daemon(node);
+    }
+
+    /// The result of a step reaches the daemon that began it, if it still lives.
+    pub(crate) fn tell_done(&mut self, node: usize, life: u32, id: u32, outcome: Outcome) {
+        if self.nodes[node].life == life {
+            self.give(node, Input::Done(id, outcome));
+        }
+    }
+}
+
+/// The core's number of a group.
+pub(crate) fn group_id(group: usize) -> GroupId {
+    GroupId(u8::try_from(group).unwrap_or(u8::MAX))
+}
