@@ -30,6 +30,7 @@
 
 use ovzha_core::config::Config;
 use ovzha_core::event::{Command, Outcome};
+use ovzha_core::message::HoldReason;
 use ovzha_core::output::Op;
 use ovzha_core::time::Span;
 
@@ -307,7 +308,7 @@ fn ask(world: &mut World, client: u32, args: &[&str]) -> Done {
                 Some(text) => Some(Span::from_millis(span(text)? / 1000)),
                 None => None,
             },
-            reason: heapless::String::new(),
+            reason: HoldReason::new(),
         },
         _ => return Err("no such request".to_owned()),
     };
