@@ -48,6 +48,10 @@ pub struct Cluster {
     pub(crate) first_open: Option<Instant>,
     /// What the peer said of its hearing us, and when: a leap tells that we slept with our clock.
     pub(crate) accused: Option<(Silence, Instant)>,
+    /// Its words of our silence grew faster than our clock ran.
+    pub(crate) hasty: bool,
+    /// When we last woke from a sleep: frames that piled up meanwhile prove nothing more.
+    pub(crate) woke: Option<Instant>,
     /// Since when the peer has been heard again; what it says of its own hearing counts a little later.
     pub(crate) contact: Option<Instant>,
     /// When our newest frames went out, for what their echo proves.
@@ -109,6 +113,8 @@ impl Cluster {
             strangers: Strangers::default(),
             first_open: None,
             accused: None,
+            hasty: false,
+            woke: None,
             contact: None,
             sent: Vec::new(),
             proved: None,
@@ -208,13 +214,15 @@ impl Cluster {
         self.pings.woke(now);
         self.links.iter_mut().for_each(|link| link.woke(now));
         self.first_open = self.first_open.map(|_| now);
-        self.accused = None;
-        self.contact = Some(now);
+        (self.accused, self.hasty) = (None, false);
+        (self.woke, self.contact) = (Some(now), Some(now));
         (self.fewer_since, self.able_since) = (None, None);
         let next = self.sequence.next();
         for group in &mut self.groups {
             group.doubtful = true;
             group.announced = next;
+            // seen before the sleep: void
+            group.drbd = None;
         }
     }
 

@@ -130,6 +130,8 @@ pub struct View {
     pub doubtful: bool,
     /// DRBD says this node is not Primary any more.
     pub demoted: bool,
+    /// DRBD is Primary here and connected: the peer's start will be refused.
+    pub secured: bool,
     /// An admin said standby, and the peer answered that it is able.
     pub standby: bool,
     /// An admin said takeover here.
@@ -442,7 +444,7 @@ const fn keep(view: &View) -> Decision {
 
 /// Both have it: exactly one of the two yields, and both agree which (SAFETY, after healing).
 const fn two_active(view: &View, peer: &PeerGroup) -> Decision {
-    if !peer.fresh {
+    if !peer.fresh || (view.secured && matches!(peer.phase, Phase::Starting)) {
         return Decision::Stay(Why::Running);
     }
     if view.doubtful != peer.flags.doubtful {

@@ -9,6 +9,7 @@ use crate::member::{Belief, MemberState};
 use crate::message::{Message, Silence};
 use crate::notice::Notice;
 use crate::rejection::Rejection;
+use crate::settle::CONTACT;
 use crate::time::{Instant, Span};
 
 /// Frames of one foreign life with our name that make it more than a reflection of our own past.
@@ -195,19 +196,27 @@ impl Cluster {
     /// the least accusing word of before, not with the one before it.
     fn accuse(&mut self, now: Instant, heard: Silence) {
         let Some(said) = heard.span() else { return };
-        if let Some((before, at)) = self.accused {
+        let settling = self.config.keepalive.times(CONTACT);
+        let woken = self.woke.is_some_and(|woke| now.since(woke) < settling);
+        if let Some((before, at)) = self.accused.filter(|_| !woken) {
             let passed = now.since(at);
             // 2 %: both clocks' drift
             let drift = Span::from_millis(passed.as_millis().checked_div(50).unwrap_or(0));
-            let expected = before.span().unwrap_or(Span::ZERO).plus(passed);
-            let most = expected.plus(drift).plus(self.config.stall());
-            if said > most {
+            let expected = before.span().unwrap_or(Span::ZERO).plus(passed).plus(drift);
+            if said > expected.plus(self.config.stall()) {
                 self.wake(now);
                 self.notice(Notice::Slept(said.minus(expected)));
             } else if said >= expected {
+                // too early for a sleep, too fast for silence alone: its next words tell
+                let hasty = said > expected.plus(self.config.keepalive.times(2));
+                if hasty && !self.hasty {
+                    self.contact = Some(now);
+                }
+                self.hasty = hasty;
                 return;
             }
         }
+        self.hasty = false;
         self.accused = Some((heard, now));
     }
 

@@ -7,7 +7,7 @@ use crate::group::{Group, State, Turn};
 use crate::id::{GroupId, LinkId, NodeId};
 use crate::link::LinkState;
 use crate::member::MemberState;
-use crate::message::{Hold, HoldReason, Phase};
+use crate::message::{Connection, Hold, HoldReason, Phase};
 use crate::notice::Notice;
 use crate::output::GroupDurable;
 use crate::time::{Instant, Span};
@@ -17,7 +17,7 @@ const PING_GAP: u64 = 3;
 /// How late a wake-up may be.
 const WAKE_UP: Span = Span::from_millis(20);
 /// Keepalives after which the peer's word of its own hearing counts when it was just heard again.
-const CONTACT: u64 = 3;
+pub(crate) const CONTACT: u64 = 3;
 /// How long a node that released a group waits for the peer to start it, in deadtimes.
 const YIELD_DEADTIMES: u64 = 2;
 
@@ -267,6 +267,9 @@ impl Cluster {
             unheard: self.unheard(now).is_some(),
             doubtful: group.doubtful,
             demoted: group.drbd.is_some_and(|(drbd, at)| at >= group.since && !drbd.primary),
+            secured: group
+                .drbd
+                .is_some_and(|(drbd, _)| drbd.primary && drbd.connection == Connection::Connected),
             standby: moving,
             wanted: group.wanted,
             yielded: group.yielded.is_some(),
