@@ -376,8 +376,8 @@ const fn beside(view: &View, peer: &PeerGroup) -> Decision {
         Phase::Probing | Phase::Stopping => Decision::Stay(Why::PeerBusy),
         Phase::Starting | Phase::Active => Decision::Stay(Why::PeerRuns),
         Phase::Stuck => Decision::Hold(Why::PeerStuck),
-        // who has not claimed yet leaves it to who has
-        Phase::Claiming if claim_stands(view, peer) => Decision::Acquire(Why::Preferred),
+        // two claims cross: the preferred node's stands; who has not claimed yet leaves it to who has
+        Phase::Claiming if view.preferred && matches!(view.mine, Mine::Claiming) => Decision::Acquire(Why::Preferred),
         Phase::Claiming => Decision::Stay(Why::PeersTurn),
         // it can't agree to what it does not hear, and may soon take over
         Phase::Idle | Phase::Failed if view.unheard && !peer.isolated => Decision::Stay(Why::Unheard),
@@ -399,20 +399,6 @@ const fn beside(view: &View, peer: &PeerGroup) -> Decision {
             }
         }
     }
-}
-
-/// Two claims cross: both nodes see the same flags and agree whose stands.
-const fn claim_stands(view: &View, peer: &PeerGroup) -> bool {
-    if !matches!(view.mine, Mine::Claiming) {
-        return false;
-    }
-    if view.yielded != peer.flags.yielded {
-        return peer.flags.yielded;
-    }
-    if view.wanted != peer.flags.wanted {
-        return view.wanted;
-    }
-    view.preferred
 }
 
 /// It runs here: is there a reason to stop it?

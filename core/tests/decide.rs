@@ -45,6 +45,7 @@ mod tests {
             unheard: false,
             doubtful: false,
             demoted: false,
+            secured: false,
             standby: false,
             wanted: false,
             yielded: false,

@@ -8,7 +8,9 @@
 //! ```
 
 pub mod check;
+mod excuse;
 pub mod lab;
+pub mod life;
 pub mod machine;
 pub mod mirror;
 pub mod node;

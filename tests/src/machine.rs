@@ -4,7 +4,7 @@ use ovzha_core::event::Outcome;
 use ovzha_core::output::{Effect, Op};
 
 use crate::check::{Fact, Step};
-use crate::node::{Freeze, Input, Task, Truth, op_number};
+use crate::node::{Input, Task, Truth, op_number};
 use crate::setup::Model;
 use crate::trace::letter;
 use crate::world::{What, World};
@@ -205,98 +205,6 @@ impl World {
         }
     }
 
-    /// Power goes: everything on the node stops, only the disk keeps what was written.
-    pub fn power_off(&mut self, node: usize) {
-        if !self.nodes[node].power {
-            return;
-        }
-        let machine = &mut self.nodes[node];
-        machine.power = false;
-        machine.boots += 1;
-        machine.life += 1;
-        machine.freeze = None;
-        machine.tasks.clear();
-        machine.paused.clear();
-        machine.truth.iter_mut().flatten().for_each(|truth| *truth = Truth::Off);
-        self.daemon_gone(node);
-        self.troubles.daemon[node] = None;
-        self.troubles.frozen[node] = None;
-        for mirror in &mut self.mirrors {
-            mirror.set_primary(node, false);
-        }
-        self.trace.line(self.now, &(node, "off"), || {
-            format!("{} is without power", letter(node))
-        });
-        self.fact(&Fact::PowerLost(node));
-        self.paths_change();
-    }
-
-    /// The daemon is killed; what runs goes on, children too.
-    pub fn kill_daemon(&mut self, node: usize) {
-        if self.nodes[node].daemon.is_some() {
-            self.nodes[node].life += 1;
-            self.daemon_gone(node);
-            self.trace.line(self.now, &(node, "killed"), || {
-                format!("{}'s daemon is killed", letter(node))
-            });
-        }
-    }
-
-    /// The node stands still, for so long or until `thaw`.
-    pub fn freeze(&mut self, node: usize, kind: Freeze, takes: Option<u64>) {
-        if !self.nodes[node].power || self.nodes[node].freeze.is_some() {
-            return;
-        }
-        if kind == Freeze::Process && self.nodes[node].daemon.is_none() {
-            return;
-        }
-        let since = self.now;
-        self.nodes[node].freeze = Some((kind, since));
-        if kind == Freeze::Machine {
-            self.nodes[node].clock.stop(since);
-        }
-        self.troubles.frozen[node] = Some(u64::MAX);
-        self.trace.line(since, &(node, "freezes"), || {
-            format!("{} stands still ({kind:?})", letter(node))
-        });
-        self.paths_change();
-        if let Some(takes) = takes {
-            self.at(since + takes, What::Thaw { node, since });
-        }
-    }
-
-    /// It moves again: what piled up is handled first, then the time.
-    pub fn thaw(&mut self, node: usize) {
-        let Some((kind, since)) = self.nodes[node].freeze.take() else {
-            return;
-        };
-        self.nodes[node].clock.go(self.now);
-        self.troubles.frozen[node] = Some(self.now);
-        self.trace
-            .line(self.now, &(node, "thaws"), || format!("{} moves again", letter(node)));
-        self.paths_change();
-        for (key, left) in std::mem::take(&mut self.nodes[node].paused) {
-            let ends = self.now + left;
-            if let Some(task) = self.nodes[node].tasks.get_mut(&key) {
-                task.ends = ends;
-                self.at(ends, What::Task { node, key });
-            }
-        }
-        debug_assert!(
-            kind == Freeze::Process || self.nodes[node].power,
-            "only a machine with power moves"
-        );
-        debug_assert!(since <= self.now, "time does not run back");
-        while self.nodes[node].freeze.is_none()
-            && let Some(input) = self.nodes[node].inbox.pop_front()
-        {
-            self.feed(node, &input);
-        }
-        if self.nodes[node].is_awake() {
-            self.feed(node, &Input::Tick);
-        }
-    }
-
     /// Something changed that DRBD's connection may depend on.
     pub fn paths_change(&mut self) {
         let off = |node: usize| !self.nodes[node].power || self.nodes[node].is_still() || self.wire.isolated[node];
@@ -375,24 +283,6 @@ impl World {
         if self.nodes[node].freeze.is_none() {
             self.give(node, Input::Look(group));
         }
-    }
-
-    /// Keeps the account of troubles that could excuse two actives.
-    fn note_troubles(&mut self) {
-        let now = self.now;
-        let both = self.nodes[0].power && self.nodes[1].power;
-        let cut = self.wire.is_cut(0) || self.wire.is_cut(1);
-        let isolated = self.wire.isolated[0] || self.wire.isolated[1];
-        note(&mut self.troubles.cut, cut && both, now);
-        note(&mut self.troubles.isolated, isolated && both, now);
-    }
-}
-
-fn note(until: &mut Option<u64>, on: bool, now: u64) {
-    if on {
-        *until = Some(u64::MAX);
-    } else if *until == Some(u64::MAX) {
-        *until = Some(now);
     }
 }
 

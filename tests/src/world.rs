@@ -11,14 +11,15 @@ use std::rc::Rc;
 use ovzha_core::cluster::Cluster;
 use ovzha_core::event::{Event, Outcome};
 use ovzha_core::frame::FrameBuf;
-use ovzha_core::id::{BootId, ClientId, EffectId, GroupId, LinkId};
+use ovzha_core::id::{ClientId, EffectId, GroupId, LinkId};
 use ovzha_core::notice::Notice;
 use ovzha_core::output::{Answer, Durable, Effect, Output};
 use ovzha_core::time::Instant;
 
-use crate::check::{Excuses, Fact, Watch};
+use crate::check::{Fact, Watch};
+use crate::excuse::Troubles;
 use crate::mirror::Mirror;
-use crate::node::{Clock, Freeze, Input, Node};
+use crate::node::{Input, Node};
 use crate::rng::Rng;
 use crate::setup::Setup;
 use crate::trace::{Trace, letter, notice, plain};
@@ -118,15 +119,6 @@ enum Act {
     Fence(GroupId),
     Exit,
     Wait(Instant),
-}
-
-/// Until when each kind of trouble lasted; `u64::MAX`: it still does.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Troubles {
-    pub cut: Option<u64>,
-    pub isolated: Option<u64>,
-    pub frozen: [Option<u64>; 2],
-    pub daemon: [Option<u64>; 2],
 }
 
 /// The machine room.
@@ -548,121 +540,6 @@ impl World {
             let at = self.now + self.rng.between(300, 2000);
             self.at(at, What::Pong { node, life, ping, sent });
         }
-    }
-
-    /// Tells the checkers.
-    pub(crate) fn fact(&mut self, fact: &Fact) {
-        let excuses = match fact {
-            Fact::Begun { step, .. } => self.excuses(step.node),
-            Fact::Ended { .. }
-            | Fact::Abandoned(..)
-            | Fact::Unstuck(..)
-            | Fact::PowerLost(_)
-            | Fact::DaemonUp(_)
-            | Fact::Asked(..)
-            | Fact::Answered(..)
-            | Fact::Phase(..)
-            | Fact::Durable(..) => Excuses::default(),
-        };
-        let before = (self.watch.violations.len(), self.watch.admitted.len());
-        self.watch.see(self.now, fact, &excuses);
-        for text in self.watch.violations.get(before.0..).unwrap_or(&[]) {
-            self.trace.line(self.now, text, || format!("VIOLATION {text}"));
-        }
-        for (_, group, cause) in self.watch.admitted.get(before.1..).unwrap_or(&[]) {
-            self.trace.line(self.now, group, || {
-                format!("two actives of g{group}, admitted: {cause:?}")
-            });
-        }
-    }
-
-    /// Which troubles of the last deadtime could excuse a start on `node` beside an active other.
-    fn excuses(&self, node: usize) -> Excuses {
-        let window = self.deadtime() * 1050 + 2_000_000;
-        let lately = |until: Option<u64>| until.is_some_and(|until| until.saturating_add(window) >= self.now);
-        let rate = self.nodes[node].clock.rate();
-        let silence = self.nodes[node]
-            .heard
-            .map(|at| ((self.now - at) * rate / 1_000_000_000, self.deadtime() * 95 / 100));
-        Excuses {
-            cut: lately(self.troubles.cut),
-            isolated: self.setup.pings == 0 && lately(self.troubles.isolated),
-            frozen: lately(self.troubles.frozen[1 - node]),
-            daemon: lately(self.troubles.daemon[1 - node]),
-            silence,
-        }
-    }
-
-    /// The longer of both nodes' deadtimes, in milliseconds.
-    #[must_use]
-    pub fn deadtime(&self) -> u64 {
-        let of = |node: &Node| node.config.deadtime.as_millis();
-        of(&self.nodes[0]).max(of(&self.nodes[1]))
-    }
-
-    /// A new life of a daemon, from what the disk keeps.
-    pub fn start_daemon(&mut self, node: usize) {
-        if !self.nodes[node].power || self.nodes[node].daemon.is_some() || self.nodes[node].is_still() {
-            return;
-        }
-        let random = self.rng.next().to_be_bytes();
-        let boot = BootId([random[0], random[1], random[2], random[3]]);
-        let machine = &mut self.nodes[node];
-        machine.life += 1;
-        machine.left = false;
-        machine.inbox.clear();
-        machine.given.clear();
-        machine.heard = None;
-        let durable = Durable::decode(&machine.disk).unwrap_or_default();
-        let now = machine.clock.local(self.now);
-        let daemon = Cluster::new(machine.config.clone(), machine.keyring.clone(), boot, durable, now);
-        machine.daemon = Some(Box::new(daemon));
-        let life = machine.life;
-        if let Some(until) = &mut self.troubles.daemon[node] {
-            *until = (*until).min(self.now);
-        }
-        self.trace.mix(self.now, &(node, life));
-        self.fact(&Fact::DaemonUp(node));
-        for link in 0..self.setup.links {
-            self.feed(node, &Input::Link(link, true));
-        }
-        self.at(self.now + 1000, What::Ping { node, life });
-        for group in 0..self.mirrors.len() {
-            self.at(
-                self.now + 10_000,
-                What::Look {
-                    node,
-                    life,
-                    group,
-                    again: true,
-                },
-            );
-        }
-    }
-
-    /// The daemon ends, however it came to that.
-    pub(crate) fn daemon_gone(&mut self, node: usize) {
-        self.nodes[node].daemon = None;
-        self.nodes[node].inbox.clear();
-        self.nodes[node].wake = u64::MAX;
-        self.troubles.daemon[node] = Some(u64::MAX);
-        if matches!(self.nodes[node].freeze, Some((Freeze::Process, _))) {
-            self.nodes[node].freeze = None;
-        }
-    }
-
-    /// Power comes, the machine boots its daemon.
-    pub fn power_on(&mut self, node: usize) {
-        if self.nodes[node].power {
-            return;
-        }
-        let rate = self.nodes[node].clock.rate();
-        self.nodes[node].power = true;
-        self.nodes[node].clock = Clock::new(self.now, rate);
-        self.trace
-            .line(self.now, &(node, "on"), || format!("{} has power", letter(node)));
-        self.paths_change();
-        self.start_daemon(node);
     }
 
     /// The result of a step reaches the daemon that began it, if it still lives.

@@ -1,0 +1,84 @@
+//! What the checkers are told, and which troubles could excuse two actives at that moment.
+
+use crate::check::{Excuses, Fact};
+use crate::node::Node;
+use crate::world::World;
+
+/// Until when each kind of trouble lasted; `u64::MAX`: it still does.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Troubles {
+    pub cut: Option<u64>,
+    pub isolated: Option<u64>,
+    pub frozen: [Option<u64>; 2],
+    pub daemon: [Option<u64>; 2],
+}
+
+impl World {
+    /// Tells the checkers.
+    pub(crate) fn fact(&mut self, fact: &Fact) {
+        let excuses = match fact {
+            Fact::Begun { step, .. } => self.excuses(step.node),
+            Fact::Ended { .. }
+            | Fact::Abandoned(..)
+            | Fact::Unstuck(..)
+            | Fact::PowerLost(_)
+            | Fact::DaemonUp(_)
+            | Fact::Asked(..)
+            | Fact::Answered(..)
+            | Fact::Phase(..)
+            | Fact::Durable(..) => Excuses::default(),
+        };
+        let before = (self.watch.violations.len(), self.watch.admitted.len());
+        self.watch.see(self.now, fact, &excuses);
+        for text in self.watch.violations.get(before.0..).unwrap_or(&[]) {
+            self.trace.line(self.now, text, || format!("VIOLATION {text}"));
+        }
+        for (_, group, cause) in self.watch.admitted.get(before.1..).unwrap_or(&[]) {
+            self.trace.line(self.now, group, || {
+                format!("two actives of g{group}, admitted: {cause:?}")
+            });
+        }
+    }
+
+    /// Which troubles of the last deadtime could excuse a start on `node` beside an active other.
+    fn excuses(&self, node: usize) -> Excuses {
+        let window = self.deadtime() * 1050 + 2_000_000;
+        let lately = |until: Option<u64>| until.is_some_and(|until| until.saturating_add(window) >= self.now);
+        let rate = self.nodes[node].clock.rate();
+        let silence = self.nodes[node]
+            .heard
+            .map(|at| ((self.now - at) * rate / 1_000_000_000, self.deadtime() * 95 / 100));
+        Excuses {
+            cut: lately(self.troubles.cut),
+            isolated: self.setup.pings == 0 && lately(self.troubles.isolated),
+            frozen: lately(self.troubles.frozen[1 - node]),
+            daemon: lately(self.troubles.daemon[1 - node]),
+            silence,
+        }
+    }
+
+    /// The longer of both nodes' deadtimes, in milliseconds.
+    #[must_use]
+    pub fn deadtime(&self) -> u64 {
+        let of = |node: &Node| node.config.deadtime.as_millis();
+        of(&self.nodes[0]).max(of(&self.nodes[1]))
+    }
+
+    /// Keeps the account of troubles that could excuse two actives.
+    pub(crate) fn note_troubles(&mut self) {
+        let now = self.now;
+        let both = self.nodes[0].power && self.nodes[1].power;
+        let cut = self.wire.is_cut(0) || self.wire.is_cut(1);
+        let isolated = self.wire.isolated[0] || self.wire.isolated[1];
+        note(&mut self.troubles.cut, cut && both, now);
+        note(&mut self.troubles.isolated, isolated && both, now);
+    }
+}
+
+fn note(until: &mut Option<u64>, on: bool, now: u64) {
+    if on {
+        *until = Some(u64::MAX);
+    } else if *until == Some(u64::MAX) {
+        *until = Some(now);
+    }
+}

@@ -1,0 +1,181 @@
+//! Power, daemons and standing still: when a node's lives begin and end.
+
+use ovzha_core::cluster::Cluster;
+use ovzha_core::id::BootId;
+use ovzha_core::output::Durable;
+
+use crate::check::Fact;
+use crate::node::{Clock, Freeze, Input, Truth};
+use crate::trace::letter;
+use crate::world::{What, World};
+
+impl World {
+    /// A new life of a daemon, from what the disk keeps.
+    pub fn start_daemon(&mut self, node: usize) {
+        if !self.nodes[node].power || self.nodes[node].daemon.is_some() || self.nodes[node].is_still() {
+            return;
+        }
+        let random = self.rng.next().to_be_bytes();
+        let boot = BootId([random[0], random[1], random[2], random[3]]);
+        let machine = &mut self.nodes[node];
+        machine.life += 1;
+        machine.left = false;
+        machine.inbox.clear();
+        machine.given.clear();
+        machine.heard = None;
+        let durable = Durable::decode(&machine.disk).unwrap_or_default();
+        let now = machine.clock.local(self.now);
+        let daemon = Cluster::new(machine.config.clone(), machine.keyring.clone(), boot, durable, now);
+        machine.daemon = Some(Box::new(daemon));
+        let life = machine.life;
+        if let Some(until) = &mut self.troubles.daemon[node] {
+            *until = (*until).min(self.now);
+        }
+        self.trace.mix(self.now, &(node, life));
+        self.fact(&Fact::DaemonUp(node));
+        for link in 0..self.setup.links {
+            self.feed(node, &Input::Link(link, true));
+        }
+        self.at(self.now + 1000, What::Ping { node, life });
+        for group in 0..self.mirrors.len() {
+            self.at(
+                self.now + 10_000,
+                What::Look {
+                    node,
+                    life,
+                    group,
+                    again: true,
+                },
+            );
+        }
+    }
+
+    /// The daemon ends, however it came to that.
+    pub(crate) fn daemon_gone(&mut self, node: usize) {
+        self.nodes[node].daemon = None;
+        self.nodes[node].inbox.clear();
+        self.nodes[node].wake = u64::MAX;
+        self.troubles.daemon[node] = Some(u64::MAX);
+        if matches!(self.nodes[node].freeze, Some((Freeze::Process, _))) {
+            self.nodes[node].freeze = None;
+        }
+    }
+
+    /// Power comes, the machine boots its daemon.
+    pub fn power_on(&mut self, node: usize) {
+        if self.nodes[node].power {
+            return;
+        }
+        let rate = self.nodes[node].clock.rate();
+        self.nodes[node].power = true;
+        self.nodes[node].clock = Clock::new(self.now, rate);
+        self.trace
+            .line(self.now, &(node, "on"), || format!("{} has power", letter(node)));
+        self.paths_change();
+        self.start_daemon(node);
+    }
+
+    /// Power goes: everything on the node stops, only the disk keeps what was written.
+    pub fn power_off(&mut self, node: usize) {
+        if !self.nodes[node].power {
+            return;
+        }
+        let machine = &mut self.nodes[node];
+        machine.power = false;
+        machine.boots += 1;
+        machine.life += 1;
+        machine.freeze = None;
+        machine.tasks.clear();
+        machine.paused.clear();
+        machine.truth.iter_mut().flatten().for_each(|truth| *truth = Truth::Off);
+        self.daemon_gone(node);
+        self.troubles.daemon[node] = None;
+        self.troubles.frozen[node] = None;
+        for mirror in &mut self.mirrors {
+            mirror.set_primary(node, false);
+        }
+        self.trace.line(self.now, &(node, "off"), || {
+            format!("{} is without power", letter(node))
+        });
+        self.fact(&Fact::PowerLost(node));
+        self.paths_change();
+    }
+
+    /// The daemon is killed; what runs goes on, children too.
+    pub fn kill_daemon(&mut self, node: usize) {
+        if self.nodes[node].daemon.is_some() {
+            self.nodes[node].life += 1;
+            self.daemon_gone(node);
+            self.trace.line(self.now, &(node, "killed"), || {
+                format!("{}'s daemon is killed", letter(node))
+            });
+        }
+    }
+
+    /// Its supervisor starts the daemon again after so long.
+    pub fn restart_daemon_in(&mut self, node: usize, takes: u64) {
+        let boots = self.nodes[node].boots;
+        self.at(self.now + takes, What::Daemon { node, boots });
+    }
+
+    /// Power comes back after so long.
+    pub fn boot_in(&mut self, node: usize, takes: u64) {
+        let boots = self.nodes[node].boots;
+        self.at(self.now + takes, What::Boot { node, boots });
+    }
+
+    /// The node stands still, for so long or until `thaw`.
+    pub fn freeze(&mut self, node: usize, kind: Freeze, takes: Option<u64>) {
+        if !self.nodes[node].power || self.nodes[node].freeze.is_some() {
+            return;
+        }
+        if kind == Freeze::Process && self.nodes[node].daemon.is_none() {
+            return;
+        }
+        let since = self.now;
+        self.nodes[node].freeze = Some((kind, since));
+        if kind == Freeze::Machine {
+            self.nodes[node].clock.stop(since);
+        }
+        self.troubles.frozen[node] = Some(u64::MAX);
+        self.trace.line(since, &(node, "freezes"), || {
+            format!("{} stands still ({kind:?})", letter(node))
+        });
+        self.paths_change();
+        if let Some(takes) = takes {
+            self.at(since + takes, What::Thaw { node, since });
+        }
+    }
+
+    /// It moves again: what piled up is handled first, then the time.
+    pub fn thaw(&mut self, node: usize) {
+        let Some((kind, since)) = self.nodes[node].freeze.take() else {
+            return;
+        };
+        self.nodes[node].clock.go(self.now);
+        self.troubles.frozen[node] = Some(self.now);
+        self.trace
+            .line(self.now, &(node, "thaws"), || format!("{} moves again", letter(node)));
+        self.paths_change();
+        for (key, left) in std::mem::take(&mut self.nodes[node].paused) {
+            let ends = self.now + left;
+            if let Some(task) = self.nodes[node].tasks.get_mut(&key) {
+                task.ends = ends;
+                self.at(ends, What::Task { node, key });
+            }
+        }
+        debug_assert!(
+            kind == Freeze::Process || self.nodes[node].power,
+            "only a machine with power moves"
+        );
+        debug_assert!(since <= self.now, "time does not run back");
+        while self.nodes[node].freeze.is_none()
+            && let Some(input) = self.nodes[node].inbox.pop_front()
+        {
+            self.feed(node, &input);
+        }
+        if self.nodes[node].is_awake() {
+            self.feed(node, &Input::Tick);
+        }
+    }
+}
