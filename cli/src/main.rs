@@ -3,6 +3,7 @@
 mod check;
 mod clear;
 mod control;
+mod demo;
 mod exit;
 mod hold;
 mod moves;
@@ -111,6 +112,15 @@ enum Verb {
         #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
         root: PathBuf,
     },
+    /// Show a failover: two daemons on this machine, a power cut, a standby back, as timelines
+    ///
+    /// Needs neither root nor DRBD nor configuration, takes some ten seconds, touches nothing of the machine and cleans up
+    /// after itself, also on Ctrl-C. If it fails, it says where the daemons' logs are.
+    Demo {
+        /// Clean up after the demo that had this directory
+        #[arg(long, value_name = "DIR", hide = true)]
+        sweep: Option<PathBuf>,
+    },
     /// Run one operation of one resource (the daemon starts these)
     #[command(hide = true, disable_help_flag = true)]
     Agent {
@@ -137,6 +147,8 @@ fn main() -> ExitCode {
         Verb::Resume => hold::resume(&run_dir),
         Verb::Clear { group } => clear::run(&run_dir, &group),
         Verb::Check { config_dir, root } => check::run(&config_dir, &root),
+        Verb::Demo { sweep: Some(dir) } => demo::sweep(&dir),
+        Verb::Demo { sweep: None } => demo::run(),
         Verb::Daemon {
             config_dir,
             state_dir,
