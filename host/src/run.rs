@@ -278,10 +278,12 @@ impl Daemon {
     }
 
     fn take_wishes(&mut self, now: Instant) {
-        let (config, facts, cluster) = (&self.config, &self.facts, &self.cluster);
-        let wishes = self
-            .control
-            .serve(now, || status::status(config, facts, &cluster.snapshot()));
+        let (config, facts, cluster) = (&self.config, &self.facts, &mut self.cluster);
+        let wishes = self.control.serve(now, || {
+            // ages are counted up to the last event, which may be a keepalive old; the round's end drains
+            cluster.handle(now, Event::Tick);
+            status::status(config, facts, &cluster.snapshot())
+        });
         for (client, wish) in wishes {
             if let Wish::Core(command) = wish {
                 self.log.info(format_args!("asked: {}", told::command(&command)));
