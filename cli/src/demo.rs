@@ -11,14 +11,12 @@ mod sweep;
 mod timeline;
 
 use std::path::Path;
-use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ovzha_host::sys::Signals;
-use serde_json::json;
 
 use crate::report::Report;
-use crate::{control, exit, out, render};
+use crate::{exit, out, render};
 use node::Node;
 use stage::{DEADTIME_MS, NAMES, STEPS, Stage, Stop};
 use sweep::Sweeper;
@@ -93,11 +91,12 @@ Times: keepalive 200 ms, warntime 1 s, deadtime 2 s. No root, no DRBD needed.",
     out::line(&format!(
         "
 Measured
-  takeover  {:>6} ms after the deadtime of {DEADTIME_MS} ms was over, the first step had run
-            {:>6} ms after it the group was active
-  standby   {:>6} ms from the command to the group active on the other node",
+  takeover  {:>6} ms after the end of the deadtime ({DEADTIME_MS} ms) the first step had run,
+            {:>6} ms after it the group was active; it was away for {} ms
+  standby   {:>6} ms after the command the group was active on the other node",
         takeover.first_step - DEADTIME_MS,
         takeover.active - DEADTIME_MS,
+        takeover.away,
         switch,
     ));
     Ok(())
@@ -162,7 +161,7 @@ fn begin(stage: &mut Stage) -> Result<(), Stop> {
         ));
     }
     tell_status(&reports[FIRST]);
-    out::line(&format!("  standing: {}", out::clean(&reports[FIRST].realtime)));
+    out::line(&format!("  scheduling: {}", out::clean(&reports[FIRST].realtime)));
     // a failover out of a settled state, not out of the start
     stage.pause(Duration::from_secs(1))
 }
@@ -171,6 +170,8 @@ fn begin(stage: &mut Stage) -> Result<(), Stop> {
 struct Takeover {
     first_step: i64,
     active: i64,
+    /// From the power cut to the group active.
+    away: i64,
 }
 
 /// Act two: the active node loses its power, the other one takes over.
@@ -179,10 +180,10 @@ fn power_cut(stage: &mut Stage) -> Result<Takeover, Stop> {
     out::line(&format!(
         "\n2. Power cut: {first} is killed (SIGKILL), what it ran is gone; the takeover by {second}."
     ));
-    let cut = now();
+    let cut_at = now();
     stage.cut_power(FIRST)?;
     let cut = Happening {
-        at: cut,
+        at: cut_at,
         who: "demo".to_owned(),
         text: format!("power cut of {first}"),
     };
@@ -209,9 +210,11 @@ fn power_cut(stage: &mut Stage) -> Result<Takeover, Stop> {
             .map(|happening| happening.at - last)
             .ok_or_else(|| Stop::Failed(format!("the logs tell of no \"{}\"", text.trim())))
     };
+    let active = at("group active")?;
     Ok(Takeover {
         first_step: at("  start ")?,
-        active: at("group active")?,
+        active,
+        away: active + last - cut_at,
     })
 }
 
@@ -231,19 +234,8 @@ fn standby(stage: &mut Stage) -> Result<i64, Stop> {
         "\n4. Standby: `ovzha standby` on {second} gives the group back."
     ));
     let asked = now();
-    let (send, answer) = mpsc::channel();
-    let run_dir = stage.nodes[SECOND].run_dir();
-    // a thread of its own, so that Ctrl-C is heard while the answer is awaited
-    std::thread::spawn(move || {
-        let request = json!({ "command": "standby" });
-        drop(send.send(control::ask(&run_dir, &request, LIMIT, |_| ())));
-    });
-    let answer = stage.wait(LIMIT, "the answer to standby", |_| answer.try_recv().ok())?;
+    stage.standby(SECOND, LIMIT)?;
     let told = now();
-    match answer {
-        Ok(control::Answer::Done) => {}
-        other => return Err(Stop::Failed(format!("standby was answered with {other:?}"))),
-    }
     let report = stage.wait(LIMIT, "the first node active", |nodes| {
         nodes[FIRST].status().filter(|report| phase(report) == "active")
     })?;

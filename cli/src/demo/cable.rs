@@ -1,13 +1,16 @@
-//! The null-modem cable of the demo: two pseudo terminals whose far ends are joined by two threads.
+//! The null-modem cable of the demo: two pseudo terminals whose far ends are joined by whoever calls `carry`.
 
 use std::io::{Read, Write};
-use std::thread;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
 
 use serialport::{ClearBuffer, SerialPort, TTYPort};
 
-/// The cable. The threads end with the process.
+/// The cable.
 #[derive(Debug)]
 pub struct Cable {
+    /// What the daemons write comes out here.
+    far: [TTYPort; 2],
     /// The near ends, as the daemons open them. Kept open here: a pty without any user looks unplugged.
     ends: [TTYPort; 2],
     /// Their device names.
@@ -19,12 +22,27 @@ impl Cable {
     pub fn new() -> Result<Self, serialport::Error> {
         let (left, left_end, left_name) = pair()?;
         let (right, right_end, right_name) = pair()?;
-        carry(left.try_clone_native()?, right.try_clone_native()?);
-        carry(right, left);
         Ok(Self {
+            far: [left, right],
             ends: [left_end, right_end],
             names: [left_name, right_name],
         })
+    }
+
+    /// What to poll for bytes to carry.
+    pub fn fds(&self) -> [RawFd; 2] {
+        [self.far[0].as_raw_fd(), self.far[1].as_raw_fd()]
+    }
+
+    /// Carries what came out at the far end of this side over to the other; call it when there is something.
+    /// What does not go in at once is lost, as on a real line.
+    pub fn carry(&mut self, side: usize) {
+        let [left, right] = &mut self.far;
+        let (from, to) = if side == 0 { (left, right) } else { (right, left) };
+        let mut bytes = [0; 512];
+        if let Ok(count) = from.read(&mut bytes) {
+            drop(to.write_all(bytes.get(..count).unwrap_or_default()));
+        }
     }
 
     /// Makes an end as it is after a power cut: nobody has it open, nothing waits in it.
@@ -43,17 +61,7 @@ fn pair() -> Result<(TTYPort, TTYPort, String), serialport::Error> {
     let (far, near) = TTYPort::pair()?;
     let name = near.name().unwrap_or_default();
     // copies are close-on-exec, the originals are not
-    Ok((far.try_clone_native()?, near.try_clone_native()?, name))
-}
-
-/// Carries bytes one way. What does not go through in a tenth of a second is lost, as on a real line.
-fn carry(mut from: TTYPort, mut to: TTYPort) {
-    thread::spawn(move || {
-        let mut bytes = [0; 512];
-        loop {
-            if let Ok(count) = from.read(&mut bytes) {
-                drop(to.write_all(bytes.get(..count).unwrap_or_default()));
-            }
-        }
-    });
+    let (mut far, near) = (far.try_clone_native()?, near.try_clone_native()?);
+    far.set_timeout(Duration::from_millis(1))?;
+    Ok((far, near, name))
 }

@@ -44,33 +44,47 @@ impl Node {
     }
 
     /// Where its sockets are.
-    pub fn run_dir(&self) -> PathBuf {
+    fn run_dir(&self) -> PathBuf {
         self.dir.join("run")
+    }
+
+    /// What its daemon and commands print.
+    pub fn output(&self) -> PathBuf {
+        self.dir.join("output")
     }
 
     /// Starts its daemon.
     pub fn start(&mut self, program: &Path) -> io::Result<()> {
-        let output = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(self.dir.join("output"))?;
-        let daemon = Command::new(program)
+        let mut daemon = Command::new(program);
+        daemon
             .arg("daemon")
             .args(["--node", self.name, "--last-resort", "none"])
             .arg("--config-dir")
             .arg(self.dir.join("etc"))
             .arg("--state-dir")
-            .arg(self.dir.join("state"))
+            .arg(self.dir.join("state"));
+        self.daemon = Some(self.spawn(daemon)?);
+        Ok(())
+    }
+
+    /// Starts a command of its admin.
+    pub fn command(&self, program: &Path, verb: &str) -> io::Result<Child> {
+        let mut command = Command::new(program);
+        command.arg(verb);
+        self.spawn(command)
+    }
+
+    fn spawn(&self, mut command: Command) -> io::Result<Child> {
+        let output = OpenOptions::new().append(true).create(true).open(self.output())?;
+        command
             .arg("--run-dir")
             .arg(self.run_dir())
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
-            // Ctrl-C is for the demo, which then ends the daemons
+            // Ctrl-C is for the demo, which then ends the others
             .process_group(0)
-            .spawn()?;
-        self.daemon = Some(daemon);
-        Ok(())
+            .spawn()
     }
 
     /// Ends the daemon by SIGKILL: nothing of it runs on.
@@ -91,7 +105,7 @@ impl Node {
     /// Its last words, if its daemon has ended by itself.
     pub fn ended(&mut self) -> Option<String> {
         let status = self.daemon.as_mut()?.try_wait().ok()??;
-        let said = fs::read_to_string(self.dir.join("output")).unwrap_or_default();
+        let said = fs::read_to_string(self.output()).unwrap_or_default();
         Some(format!(
             "the daemon of {} ended by itself ({status})\n{}",
             self.name,

@@ -24,7 +24,7 @@ pub const DEADTIME_MS: i64 = 2000;
 /// Longest path of our directory: the path of a socket below it must have at most 107 bytes.
 const DIR_MAX: usize = 60;
 /// How often a condition is looked at.
-const LOOK: Span = Span::from_millis(20);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Why the demo ends early.
 #[derive(Debug)]
@@ -48,8 +48,10 @@ pub fn fresh_dir() -> io::Result<PathBuf> {
     let base = if fits(&wanted) { wanted } else { PathBuf::from("/tmp") };
     let name = sys::random_bytes::<6>()?.map(|byte| format!("{byte:02x}")).concat();
     let dir = base.join(format!("ovzha-demo-{name}"));
-    DirBuilder::new().mode(0o700).create(&dir)?;
-    Ok(dir)
+    match DirBuilder::new().mode(0o700).create(&dir) {
+        Ok(()) => Ok(dir),
+        Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", dir.display()))),
+    }
 }
 
 /// Whether a path can stand in `haresources`, and leaves room for a socket's name.
@@ -108,6 +110,30 @@ impl Stage {
             .map_err(Stop::because("can't start a daemon"))
     }
 
+    /// Runs `ovzha standby` on a node, to its end.
+    pub fn standby(&mut self, place: usize, limit: Duration) -> Result<(), Stop> {
+        let mut command = self.nodes[place]
+            .command(&self.program, "standby")
+            .map_err(Stop::because("can't run ovzha standby"))?;
+        let ended = self.wait(limit, "the end of ovzha standby", |_| command.try_wait().transpose());
+        let status = match ended {
+            Ok(status) => status.map_err(Stop::because("ovzha standby"))?,
+            Err(stop) => {
+                drop(command.kill());
+                drop(command.wait());
+                return Err(stop);
+            }
+        };
+        if status.success() {
+            Ok(())
+        } else {
+            Err(Stop::Failed(format!(
+                "ovzha standby ended with {status}: see {}",
+                self.nodes[place].output().display()
+            )))
+        }
+    }
+
     /// A power cut of one node: its daemon, what it ran, and what it had in memory are gone.
     pub fn cut_power(&mut self, place: usize) -> Result<(), Stop> {
         self.nodes[place].kill();
@@ -150,20 +176,37 @@ impl Stage {
         Ok(())
     }
 
-    /// A moment of waiting, cut short by whoever wants the demo to end.
+    /// A moment of waiting, in which the serial line works, cut short by whoever wants the demo to end.
     fn tick(&mut self) -> Result<(), Stop> {
-        let mut fds = [PollFd::new(self.signals.as_raw_fd(), Interest::Read)];
-        sys::poll(&mut fds, Some(LOOK)).map_err(Stop::because("poll"))?;
+        let end = Instant::now() + LOOK;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let [first, second] = self.cable.fds();
+            let mut fds = [self.signals.as_raw_fd(), first, second].map(|fd| PollFd::new(fd, Interest::Read));
+            let left = Span::from_millis(u64::try_from(left.as_millis()).unwrap_or(0).saturating_add(1));
+            sys::poll(&mut fds, Some(left)).map_err(Stop::because("poll"))?;
+            for (side, _) in fds.iter().skip(1).enumerate().filter(|(_, fd)| fd.readable()) {
+                self.cable.carry(side);
+            }
+            self.take_signals()?;
+        }
+        match self.nodes.iter_mut().find_map(Node::ended) {
+            Some(words) => Err(Stop::Failed(words)),
+            None => Ok(()),
+        }
+    }
+
+    fn take_signals(&mut self) -> Result<(), Stop> {
         while let Some(signal) = self.signals.take() {
             match signal {
                 Signal::Interrupt | Signal::Terminate | Signal::Hangup => return Err(Stop::Interrupted),
                 Signal::Child | Signal::User1 => {}
             }
         }
-        match self.nodes.iter_mut().find_map(Node::ended) {
-            Some(words) => Err(Stop::Failed(words)),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
@@ -197,7 +240,7 @@ node {names}
 keepalive 200ms
 warntime 1
 deadtime {DEADTIME_MS}ms
-initdead 4
+initdead 10
 udpport {first}
 ucast lo 127.0.0.1
 ucast lo 127.0.0.2
