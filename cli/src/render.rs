@@ -10,6 +10,9 @@ use crate::span::human;
 /// Columns of the subject.
 const SUBJECT: usize = 12;
 
+/// Rejections of a healthy link: doubled frames, our own heard back, a peer that has just started.
+const COMMON: [&str; 3] = ["own-echo", "stale", "unproved-life"];
+
 /// How a line is meant.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tone {
@@ -81,6 +84,11 @@ fn lasting(ms: Option<u64>) -> String {
     ms.map_or_else(String::new, |ms| format!(" for {}", human(ms)))
 }
 
+/// What is seen of the peer may have been so before it was seen.
+fn at_least(ms: Option<u64>) -> String {
+    ms.map_or_else(String::new, |ms| format!(" for at least {}", human(ms)))
+}
+
 /// "never", or how long ago.
 fn ago(ms: Option<u64>) -> String {
     ms.map_or_else(|| "never".to_owned(), |ms| format!("{} ago", human(ms)))
@@ -118,21 +126,30 @@ fn headline(page: &mut Page, report: &Report, group: &Group) {
             );
             (Tone::Bad, text)
         }
-        (Some(name), _) => (Tone::Good, who(report, name)),
-        (None, phase @ ("claiming" | "starting" | "stopping")) => {
-            let text = format!("nobody: {} here{}", clean(phase), lasting(group.since_ms));
-            (Tone::Bad, text)
+        (Some(name), _) => {
+            let since = group.on_peer.as_ref().and_then(|on_peer| on_peer.since_ms);
+            (Tone::Good, format!("{}{}", who(report, name), at_least(since)))
         }
-        (None, _) => {
-            let there = group.on_peer.as_ref().map_or("", |on_peer| on_peer.phase.as_str());
-            let text = match there {
-                "claiming" | "starting" | "stopping" => format!("nobody: {} on the peer", clean(there)),
-                _ => format!("nobody: {}", clean(&group.why)),
-            };
-            (Tone::Bad, text)
-        }
+        (None, phase @ ("claiming" | "starting")) => (
+            Tone::Bad,
+            format!("nobody yet: {phase} here{}", lasting(group.since_ms)),
+        ),
+        (None, "stopping") => (Tone::Bad, format!("stopping here{}", lasting(group.since_ms))),
+        (None, _) => (Tone::Bad, nobody(report, group)),
     };
     page.put(tone, "ACTIVE", &format!("{of}{text}"));
+}
+
+/// Not here, and not on a peer that says so. A peer that is not heard may run it all the same.
+fn nobody(report: &Report, group: &Group) -> String {
+    let there = group.on_peer.as_ref().map_or("", |on_peer| on_peer.phase.as_str());
+    let why = clean(&group.why);
+    match (there, report.peer_state.as_str()) {
+        ("claiming" | "starting", _) => format!("nobody yet: {there} on the peer"),
+        ("stopping" | "stuck", _) => format!("not here; {there} on the peer"),
+        (_, "alive" | "late" | "left") => format!("nobody: {why}"),
+        (_, _) => format!("not here, and the peer is not heard: {why}"),
+    }
 }
 
 /// What is not as it should be, before everything that is.
@@ -185,7 +202,7 @@ fn intention(page: &mut Page, report: &Report, group: &Group) {
         "stay" => (Tone::Plain, format!("leaves it as it is: {why}")),
         "acquire" => (Tone::Plain, format!("starts it: {why}")),
         "release" => (Tone::Plain, format!("stops it: {why}")),
-        "hold" => (Tone::Bad, format!("waits, and would act otherwise: {why}")),
+        "hold" => (Tone::Bad, format!("held back: {why}")),
         other => (Tone::Plain, format!("{}: {why}", clean(other))),
     };
     page.put(tone, "this node", &format!("{of}{text}"));
@@ -219,8 +236,7 @@ fn intention(page: &mut Page, report: &Report, group: &Group) {
 
 /// The protection, the nodes, the links, the ping nodes.
 fn surroundings(page: &mut Page, report: &Report) {
-    let protection = format!("{}: {}", clean(&report.protection), clean(&report.protection_text));
-    page.plain("protection", &protection);
+    page.plain("protection", &clean(&report.protection_text));
     let mut peer = vec![format!("{} {}", clean(&report.peer), clean(&report.peer_state))];
     if report.peer_heard_ms.is_some() {
         peer.push(format!(", heard {}", ago(report.peer_heard_ms)));
@@ -269,8 +285,15 @@ fn links(page: &mut Page, links: &[Link]) {
             format!("peer heard us {}", ago(link.peer_hears_ms)),
         ];
         text.extend(link.failing.iter().map(|failing| format!("({})", clean(failing))));
-        let rejected = link.rejected.iter().filter(|(_, count)| **count > 0);
-        text.extend(rejected.map(|(what, count)| format!("{count} x {}", clean(what))));
+        let rejected: Vec<String> = link
+            .rejected
+            .iter()
+            .filter(|(what, count)| **count > 0 && !COMMON.contains(&what.as_str()))
+            .map(|(what, count)| format!("{count} {}", clean(what)))
+            .collect();
+        if !rejected.is_empty() {
+            text.push(format!("rejected: {}", rejected.join(", ")));
+        }
         let tone = if well { Tone::Plain } else { Tone::Bad };
         page.put(tone, &format!("link {}", link.number), &text.join("  "));
     }
@@ -288,12 +311,14 @@ fn details(page: &mut Page, group: &Group) {
         page.plain("  on peer", "not known");
         return;
     };
-    let able = if on_peer.able {
-        "able to run it"
-    } else {
-        "NOT able to run it"
+    // a node that runs it, or is busy with it, is not asked to take it
+    let able = match (on_peer.phase.as_str(), on_peer.able) {
+        ("idle" | "failed" | "probing" | "stuck", false) => ", NOT able to run it",
+        ("idle" | "failed" | "probing" | "stuck", true) => ", able to run it",
+        (_, _) => "",
     };
-    let phase = format!("{}, {able}, tenure {}", clean(&on_peer.phase), on_peer.tenure);
+    let since = at_least(on_peer.since_ms);
+    let phase = format!("{}{since}{able}, tenure {}", clean(&on_peer.phase), on_peer.tenure);
     page.plain("  on peer", &with_drbd(phase, on_peer.drbd.as_ref()));
 }
 

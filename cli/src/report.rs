@@ -12,7 +12,6 @@ pub struct Report {
     pub node: String,
     pub peer: String,
     pub up_ms: Option<u64>,
-    pub protection: String,
     pub protection_text: String,
     pub peer_state: String,
     pub peer_heard_ms: Option<u64>,
@@ -124,6 +123,7 @@ pub struct Failure {
 #[serde(default)]
 pub struct OnPeer {
     pub phase: String,
+    pub since_ms: Option<u64>,
     pub able: bool,
     pub tenure: u64,
     pub drbd: Option<Drbd>,
