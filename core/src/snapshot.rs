@@ -125,6 +125,13 @@ impl Cluster {
         }
     }
 
+    /// The phase of a group on a living peer, as it last said.
+    #[must_use]
+    pub fn peer_phase(&self, group: usize) -> Option<Phase> {
+        let said = self.member.group(group).filter(|_| self.member.is_alive())?;
+        Some(said.bits.phase())
+    }
+
     fn group_view(&self, now: Instant, index: usize) -> Option<GroupView> {
         let group = self.groups.get(index)?;
         let decision = self

@@ -170,6 +170,7 @@ impl Daemon {
         self.take_pings(now);
         self.take_signals(now);
         self.take_children(now);
+        self.facts.watch_peer(now, &self.cluster);
         self.take_wishes(now);
         self.tend(now);
         self.feed(now, Event::Tick)

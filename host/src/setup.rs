@@ -226,6 +226,7 @@ impl HostFacts {
             realtime,
             failing: vec![None; links],
             failures: vec![String::new(); groups],
+            peer_phases: vec![(None, started); groups],
             ping_failure: None,
         }
     }

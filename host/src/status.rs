@@ -2,6 +2,7 @@
 //!
 //! Times are milliseconds; `null` is "never" or "not known".
 
+use ovzha_core::cluster::Cluster;
 use ovzha_core::decide::{Attached, Decision, Why};
 use ovzha_core::id::GroupId;
 use ovzha_core::link::LinkState;
@@ -27,6 +28,8 @@ pub struct HostFacts {
     pub failing: Vec<Option<String>>,
     /// What the last failed step of each group said of itself.
     pub failures: Vec<String>,
+    /// The phase of each group on the peer, and since when it has been seen in it.
+    pub peer_phases: Vec<(Option<Phase>, Instant)>,
     /// Why the ping nodes can't be asked, as last told.
     pub ping_failure: Option<String>,
 }
@@ -43,6 +46,16 @@ impl HostFacts {
     pub fn link_fails(&mut self, link: usize, why: Option<String>) {
         if let Some(known) = self.failing.get_mut(link) {
             *known = why;
+        }
+    }
+
+    /// The peer may have said something new of its groups.
+    pub fn watch_peer(&mut self, now: Instant, cluster: &Cluster) {
+        for (index, seen) in self.peer_phases.iter_mut().enumerate() {
+            let phase = cluster.peer_phase(index);
+            if seen.0 != phase {
+                *seen = (phase, now);
+            }
         }
     }
 
@@ -169,7 +182,13 @@ fn group_value(
         })
     });
     let on_peer = theirs.map(|(phase, flags, tenure, drbd)| {
-        json!({ "phase": told::phase(phase), "able": flags.able, "tenure": tenure.0, "drbd": drbd_value(drbd, None) })
+        // how long this node has seen it so: it may have been so for longer
+        let seen = facts.peer_phases.get(number).filter(|(known, _)| *known == Some(phase));
+        let since = opt(seen.map(|(_, since)| snapshot.now.since(*since)));
+        json!({
+            "phase": told::phase(phase), "since_ms": since, "able": flags.able, "tenure": tenure.0,
+            "drbd": drbd_value(drbd, None),
+        })
     });
     let step = view.step.map(|(resource, op, since)| {
         let since = ms(snapshot.now.since(since));
