@@ -8,8 +8,8 @@ use crate::id::Sequence;
 use crate::message::Silence;
 use crate::time::{Instant, Span};
 
-/// Frames between two regular ones at most: whatever goes wrong, a link is not flooded.
-const EARLY: u8 = 8;
+/// Frames in one keepalive at most: whatever goes wrong, a link is not flooded. A switch-over needs six.
+const EARLY: u8 = 12;
 
 /// A link as its last frames show it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -41,8 +41,9 @@ pub struct Link {
     pub due: Instant,
     /// A frame is owed at once: something changed.
     pub urgent: bool,
-    /// Frames that may still go out before their time, until the next regular one.
+    /// Frames that may still go out before their time in this keepalive, and since when it runs.
     early: u8,
+    refilled: Instant,
 }
 
 impl Link {
@@ -59,6 +60,7 @@ impl Link {
             due: now,
             urgent: false,
             early: EARLY,
+            refilled: now,
         }
     }
 
@@ -94,11 +96,11 @@ impl Link {
 
     /// A frame goes out.
     pub fn speaks(&mut self, now: Instant, keepalive: Span) {
-        self.early = if self.due <= now {
-            EARLY
-        } else {
-            self.early.saturating_sub(1)
-        };
+        if now.since(self.refilled) >= keepalive {
+            self.early = EARLY;
+            self.refilled = now;
+        }
+        self.early = self.early.saturating_sub(1);
         self.urgent = false;
         self.due = now.after(keepalive);
     }
