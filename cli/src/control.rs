@@ -193,7 +193,9 @@ fn unread(error: &io::Error) -> Result<(), Trouble> {
 
 fn went_away() -> Trouble {
     Trouble::Unknown(
-        "the daemon went away before it answered; it may still do what was asked: look with `ovzha status`".to_owned(),
+        "the daemon closed the connection before it answered: it ended, or too many ask at once; \
+         what was asked may still happen: look with `ovzha status`"
+            .to_owned(),
     )
 }
 
@@ -236,7 +238,14 @@ pub fn ask(run_dir: &Path, request: &Value, limit: Duration, progress: impl FnMu
 /// What the daemon knows, from the socket that anybody may read.
 pub fn status(run_dir: &Path) -> Result<Value, Trouble> {
     let mut connection = Connection::open(&run_dir.join("status"))?;
-    match connection.answer(SOON, |_| ())? {
+    let answer = connection.answer(SOON, |_| ()).map_err(|trouble| match trouble {
+        // nothing was asked for: nothing can come of it
+        Trouble::Unknown(_) => Trouble::Failed(
+            "the daemon is there but does not answer: it stands still, is ending, or too many ask at once".to_owned(),
+        ),
+        other @ (Trouble::NotRunning(_) | Trouble::Failed(_)) => other,
+    });
+    match answer? {
         Answer::Status(status) => Ok(status),
         Answer::Done | Answer::Refused(_) | Answer::CameBack(_) | Answer::Failed(_) | Answer::Error(_) => Err(
             Trouble::Failed("the daemon answered something else than its status".to_owned()),

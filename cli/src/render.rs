@@ -219,8 +219,9 @@ fn intention(page: &mut Page, report: &Report, group: &Group) {
         page.plain("failure", &format!("{of}none"));
         return;
     };
+    let said = if failure.reason.is_empty() { "" } else { ": " };
     let text = format!(
-        "{of}{} of {} {}, {}: {}",
+        "{of}{} of {} {}, {}{said}{}",
         clean(&failure.operation),
         clean(&failure.resource),
         clean(&failure.outcome),

@@ -155,7 +155,10 @@ fn every_other_end_has_its_exit_code_and_one_line() {
 fn a_daemon_that_goes_away_leaves_the_outcome_open() {
     let (_, code, out, err) = answer("gone", &["standby"], &["{\"progress\":\"stopping\"}"]);
     assert_eq!((code, out.as_str()), (1, "stopping\n"));
-    assert!(err.contains("went away") && err.contains("`ovzha status`"), "{err}");
+    assert!(
+        err.contains("before it answered") && err.contains("`ovzha status`"),
+        "{err}"
+    );
 }
 
 #[test]

@@ -231,9 +231,11 @@ pub fn line(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
                 Outcome::Failed | Outcome::TimedOut | Outcome::Unfit | Outcome::Stuck => Level::Error,
             };
             let step = format!("{} {}", operation(op), resource(config, group, place));
+            // a child that was killed may have said nothing
+            let said = if reason.is_empty() { "" } else { ": " };
             (
                 level,
-                format!("{}: {step}: {} after {took}: {reason}", name(group), outcome(end)),
+                format!("{}: {step}: {} after {took}{said}{reason}", name(group), outcome(end)),
             )
         }
         Notice::TwoActive { group, yields } => {
