@@ -3,9 +3,9 @@
 //! The agent is a child that may block, so this is plain waiting code. Three rules hold:
 //! output goes to an unlinked file in memory and never to a pipe, because a daemon that a script leaves
 //! behind must neither keep us waiting for end-of-file nor die of a closed pipe; done means the program
-//! itself exited; and at the deadline the program is killed. One in an uninterruptible sleep can't be: the
-//! agent goes on to tell of it, then stays with it ([`stay_with_stuck`]), so that nobody takes the operation
-//! for over while the program may still act.
+//! itself exited; and at the deadline the program is killed with all that it started. One in an uninterruptible
+//! sleep can't be: the agent goes on to tell of it, then stays with it ([`stay_with_stuck`]), so that nobody
+//! takes the operation for over while the program may still act.
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use crate::sys::{self, Pid};
 
 /// Where programs are looked for; the same on every node, whatever the caller's environment says.
 pub const PATH: &str = "/sbin:/usr/sbin:/bin:/usr/bin";
@@ -186,6 +188,7 @@ fn watch(mut child: Child, deadline: Deadline, tick: &mut dyn FnMut()) -> io::Re
     // It may have exited in the last nap; then kill has nothing to do and wait tells the truth.
     child.kill()?;
     let patience = Deadline::after(KILL_WAIT);
+    end_group(patience);
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(match ended(status) {
@@ -199,6 +202,41 @@ fn watch(mut child: Child, deadline: Deadline, tick: &mut dyn FnMut()) -> io::Re
             return Ok(End::Stuck(pid));
         }
     }
+}
+
+/// Kills what a program that is being ended has started: everything else in the process group that this agent leads.
+/// A script's children that went on alone would work against whatever is done next. An agent that leads no group was
+/// started by hand, and its group is somebody else's.
+fn end_group(patience: Deadline) {
+    let own = std::process::id();
+    loop {
+        let members = group_members(own);
+        if !members.contains(&own) {
+            return;
+        }
+        let others = members.into_iter().filter(|pid| *pid != own);
+        let others: Vec<Pid> = others.filter_map(|pid| Pid::new(i32::try_from(pid).ok()?)).collect();
+        for pid in &others {
+            // one that is gone is what was wanted
+            drop(sys::kill_process(*pid, libc::SIGKILL));
+        }
+        if others.is_empty() || !patience.pause(Duration::from_millis(20)) {
+            return;
+        }
+    }
+}
+
+/// The living processes of the group `leader`.
+fn group_members(leader: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let belongs = |pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // the command may hold blanks and brackets: fields count from the last bracket
+        let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+        fields.next().is_some_and(|state| state != "Z") && fields.nth(1) == Some(leader.to_string().as_str())
+    };
+    pids.filter(belongs).collect()
 }
 
 /// The programs that outlived their kill.
