@@ -1,0 +1,389 @@
+//! Two nodes on this machine that know nothing of it: namespaces, two cables, a serial line, two mirrored disks.
+//!
+//! A node is a process 1 with its own network, processes, mounts and name; its end is a power cut. A third namespace
+//! holds the switches and the gateway that both can ping. Everything lives below one directory of one test and ends
+//! with it, by `Drop` or, when the test itself is killed, because every process here reads from a pipe of the test.
+mod disks;
+mod files;
+mod net;
+mod node;
+mod process;
+mod record;
+mod serial;
+
+pub use crate::twin::{Node as Number, now};
+pub use files::Files;
+pub use net::{say, sent};
+pub use node::{Daemon, Node};
+pub use process::{Said, ovzha};
+pub use record::Entry;
+
+use crate::twin::{self, Twin};
+use disks::Disks;
+use net::Hall;
+use serial::Cable;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How many pairs may run at once: more would only make each other late.
+const PAIRS_MAX: u32 = 4;
+static PAIRS: (Mutex<u32>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// One of the places for a running pair.
+struct Place;
+
+impl Place {
+    fn take() -> Self {
+        let mut taken = PAIRS.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while *taken >= PAIRS_MAX {
+            taken = PAIRS.1.wait(taken).unwrap_or_else(PoisonError::into_inner);
+        }
+        *taken += 1;
+        Self
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        *PAIRS.0.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        PAIRS.1.notify_one();
+    }
+}
+
+/// The test's directory; removed at the end.
+pub struct Dir(PathBuf);
+
+impl Dir {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "ovzha-netns-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let dir = std::env::temp_dir().join(name);
+        fs::create_dir_all(dir.join("shared")).unwrap();
+        Self(dir)
+    }
+
+    pub fn shared(&self) -> PathBuf {
+        self.0.join("shared")
+    }
+
+    pub fn of(&self, node: Number) -> PathBuf {
+        self.0.join(format!("node{node}"))
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+/// Two nodes and all that lies between them. The fields end in this order.
+pub struct Pair {
+    nodes: [Node; 2],
+    pub cable: Cable,
+    pub hall: Hall,
+    disks: Disks,
+    pub dir: Dir,
+    split_allowed: bool,
+    _place: Place,
+}
+
+impl Pair {
+    /// Both nodes booted, no daemon running.
+    pub fn new(files: &Files) -> Self {
+        process::check_tools();
+        let place = Place::take();
+        let dir = Dir::new();
+        let cable = Cable::new();
+        let hall = Hall::new();
+        let disks = Disks::new(&dir.0, files.kind());
+        fs::copy(article("drbd.conf"), dir.shared().join("drbd.conf")).unwrap();
+        let nodes = [1, 2].map(|number| Node::new(number, &dir, files));
+        let mut pair = Self {
+            nodes,
+            cable,
+            hall,
+            disks,
+            dir,
+            split_allowed: false,
+            _place: place,
+        };
+        pair.boot(1);
+        pair.boot(2);
+        pair
+    }
+
+    /// Both nodes booted, both daemons started, the group running on its preferred node, both sure of each other.
+    pub fn up(files: &Files) -> Self {
+        let mut pair = Self::new(files);
+        pair.start(1);
+        pair.start(2);
+        pair.wait_settled(1);
+        pair.wait("both nodes hear each other on every link", |pair| {
+            pair.log(1).matches(" up").count() >= 3 && pair.log(2).matches(" up").count() >= 3
+        });
+        pair
+    }
+
+    /// The node `number`.
+    pub fn node(&self, number: Number) -> &Node {
+        &self.nodes[usize::from(number) - 1]
+    }
+
+    fn node_mut(&mut self, number: Number) -> &mut Node {
+        &mut self.nodes[usize::from(number) - 1]
+    }
+
+    /// Switches the node on.
+    pub fn boot(&mut self, number: Number) {
+        let (pts, dir) = (self.cable.end(number).to_owned(), self.dir.0.clone());
+        let node = self.node_mut(number);
+        node.boot(&dir, &pts);
+        let (pid, life) = (node.pid(), node.life());
+        self.hall.plug(number, pid, life);
+    }
+
+    /// Starts the node's daemon.
+    pub fn start(&mut self, number: Number) {
+        self.node_mut(number).start();
+    }
+
+    /// The node's running daemon.
+    pub fn daemon(&self, number: Number) -> &Daemon {
+        self.node(number).daemon()
+    }
+
+    /// Ends everything on the node at once.
+    pub fn power_cut(&mut self, number: Number) {
+        self.note(number, "power cut");
+        self.node_mut(number).power_cut();
+    }
+
+    /// Writes into the shared diary.
+    pub fn note(&self, number: Number, text: &str) {
+        twin::note(&self.dir.shared(), number, text).unwrap();
+    }
+
+    /// What the two nodes and this test did so far.
+    pub fn diary(&self) -> Vec<Entry> {
+        record::read(&self.dir.shared().join("diary"))
+    }
+
+    /// When `text` first stood in the diary of `number` at or after `since`.
+    pub fn when(&self, number: Number, text: &str, since: u64) -> Option<u64> {
+        let entry = |entry: &&Entry| entry.node == number && entry.at >= since && entry.text.starts_with(text);
+        self.diary().iter().find(entry).map(|entry| entry.at)
+    }
+
+    /// What was done to resources since then, on either node.
+    pub fn deeds(&self, since: u64) -> Vec<Entry> {
+        let is_deed = |entry: &Entry| {
+            ["vz st", "drbd is ", "drbd primary"]
+                .iter()
+                .any(|word| entry.text.starts_with(word))
+        };
+        let mut diary = self.diary();
+        diary.retain(|entry| entry.at >= since && is_deed(entry));
+        diary
+    }
+
+    /// Checks that since then no resource was touched on either node, nor any promotion tried.
+    pub fn check_untouched(&self, since: u64) {
+        let deeds = self.deeds(since);
+        self.check(deeds.is_empty(), &format!("something moved: {deeds:?}"));
+    }
+
+    /// Checks that these stand in the node's diary since then, one after the other.
+    pub fn check_order(&self, number: Number, since: u64, texts: &[&str]) {
+        let deeds = self.deeds(since);
+        let mut own = deeds.iter().filter(|entry| entry.node == number);
+        for text in texts {
+            let found = own.any(|entry| entry.text.starts_with(text));
+            self.check(
+                found,
+                &format!("{text:?} does not stand in its place in node {number}'s diary: {texts:?}"),
+            );
+        }
+    }
+
+    /// Ends the node's daemon by KILL; what it started goes on.
+    pub fn kill_daemon(&mut self, number: Number) {
+        self.node_mut(number).kill_daemon();
+    }
+
+    /// Asks the node's daemon to stop in order and waits for it; its exit code.
+    pub fn stop(&mut self, number: Number) -> Option<i32> {
+        self.daemon(number).signal("TERM");
+        self.node_mut(number).daemon_end(Duration::from_mins(1))
+    }
+
+    /// Pulls or plugs all cables of a node, the serial line included.
+    pub fn isolate(&self, number: Number, isolated: bool) {
+        for net in [0, 1] {
+            self.hall.link(number, net, !isolated);
+        }
+        for node in [1, 2] {
+            self.cable.cut(node, isolated);
+        }
+    }
+
+    /// Everything the node's daemon has said in this and earlier lives.
+    pub fn log(&self, number: Number) -> String {
+        self.node(number).log()
+    }
+
+    /// Whether the containers run there.
+    pub fn is_active(&self, number: Number) -> bool {
+        self.node(number).has("run/vz-is-up")
+    }
+
+    /// Waits for something that must come; `what` is told when it doesn't.
+    pub fn wait(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        self.wait_for(what, Duration::from_mins(1), is_so);
+    }
+
+    /// As `wait`, for at most `span`.
+    pub fn wait_for(&self, what: &str, span: Duration, is_so: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + span;
+        while !is_so(self) {
+            assert!(Instant::now() < end, "waited {span:?} for: {what}\n{}", self.report());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until the containers run on `number`.
+    pub fn wait_active(&self, number: Number) {
+        self.wait(&format!("node {number} active"), |pair| pair.is_active(number));
+    }
+
+    /// Waits until the group runs on `number` and both daemons know it: a move can be asked for.
+    pub fn wait_settled(&self, number: Number) {
+        self.wait_active(number);
+        let name = format!("ovz-node{number} (");
+        self.wait(&format!("both know node {number} active"), |pair| {
+            [1, 2].iter().all(|node| {
+                let status = pair.node(*node).ovzha("status").out;
+                status
+                    .lines()
+                    .any(|line| line.starts_with("ACTIVE") && line.contains(&name))
+            })
+        });
+    }
+
+    /// Waits until the node's log holds `text`.
+    pub fn wait_log(&self, number: Number, text: &str) {
+        self.wait(&format!("node {number} logs {text:?}"), |pair| {
+            pair.log(number).contains(text)
+        });
+    }
+
+    /// Watches for `span` that something stays as it is.
+    pub fn stays(&self, what: &str, span: Duration, is_so: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + span;
+        while Instant::now() < end {
+            assert!(is_so(self), "did not stay so: {what}\n{}", self.report());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Fails with `what` unless `is_so`.
+    pub fn check(&self, is_so: bool, what: &str) {
+        assert!(is_so, "{what}\n{}", self.report());
+    }
+
+    /// Pulls DRBD's own cable: what was written until now is on both sides.
+    pub fn cut_drbd(&self) {
+        let shared = self.dir.shared();
+        Twin::change(&shared, |twin| {
+            let frozen = [1, 2].into_iter().find(|node| self.is_mounted(*node));
+            if let Some(node) = frozen {
+                self.node(node).inside("fsfreeze -f /vz").must();
+            }
+            let cut = twin.cut(&shared);
+            if let Some(node) = frozen {
+                self.node(node).inside("fsfreeze -u /vz").must();
+            }
+            cut
+        })
+        .unwrap();
+    }
+
+    /// Puts DRBD's cable back.
+    pub fn heal_drbd(&self) {
+        let shared = self.dir.shared();
+        Twin::change(&shared, |twin| {
+            twin.heal(&shared);
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    /// Whether `/vz` is mounted there.
+    pub fn is_mounted(&self, number: Number) -> bool {
+        self.node(number).is_mounted()
+    }
+
+    /// From here on two actives are no failure of the test: the protection row allows them.
+    pub fn allow_split(&mut self) {
+        self.split_allowed = true;
+    }
+
+    /// Ends the pair and looks at what it left: never two writers, no write lost, none mixed.
+    pub fn finish(mut self) {
+        for number in [1, 2] {
+            self.node_mut(number).power_cut();
+        }
+        let diary = self.diary();
+        if !self.split_allowed {
+            let broken: Vec<&Entry> = diary.iter().filter(|entry| entry.text.contains("VIOLATION")).collect();
+            self.check(broken.is_empty(), &format!("{broken:?}"));
+            let both = record::both_primary(&diary);
+            self.check(both.is_none(), &format!("both nodes DRBD Primary: {both:?}"));
+        }
+        let newest = Twin::change(&self.dir.shared(), |twin| Ok(twin.newest)).unwrap();
+        let count = self.disks.read(&self.dir.0, newest);
+        if let Err(broken) = record::check_count(&count) {
+            self.check(false, &broken);
+        }
+        let written = count.lines().count();
+        for number in [1, 2] {
+            let path = self.dir.shared().join(format!("acknowledged{number}"));
+            let acknowledged: usize = fs::read_to_string(path).map_or(0, |text| text.parse().unwrap_or(0));
+            let lost = written < acknowledged && !self.split_allowed;
+            self.check(
+                !lost,
+                &format!("node {number} had written {acknowledged} lines, {written} are left"),
+            );
+        }
+    }
+
+    /// Everything known, for a failure's message.
+    pub fn report(&self) -> String {
+        let line = |entry: &Entry| format!("{} {} {}\n", entry.at % 1_000_000, entry.node, entry.text);
+        let mut parts = vec!["--- diary\n".to_owned()];
+        parts.extend(self.diary().iter().map(line));
+        for number in [1, 2] {
+            let log = self.log(number);
+            let from = log.len().saturating_sub(12_000);
+            let from = (from..log.len()).find(|at| log.is_char_boundary(*at)).unwrap_or(0);
+            parts.push(format!("--- log of node {number}, now {}\n", now() % 1_000_000));
+            parts.push(format!("{}\n", &log[from..]));
+        }
+        parts.concat()
+    }
+}
+
+/// A file of the article.
+pub fn article(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../host/tests/files/article")
+        .join(name)
+}

@@ -1,0 +1,74 @@
+//! What a failover and a heartbeat cost, printed: `OVZHA_RUNS=10 .ci/run netns measured`.
+use crate::bed::{Files, Pair, now, ovzha, sent};
+use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
+
+fn runs() -> usize {
+    std::env::var("OVZHA_RUNS").map_or(1, |text| text.parse().unwrap())
+}
+
+#[expect(clippy::print_stdout, reason = "the measurement is for people")]
+fn print(line: &str) {
+    println!("measured: {line}");
+}
+
+#[test]
+fn measured_power_cut_to_first_start_effect_after_the_deadline() {
+    let mut excess = Vec::new();
+    for _ in 0..runs() {
+        let mut pair = Pair::up(&Files::quick());
+        sleep(Duration::from_millis(1000 + now() % 200));
+        let (_, _, before) = pair.cable.count(1);
+        pair.power_cut(1);
+        let (_, _, last) = pair.cable.count(1);
+        pair.wait_active(2);
+        let asked = pair.when(2, "drbd primary asked", before).unwrap();
+        excess.push(i64::try_from(asked).unwrap() - i64::try_from(last + 2000).unwrap());
+        pair.finish();
+    }
+    excess.sort_unstable();
+    let median = excess[excess.len() / 2];
+    let (min, max) = (excess[0], excess[excess.len() - 1]);
+    print(&format!(
+        "power cut, keepalive 200 ms, deadtime 2 s, {} runs: drbdadm primary after the last heartbeat's deadline: \
+         min {min} median {median} max {max} ms",
+        excess.len()
+    ));
+    assert!(median < 5000, "{excess:?}");
+}
+
+fn rollup(pid: u32, name: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_default().trim_start_matches(':').trim().to_owned()
+}
+
+#[test]
+fn measured_heartbeat_bytes_and_memory() {
+    let pair = Pair::up(&Files::quick());
+    sleep(Duration::from_secs(5));
+    let node = pair.node(1).pid();
+    let (udp, serial) = (sent(node, "eth1"), pair.cable.count(1));
+    sleep(Duration::from_secs(10));
+    let (udp_after, serial_after) = (sent(node, "eth1"), pair.cable.count(1));
+    let (bytes, packets) = (udp_after.0 - udp.0, udp_after.1 - udp.1);
+    // Ethernet, IPv4 and UDP headers
+    let payload = bytes.saturating_sub(packets * 42) / packets.max(1);
+    let (line, frames) = (serial_after.0 - serial.0, serial_after.1 - serial.1);
+    print(&format!(
+        "heartbeats of one node in 10 s at keepalive 200 ms: UDP {packets} of {payload} bytes of payload \
+        each, serial {frames} of {} bytes each",
+        line / frames.max(1)
+    ));
+    let pid = pair.daemon(1).pid();
+    print(&format!(
+        "daemon: RSS {}, PSS {}, private dirty {}",
+        rollup(pid, "Rss"),
+        rollup(pid, "Pss"),
+        rollup(pid, "Private_Dirty")
+    ));
+    print(&format!("binary: {} bytes", fs::metadata(ovzha()).unwrap().len()));
+    assert!(payload <= 96, "{payload}");
+    pair.finish();
+}

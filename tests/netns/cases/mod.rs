@@ -1,0 +1,9 @@
+//! The cases, by what they are about.
+mod bed_itself;
+mod children;
+mod daemon_life;
+mod links;
+mod measured;
+mod moves;
+mod start;
+mod wire;
