@@ -108,15 +108,19 @@ fn headline(page: &mut Page, report: &Report, group: &Group) {
     let here = group.active_on.as_deref() == Some(report.node.as_str());
     let of = of_group(report, group);
     let (tone, text) = match (&group.active_on, group.phase.as_str()) {
-        (Some(name), "active") if here && group.degraded => (
-            Tone::Bad,
-            format!(
-                "{}{}, DEGRADED: parts of it are missing",
-                who(report, name),
-                lasting(group.since_ms)
-            ),
-        ),
-        (Some(name), "active") if here => (Tone::Good, format!("{}{}", who(report, name), lasting(group.since_ms))),
+        (Some(name), "active") if here => {
+            // adopted without a record of its start: it was active before this daemon was
+            let since = match group.active_since_ms {
+                Some(ms) => lasting(Some(ms)),
+                None => at_least(group.since_ms),
+            };
+            let (tone, parts) = if group.degraded {
+                (Tone::Bad, ", DEGRADED: parts of it are missing")
+            } else {
+                (Tone::Good, "")
+            };
+            (tone, format!("{}{since}{parts}", who(report, name)))
+        }
         (Some(name), phase) if here => {
             let text = format!(
                 "{}, {} here{}",
@@ -306,7 +310,9 @@ fn details(page: &mut Page, group: &Group) {
     let preferred = clean(&group.preferred);
     let text = format!("{} (prefers {preferred}, tenure {})", resources.join(" "), group.tenure);
     page.plain(&format!("group {}", group.number), &text);
-    let phase = format!("{}{}", clean(&group.phase), lasting(group.since_ms));
+    // since when a group is active, also before a restart of the daemon, stands in the first line
+    let since = if group.phase == "active" { None } else { group.since_ms };
+    let phase = format!("{}{}", clean(&group.phase), lasting(since));
     page.plain("  here", &with_drbd(phase, group.drbd.as_ref()));
     let Some(on_peer) = &group.on_peer else {
         page.plain("  on peer", "not known");

@@ -78,6 +78,8 @@ pub struct Group {
     pub since_ms: Option<u64>,
     pub tenure: u64,
     pub active_on: Option<String>,
+    /// Of a group that is active here.
+    pub active_since_ms: Option<u64>,
     pub decision: String,
     pub why: String,
     pub step: Option<Step>,

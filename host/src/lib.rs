@@ -24,6 +24,7 @@ pub mod ping;
 pub mod program;
 pub mod run;
 pub mod setup;
+pub mod since;
 pub mod status;
 pub mod store;
 pub mod sys;

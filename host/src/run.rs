@@ -265,14 +265,14 @@ impl Daemon {
         }
         self.children.observe(now, &self.config);
         if let Some(running) = self.children.changed() {
-            self.keep_running(&running);
+            self.keep("running", &running);
         }
     }
 
-    /// The next life must find the children of this one.
-    fn keep_running(&mut self, running: &str) {
+    /// What the next life must find of this one: its children, since when its groups are active.
+    fn keep(&mut self, name: &str, text: &str) {
         // the run directory is in memory: this waits for no disk
-        if let Err(error) = std::fs::write(self.options.run_dir.join("running"), running) {
+        if let Err(error) = std::fs::write(self.options.run_dir.join(name), text) {
             self.log
                 .error(format_args!("the run directory can't be written: {error}"));
         }
@@ -362,6 +362,15 @@ impl Daemon {
     }
 
     fn tell(&mut self, notice: Notice) {
+        if let Notice::Phase { group, phase, why } = notice
+            && self
+                .facts
+                .active_since
+                .changed(sys::boottime(), usize::from(group.0), phase, why)
+        {
+            let active = self.facts.active_since.render();
+            self.keep("active", &active);
+        }
         let (level, text) = told::line(&self.config, notice, &self.reason);
         self.log.line(level, format_args!("{text}"));
         if level != Level::Debug {
@@ -428,7 +437,7 @@ impl Daemon {
     fn re_exec(&mut self) {
         self.log.info(format_args!("starting anew in place; what runs goes on"));
         let running = self.children.render();
-        self.keep_running(&running);
+        self.keep("running", &running);
         let error = Program::new(&self.program).args(std::env::args_os().skip(1)).exec();
         self.log.error(format_args!(
             "{}: {error}: the daemon goes on as it is",

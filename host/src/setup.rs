@@ -20,6 +20,7 @@ use crate::log::{Facility, Log, Targets};
 use crate::media::Medium;
 use crate::ping::Pinger;
 use crate::run::{Daemon, Options};
+use crate::since::ActiveSince;
 use crate::status::HostFacts;
 use crate::sys::{self, CoreLimit, LastResort, Signals};
 use crate::validate::Fingerprint;
@@ -64,6 +65,7 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
     let fingerprint = Fingerprint::take(&options.config_dir, &program);
     let (durable, damage) = durable(&options.state_dir, config.groups.len());
     let running = fs::read(options.run_dir.join("running")).unwrap_or_default();
+    let active = fs::read(options.run_dir.join("active")).unwrap_or_default();
     let boot = sys::random_bytes::<4>().map_err(|error| lacking("/dev/urandom", &error))?;
     let secret = sys::random_bytes::<32>().map_err(|error| lacking("/dev/urandom", &error))?;
     let control = Control::open(&options.run_dir).map_err(|error| lacking("control socket", &error))?;
@@ -79,7 +81,7 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         pinger: Pinger::new(&config.pings, &secret),
         next_ping: now,
         children: Children::new(now, state_dir, config_dir, limit, &running),
-        facts: HostFacts::new(now, realtime, config.links.len(), config.groups.len()),
+        facts: HostFacts::new(now, realtime, config.links.len(), config.groups.len(), &active),
         options: options.clone(),
         log,
         control,
@@ -220,12 +222,13 @@ fn stand_firm(config: &Config) -> (String, Option<CoreLimit>) {
 }
 
 impl HostFacts {
-    fn new(started: Instant, realtime: String, links: usize, groups: usize) -> Self {
+    fn new(started: Instant, realtime: String, links: usize, groups: usize, active: &[u8]) -> Self {
         Self {
             started,
             realtime,
             failing: vec![None; links],
             failures: vec![String::new(); groups],
+            active_since: ActiveSince::new(groups, active, started),
             peer_phases: vec![(None, started); groups],
             ping_failure: None,
         }

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::check::Protection;
 use crate::config::{Config, Group};
 use crate::log::Log;
+use crate::since::ActiveSince;
 use crate::{media, told};
 
 /// What only the host knows.
@@ -28,6 +29,8 @@ pub struct HostFacts {
     pub failing: Vec<Option<String>>,
     /// What the last failed step of each group said of itself.
     pub failures: Vec<String>,
+    /// Since when each group is active here.
+    pub active_since: ActiveSince,
     /// The phase of each group on the peer, and since when it has been seen in it.
     pub peer_phases: Vec<(Option<Phase>, Instant)>,
     /// Why the ping nodes can't be asked, as last told.
@@ -200,6 +203,7 @@ fn group_value(
         "resources": group.resources.iter().map(told::resource_name).collect::<Vec<_>>(),
         "preferred": config.nodes.get(group.preferred),
         "phase": told::phase(view.phase), "since_ms": ms(snapshot.now.since(view.since)), "tenure": view.tenure.0,
+        "active_since_ms": opt(facts.active_since.of(number).map(|since| snapshot.now.since(since))),
         "active_on": active_on, "decision": decision, "why": why.to_string(), "step": step,
         "degraded": view.degraded,
         "drbd": view.drbd.map(|(drbd, at)| drbd_value(drbd, Some(snapshot.now.since(at)))),
