@@ -170,7 +170,7 @@ impl Daemon {
         self.take_pings(now);
         self.take_signals(now);
         self.take_children(now);
-        self.facts.watch_peer(now, &self.cluster);
+        self.watch_peer(now);
         self.take_wishes(now);
         self.tend(now);
         self.feed(now, Event::Tick)
@@ -275,6 +275,16 @@ impl Daemon {
         if let Err(error) = std::fs::write(self.options.run_dir.join(name), text) {
             self.log
                 .error(format_args!("the run directory can't be written: {error}"));
+        }
+    }
+
+    /// Who waits for a move here wants to know how it goes there.
+    fn watch_peer(&mut self, now: Instant) {
+        for (group, phase) in self.facts.watch_peer(now, &self.cluster) {
+            if let Some(text) = told::on_peer(&self.config, group, phase) {
+                self.log.info(format_args!("{text}"));
+                self.control.progress(&text);
+            }
         }
     }
 

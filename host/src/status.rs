@@ -52,14 +52,17 @@ impl HostFacts {
         }
     }
 
-    /// The peer may have said something new of its groups.
-    pub fn watch_peer(&mut self, now: Instant, cluster: &Cluster) {
-        for (index, seen) in self.peer_phases.iter_mut().enumerate() {
-            let phase = cluster.peer_phase(index);
+    /// The peer may have said something new of its groups: answers those that changed.
+    pub fn watch_peer(&mut self, now: Instant, cluster: &Cluster) -> Vec<(GroupId, Phase)> {
+        let mut changed = Vec::new();
+        for (group, seen) in (0_u8..).zip(&mut self.peer_phases) {
+            let phase = cluster.peer_phase(usize::from(group));
             if seen.0 != phase {
                 *seen = (phase, now);
+                changed.extend(phase.map(|phase| (GroupId(group), phase)));
             }
         }
+        changed
     }
 
     /// The ping nodes can't be asked: told once per reason.

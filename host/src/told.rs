@@ -64,6 +64,18 @@ pub const fn phase(phase: Phase) -> &'static str {
     }
 }
 
+/// What the peer said of one of its groups; `None` for what passes in a moment.
+#[must_use]
+pub fn on_peer(config: &Config, id: GroupId, new: Phase) -> Option<String> {
+    match new {
+        Phase::Starting | Phase::Active | Phase::Stopping | Phase::Failed | Phase::Stuck => {
+            let (name, peer) = (group(config, id), config.peer_node());
+            Some(format!("{name} is {} on {peer}", phase(new)))
+        }
+        Phase::Probing | Phase::Idle | Phase::Claiming => None,
+    }
+}
+
 /// An operation in one word.
 #[must_use]
 pub const fn operation(op: Op) -> &'static str {
