@@ -152,6 +152,7 @@ fn nobody(report: &Report, group: &Group) -> String {
         ("claiming" | "starting", _) => format!("nobody yet: {there} on the peer"),
         ("stopping" | "stuck", _) => format!("not here; {there} on the peer"),
         (_, "alive" | "late" | "left") => format!("nobody: {why}"),
+        (_, "awaited") => format!("not here: {why}"),
         (_, _) => format!("not here, and the peer is not heard: {why}"),
     }
 }

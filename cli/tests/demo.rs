@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use fixture::{Scratch, demo, signal};
+use fixture::{Scratch, daemon, demo, signal};
 
 #[cfg(test)]
 mod fixture {
@@ -45,6 +45,19 @@ mod fixture {
         }
     }
 
+    /// The demo's own child with this word on its command line.
+    pub fn daemon(parent: &Child, word: &str) -> String {
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let mut pids = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let ours = format!("PPid:\t{}\n", parent.id());
+        pids.find(|pid| {
+            let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
+            line.contains(word) && String::from_utf8_lossy(&read("status")).contains(&ours)
+        })
+        .unwrap()
+    }
+
     pub fn demo(scratch: &Scratch) -> Child {
         Command::new(env!("CARGO_BIN_EXE_ovzha"))
             .arg("demo")
@@ -56,11 +69,9 @@ mod fixture {
             .unwrap()
     }
 
-    /// Sends a signal by its name to the demo alone.
-    pub fn signal(name: &str, child: &Child) {
-        let sent = Command::new("kill")
-            .args(["-s", name, &child.id().to_string()])
-            .status();
+    /// Sends a signal by its name to one process.
+    pub fn signal(name: &str, pid: &str) {
+        let sent = Command::new("kill").args(["-s", name, pid]).status();
         assert!(sent.unwrap().success());
     }
 }
@@ -111,7 +122,7 @@ fn ended_in_the_middle_it_leaves_nothing() {
         let mut child = demo(&scratch);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.any(|line| line.unwrap().starts_with("2. Power cut")), "{name}");
-        signal(name, &child);
+        signal(name, &child.id().to_string());
         let status = child.wait().unwrap();
         assert!(!status.success(), "{name}");
         // only a demo that was killed outright can't wait until all is swept
@@ -121,6 +132,24 @@ fn ended_in_the_middle_it_leaves_nothing() {
         }
         assert_eq!(scratch.left(), Vec::<String>::new(), "{name}");
     }
+}
+
+#[test]
+fn a_failure_is_told_and_the_logs_are_kept() {
+    let scratch = Scratch::new("demo-failure");
+    let mut child = demo(&scratch);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("2. Power cut")));
+    signal("KILL", &daemon(&child, "daemon --node ovz-node2"));
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("the daemon of ovz-node2 ended by itself"), "{told}");
+    let left = scratch.left();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(told.contains(&format!("logs are in {}/*/log", left[0])), "{told}");
+    let log = std::fs::read_to_string(format!("{}/ovz-node2/log", left[0])).unwrap();
+    assert!(log.contains("started on ovz-node2"), "{log}");
 }
 
 #[test]
