@@ -51,7 +51,7 @@ impl Ask {
 
     /// Whether a standby moves this group away now.
     pub(crate) fn moves(&self, group: usize) -> bool {
-        self.kind == Kind::Standby && self.stage == Stage::Moving && self.groups & bit(group) != 0
+        self.kind == Kind::Standby && self.stage == Stage::Moving && self.groups & !self.left & bit(group) != 0
     }
 }
 

@@ -44,8 +44,10 @@ pub struct Cluster {
     pub(crate) pings: Pings,
     pub(crate) groups: Vec<Group, GROUPS_MAX>,
     pub(crate) strangers: Strangers,
-    /// Since when there has been a usable link: `initdead` counts from here.
+    /// Since when there has been a usable link.
     pub(crate) first_open: Option<Instant>,
+    /// From when `initdead` counts: the same, or later if no ping was answered meanwhile.
+    pub(crate) init_from: Option<Instant>,
     /// What the peer said of its hearing us, and when: a leap tells that we slept with our clock.
     pub(crate) accused: Option<(Silence, Instant)>,
     /// Its words of our silence grew faster than our clock ran.
@@ -68,6 +70,8 @@ pub struct Cluster {
     pub(crate) storing: Option<u32>,
     pub(crate) store_failed: Option<Instant>,
     pub(crate) hold_until: Option<Instant>,
+    /// The hold ended by its time alone.
+    pub(crate) lapsed: bool,
     pub(crate) fewer_since: Option<Instant>,
     pub(crate) able_since: Option<Instant>,
     pub(crate) lonely_told: bool,
@@ -112,6 +116,7 @@ impl Cluster {
             groups,
             strangers: Strangers::default(),
             first_open: None,
+            init_from: None,
             accused: None,
             hasty: false,
             woke: None,
@@ -126,6 +131,7 @@ impl Cluster {
             storing: None,
             store_failed: None,
             hold_until,
+            lapsed: false,
             fewer_since: None,
             able_since: None,
             lonely_told: false,
@@ -158,6 +164,7 @@ impl Cluster {
         copy.strangers = Strangers::default();
         copy.member.forget_candidates();
         copy.links.iter_mut().for_each(|link| link.urgent = false);
+        copy.groups.iter_mut().for_each(|group| group.holding = None);
         copy.notices.clear();
         copy.lost = 0;
         copy
@@ -205,15 +212,23 @@ impl Cluster {
         if let Some(link) = self.links.get_mut(usize::from(link.0)) {
             link.opened(now);
             self.first_open.get_or_insert(now);
+            self.init_from.get_or_insert(now);
         }
     }
 
-    /// This node stood still: what it knew of silences is void, and what it runs may run elsewhere.
+    /// This node's clock jumped: it stood still. What it knew of silences is void.
     pub(crate) fn wake(&mut self, now: Instant) {
-        self.member.woke(now);
         self.pings.woke(now);
-        self.links.iter_mut().for_each(|link| link.woke(now));
         self.first_open = self.first_open.map(|_| now);
+        self.doubt(now);
+    }
+
+    /// This node stood still, or so the peer's words look: the peer's silence counts afresh, and what runs here may run
+    /// elsewhere. Its own isolation counts on: late frames look the same, and must not keep an isolated node going.
+    pub(crate) fn doubt(&mut self, now: Instant) {
+        self.member.woke(now);
+        self.links.iter_mut().for_each(|link| link.woke(now));
+        self.init_from = self.init_from.map(|_| now);
         (self.accused, self.hasty) = (None, false);
         (self.woke, self.contact) = (Some(now), Some(now));
         (self.fewer_since, self.able_since) = (None, None);

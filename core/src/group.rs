@@ -136,6 +136,8 @@ pub struct Group {
     pub announced: Sequence,
     /// Slept or adopted, and not yet sure that the peer did not take over.
     pub doubtful: bool,
+    /// Moved here while the peer lived: it does not go back by itself before the peer's next life.
+    pub guest: bool,
     /// A probe could not tell.
     unclear: bool,
 }
@@ -167,6 +169,7 @@ impl Group {
             two_told: false,
             announced: Sequence(0),
             doubtful: false,
+            guest: false,
             unclear: false,
         }
     }
@@ -266,6 +269,7 @@ impl Group {
     /// Begins the start.
     pub fn begin(&mut self, now: Instant, why: Why) {
         self.degraded = 0;
+        self.guest = matches!(why, Why::PeerYielded | Why::Takeover);
         self.enter(now, State::Starting(0, why));
     }
 

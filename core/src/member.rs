@@ -263,6 +263,12 @@ impl Member {
         self.count_from = now;
     }
 
+    /// From when its silence counts.
+    #[must_use]
+    pub const fn counted_from(&self) -> Instant {
+        self.count_from
+    }
+
     /// We slept: what the silence told before is void, a fresh `deadtime` begins.
     pub fn woke(&mut self, now: Instant) {
         self.count_from = now;

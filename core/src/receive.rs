@@ -132,6 +132,7 @@ impl Cluster {
             }
             Belief::NewLife => {
                 self.links.iter_mut().for_each(Link::new_life);
+                self.groups.iter_mut().for_each(|group| group.guest = false);
                 self.detail_from = self.sequence.next();
                 self.accused = None;
                 self.contact = Some(now);
@@ -204,7 +205,7 @@ impl Cluster {
             let drift = Span::from_millis(passed.as_millis().checked_div(50).unwrap_or(0));
             let expected = before.span().unwrap_or(Span::ZERO).plus(passed).plus(drift);
             if said > expected.plus(self.config.stall()) {
-                self.wake(now);
+                self.doubt(now);
                 self.notice(Notice::Slept(said.minus(expected)));
             } else if said >= expected {
                 // too early for a sleep, too fast for silence alone: its next words tell

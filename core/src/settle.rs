@@ -31,7 +31,7 @@ impl Cluster {
 
     /// When a peer never heard counts as dead.
     pub(crate) fn init_end(&self) -> Option<Instant> {
-        self.first_open
+        self.init_from
             .map(|at| at.after(self.config.initdead.max(self.deadtime())))
     }
 
@@ -62,6 +62,7 @@ impl Cluster {
         // the deadtime runs only while the own ping answers: two isolations in turn must not add up (LEASE 8.12)
         if self.pings.any() && self.pings.silence(now) > self.config.keepalive.times(PING_GAP) {
             self.member.count_afresh(now);
+            self.init_from = self.init_from.map(|_| now);
         }
         let lonely = self.lonely(now);
         if lonely != self.lonely_told {
@@ -94,6 +95,9 @@ impl Cluster {
         let silence = self.member.heard().map_or(Span::ZERO, |heard| now.since(heard));
         let (warn, dead) = (self.config.warntime, self.deadtime());
         let changed = self.member.settle(now, warn, dead, self.init_end());
+        if !self.member.is_alive() {
+            self.groups.iter_mut().for_each(|group| group.guest = false);
+        }
         match changed {
             Some(MemberState::Dead) => self.notice(Notice::PeerDead(silence)),
             Some(MemberState::NeverHeard) => self.notice(Notice::PeerNeverHeard),
@@ -149,14 +153,21 @@ impl Cluster {
     pub(crate) fn attached(&self, now: Instant) -> Attached {
         let last = self.member.heard().or(self.first_open).unwrap_or(now);
         let isolated = self.config.give_up(self.deadtime());
-        self.pings.attached(now, last.after(self.config.keepalive), isolated)
+        // proof of the last moment, too: else this node, cut off since, could take over from one that just came back
+        let end = match self.member.heard() {
+            Some(_) => self.member.counted_from().after(self.deadtime()),
+            None => self.init_end().unwrap_or(now),
+        };
+        let after = last.after(self.config.keepalive).max(end.before(self.config.keepalive));
+        self.pings.attached(now, after, isolated)
     }
 
-    /// Neither the peer nor any ping node heard for so long that the peer may soon take over.
+    /// No ping node has answered, and nothing proves that the peer heard us, for so long that it may soon take over.
+    /// What was heard of the peer proves less: it may have been under way for long.
     fn lonely(&self, now: Instant) -> bool {
         let isolated = self.attached(now) == Attached::Isolated;
-        let heard = self.member.heard().or(self.first_open);
-        isolated && heard.is_none_or(|heard| now.since(heard) >= self.config.give_up(self.deadtime()))
+        let known = self.proved.or(self.first_open);
+        isolated && known.is_none_or(|known| now.since(known) >= self.config.give_up(self.deadtime()))
     }
 
     /// When this node will be the lonely one, and when a group that is then not stopped is overdue.
@@ -165,8 +176,8 @@ impl Cluster {
             return None;
         }
         let give_up = self.config.give_up(self.deadtime());
-        let heard = self.member.heard().or(self.first_open)?;
-        let silent = heard.max(self.pings.last(now)).after(give_up);
+        let known = self.proved.or(self.first_open)?;
+        let silent = known.max(self.pings.last(now)).after(give_up);
         if now < silent {
             Some(silent)
         } else {
@@ -192,6 +203,13 @@ impl Cluster {
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.durable.hold.held
+    }
+
+    /// Row "ping": a held node that is isolated stays active until its own hold ends, which may be later than ours.
+    /// What a silent peer that was held is doing, only a person can say (S-46).
+    fn peer_is_held(&self) -> bool {
+        let held = self.member.head().is_some_and(|head| head.bits.held());
+        self.lapsed && held && self.pings.any() && !self.member.is_alive()
     }
 
     /// Whether the peer's `haresources` means something else.
@@ -251,7 +269,7 @@ impl Cluster {
                 .get(index)
                 .is_some_and(|draft| draft.preferred == self.config.me),
             stopping: self.leave.is_some(),
-            held: self.is_held(),
+            held: self.is_held() || self.peer_is_held(),
             differs: self.differs() && self.member.is_alive(),
             unfit: group.is_unfit(),
             blocked: group.blocked.is_some_and(|until| now < until),
@@ -273,7 +291,7 @@ impl Cluster {
             standby: moving,
             wanted: group.wanted,
             yielded: group.yielded.is_some(),
-            failback: self.config.auto_failback && self.settled(now, self.able_since),
+            failback: self.config.auto_failback && !group.guest && self.settled(now, self.able_since),
             fewer_pings: self.settled(now, self.fewer_since),
         })
     }
@@ -469,6 +487,7 @@ impl Cluster {
 
     fn take_hold(&mut self, now: Instant, hold: Hold) {
         let before = self.durable.hold.held;
+        self.lapsed = false;
         self.hold_until = (hold.held && hold.seconds > 0).then(|| now.after(Span::from_secs(u64::from(hold.seconds))));
         if hold.held != before {
             self.notice(if hold.held {
@@ -493,6 +512,7 @@ impl Cluster {
                     ..Hold::default()
                 },
             );
+            self.lapsed = true;
         }
     }
 

@@ -80,7 +80,7 @@ pub struct Step {
 pub struct Excuses {
     /// No link carried anything from one living node to the other for a while, not because one was isolated whole.
     pub cut: bool,
-    /// A node was isolated whole and the row does not cover that (row "none").
+    /// A node was isolated whole and that is not covered: row "none", or no last resort.
     pub isolated: bool,
     /// The other node stood still.
     pub frozen: bool,
@@ -95,7 +95,7 @@ pub struct Excuses {
 pub enum Cause {
     /// Links cut between living nodes.
     Cut,
-    /// One node isolated, in row "none".
+    /// One node isolated, in row "none"; in row "ping" only where the last resort is switched off.
     Isolated,
     /// The active stood still.
     Frozen,
@@ -129,6 +129,10 @@ pub struct Watch {
     abandoned: [Vec<u32>; 2],
     open: [BTreeMap<u32, u64>; 2],
     both: Vec<bool>,
+    /// Starts and stops begun.
+    pub steps: u64,
+    /// How many there were when a daemon was killed first.
+    pub settled_steps: u64,
     /// Everything that must not be.
     pub violations: Vec<String>,
     /// Two actives that the row admits: when, group, why.
@@ -146,6 +150,8 @@ impl Watch {
         let places: Vec<Place> = models.iter().map(|_| Place::default()).collect();
         Self {
             both: vec![false; models.len()],
+            steps: 0,
+            settled_steps: u64::MAX,
             models,
             places: [places.clone(), places],
             used: [0; 2],
@@ -160,6 +166,13 @@ impl Watch {
     #[must_use]
     pub fn is_active(&self, node: usize, group: usize) -> bool {
         self.places[node][group].up != 0
+    }
+
+    /// The same, without what was given up for want of data to protect.
+    #[must_use]
+    pub fn runs(&self, node: usize, group: usize) -> bool {
+        let place = &self.places[node][group];
+        place.up & !place.given_up != 0
     }
 
     /// Whether all of the group runs on the node.
@@ -192,6 +205,7 @@ impl Watch {
     pub fn see(&mut self, now: u64, fact: &Fact, excuses: &Excuses) {
         match fact {
             Fact::Begun { step, id, effective } => {
+                self.steps += u64::from(step.op != Op::Probe);
                 self.single_effect(now, *step, *id);
                 if *effective {
                     self.in_order(now, *step);
@@ -348,7 +362,10 @@ impl Watch {
         }
         self.both[step.group] = true;
         let only_given_up = other.up & !other.given_up == 0;
-        let short = excuses.silence.filter(|(silence, least)| silence < least);
+        // a daemon that is back has been heard before it was believed: its silence can't be told from outside
+        let short = excuses
+            .silence
+            .filter(|(silence, least)| silence < least && !excuses.daemon);
         let cause = if only_given_up {
             Some(Cause::PlainStop)
         } else if excuses.cut {
@@ -386,8 +403,8 @@ impl Watch {
         let resource = step.resource;
         let place = &mut self.places[step.node][step.group];
         match (step.op, outcome) {
+            (Op::Probe | Op::Start, Outcome::Done | Outcome::Degraded) => place.on |= bit(resource),
             (Op::Probe, _) => {}
-            (Op::Start, Outcome::Done | Outcome::Degraded) => place.on |= bit(resource),
             (Op::Start, _) => place.on &= !bit(resource),
             (Op::Stop, Outcome::Done | Outcome::Degraded | Outcome::NotRunning) => {
                 place.up &= !bit(resource);

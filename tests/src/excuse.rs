@@ -50,7 +50,8 @@ impl World {
             .map(|at| ((self.now - at) * rate / 1_000_000_000, self.deadtime() * 95 / 100));
         Excuses {
             cut: lately(self.troubles.cut),
-            isolated: self.setup.pings == 0 && lately(self.troubles.isolated),
+            // row ping covers it as long as a stop that hangs ends in a reset (S-11, S-22)
+            isolated: (self.setup.pings == 0 || !self.setup.last_resort) && lately(self.troubles.isolated),
             frozen: lately(self.troubles.frozen[1 - node]),
             daemon: lately(self.troubles.daemon[1 - node]),
             silence,

@@ -9,6 +9,7 @@
 
 pub mod check;
 mod excuse;
+pub mod faults;
 pub mod lab;
 pub mod life;
 pub mod machine;
@@ -16,6 +17,7 @@ pub mod mirror;
 pub mod node;
 pub mod rng;
 pub mod script;
+pub mod seed;
 pub mod setup;
 pub mod trace;
 pub mod wire;

@@ -104,6 +104,7 @@ impl World {
     /// The daemon is killed; what runs goes on, children too.
     pub fn kill_daemon(&mut self, node: usize) {
         if self.nodes[node].daemon.is_some() {
+            self.watch.settled_steps = self.watch.settled_steps.min(self.watch.steps);
             self.nodes[node].life += 1;
             self.daemon_gone(node);
             self.trace.line(self.now, &(node, "killed"), || {

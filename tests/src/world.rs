@@ -9,6 +9,7 @@ use std::collections::BinaryHeap;
 use std::rc::Rc;
 
 use ovzha_core::cluster::Cluster;
+use ovzha_core::decide::{Decision, Why};
 use ovzha_core::event::{Event, Outcome};
 use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::{ClientId, EffectId, GroupId, LinkId};
@@ -358,8 +359,20 @@ impl World {
         let mut without = Cluster::clone(daemon);
         without.handle(now, Event::Tick);
         daemon.handle(now, received);
-        if daemon.believed() != without.believed() && !self.setup.crc {
-            let text = format!("S5 node {node}: a frame that is no news changed more than counters ({origin:?})");
+        // the exception: at a lone start somebody else's frames mean Hold (S-30, S-32)
+        let lone = daemon.snapshot().groups.iter().any(|group| {
+            matches!(
+                group.decision,
+                Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice)
+            )
+        });
+        if !lone && !self.setup.crc && daemon.believed() != without.believed() && !only_link(daemon, &without) {
+            let (with, without) = (format!("{:?}", daemon.believed()), format!("{:?}", without.believed()));
+            let place = with.bytes().zip(without.bytes()).position(|(one, other)| one != other);
+            let from = place.unwrap_or(0).saturating_sub(60);
+            let part = with.get(from..from + 120).unwrap_or_default();
+            let text =
+                format!("S5 node {node}: a frame that is no news changed more than counters ({origin:?}): ..{part}..");
             self.watch.violation(self.now, &text);
         }
     }
@@ -372,15 +385,20 @@ impl World {
         let Some(sent) = self.wire.sent[from].get(place) else {
             return false;
         };
-        if from == node || sent.link != link || sent.to_life != self.nodes[node].life {
+        if from == node || sent.link != link {
             return false;
         }
+        if sent.to_life != self.nodes[node].life {
+            // once the sender's life is proved, its earlier frames count for the link they came over (P-19)
+            return self.nodes[node].heard.is_some();
+        }
         let given = &mut self.nodes[node].given;
-        if given.len() <= place {
+        let newest = given.len() <= place;
+        if newest {
             given.resize(place + 1, false);
         }
         let first = !std::mem::replace(&mut given[place], true);
-        if first {
+        if newest {
             self.nodes[node].heard = Some(self.now);
         }
         first
@@ -548,6 +566,15 @@ impl World {
             self.give(node, Input::Done(id, outcome));
         }
     }
+}
+
+/// Whether two clusters differ in what they think of a link and in nothing else that shows: a copy of a frame that
+/// came before its sender's life was proved counts for its link afterwards (P-19), and for nothing else.
+fn only_link(one: &Cluster, other: &Cluster) -> bool {
+    let (mut one, other) = (one.snapshot(), other.snapshot());
+    let differs = one.links != other.links;
+    one.links.clone_from(&other.links);
+    differs && one == other
 }
 
 /// The core's number of a group.

@@ -1,0 +1,183 @@
+//! One seed, from its first fault to the proof that everything heals.
+//!
+//! Phase 1: faults strike; the checkers watch for what must never be. Phase 2: everything is repaired, a person
+//! does what only a person may (resume, clear, end a split brain), and within a bound each group must run on
+//! exactly one node, and stay there.
+
+use ovzha_core::event::Command;
+
+use crate::check::Cause;
+use crate::faults::{Act, Kind, act, plan, setup};
+use crate::rng::Rng;
+use crate::trace::letter;
+use crate::world::{World, group_id};
+
+const SECOND: u64 = 1_000_000;
+/// After this a request must have been answered.
+const ANSWERED: u64 = 60 * SECOND;
+
+/// What became of a seed.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Its kind of trouble.
+    pub kind: Kind,
+    /// One number for everything that happened.
+    pub hash: u64,
+    /// Faults that struck.
+    pub faults: usize,
+    /// Simulated time in seconds.
+    pub seconds: u64,
+    /// What must not be.
+    pub violations: Vec<String>,
+    /// Two actives that the row admits.
+    pub admitted: Vec<Cause>,
+    /// What happened, if it was to be kept.
+    pub lines: Vec<String>,
+}
+
+/// Runs one seed.
+#[must_use]
+pub fn run(seed: u64, verbose: bool) -> Report {
+    let kind = Kind::of(seed);
+    let mut rng = Rng::new(seed);
+    let setup = setup(&mut rng, kind);
+    let plan = plan(&mut rng, kind, &setup);
+    let wish = format!("{kind:?} {setup:?}");
+    let mut world = match World::new(setup, rng.next(), verbose) {
+        Ok(world) => world,
+        Err(error) => return refused(kind, error),
+    };
+    world.trace.line(0, &seed, || wish);
+    world.drbd_notices = rng.between(500_000, 12 * SECOND);
+    world.reset_takes = Some(rng.between(5, 40) * SECOND);
+    let mut client = 0;
+    for (at, what) in &plan {
+        world.advance(*at);
+        world.trace.line(*at, &0, || format!("- {what:?}"));
+        client += 1;
+        act(&mut world, client, what);
+    }
+    let tail = rng.below(30) * SECOND;
+    world.advance(world.now + tail);
+    let before = world.watch.steps;
+    heal(&mut world, client);
+    settle(&mut world);
+    if kind == Kind::Restarts && before > world.watch.settled_steps {
+        let text = format!("L4 {} steps for restarts alone", before - world.watch.settled_steps);
+        world.watch.violation(world.now, &text);
+    }
+    Report {
+        kind,
+        hash: world.trace.hash(),
+        faults: plan.len(),
+        seconds: world.now / SECOND,
+        violations: world.watch.violations.clone(),
+        admitted: world.watch.admitted.iter().map(|(_, _, cause)| *cause).collect(),
+        lines: std::mem::take(&mut world.trace.lines),
+    }
+}
+
+fn refused(kind: Kind, error: String) -> Report {
+    Report {
+        kind,
+        hash: 0,
+        faults: 0,
+        seconds: 0,
+        violations: vec![error],
+        admitted: Vec::new(),
+        lines: Vec::new(),
+    }
+}
+
+/// Everything is repaired.
+fn heal(world: &mut World, mut client: u32) {
+    world.trace.line(world.now, &0, || "- all is repaired".to_owned());
+    for node in 0..2 {
+        world.nodes[node].scripts.clear();
+        for what in [
+            Act::Isolate(node, false),
+            Act::Cut(None, node, false),
+            Act::Disk(node, true),
+            Act::Pings(node, true),
+            Act::Drbd(false),
+            Act::Weather(0, 0, 0, 900),
+        ] {
+            act(world, 0, &what);
+        }
+    }
+    for node in 0..2 {
+        world.thaw(node);
+        world.power_on(node);
+        world.start_daemon(node);
+        world.unstick(node);
+    }
+    for _ in 0..3 {
+        // daemons that were asked to stop may have left meanwhile, resets may be on their way
+        world.advance(world.now + 15 * SECOND);
+        world.resolve_split_brains();
+        for node in 0..2 {
+            world.unstick(node);
+            world.start_daemon(node);
+            client += 100;
+            world.ask(node, client, Command::Resume);
+            for group in 0..world.setup.groups.len() {
+                client += 1;
+                let group = group_id(group);
+                world.ask(node, client, Command::Clear { group });
+            }
+        }
+    }
+}
+
+/// L1, L2, L3.
+fn settle(world: &mut World) {
+    let bound = (world.setup.initdead + 4 * world.setup.deadtime) * 1000 + 90 * SECOND;
+    world.advance(world.now + bound);
+    let steps = world.watch.steps;
+    world.advance(world.now + 40 * SECOND);
+    if world.watch.steps != steps {
+        world
+            .watch
+            .violation(world.now, "L2 groups still move although nothing is wrong");
+    }
+    for group in 0..world.setup.groups.len() {
+        let runs: Vec<usize> = (0..2).filter(|node| world.watch.runs(*node, group)).collect();
+        if runs.len() != 1 || !runs.iter().all(|node| world.watch.is_whole(*node, group)) {
+            let names: String = runs.iter().map(|node| letter(*node)).collect();
+            let text = format!(
+                "L1 group {group} runs on '{names}' after healing: {}",
+                show(world, group)
+            );
+            world.watch.violation(world.now, &text);
+        }
+    }
+    let now = world.now;
+    let late: Vec<(usize, u32)> = world
+        .watch
+        .unanswered()
+        .filter(|(_, _, at)| at + ANSWERED < now)
+        .map(|(node, client, _)| (node, client))
+        .collect();
+    for (node, client) in late {
+        world
+            .watch
+            .violation(now, &format!("L3 node {node} never answered client {client}"));
+    }
+    for text in world.watch.violations.clone() {
+        world.trace.line(now, &0, || format!("VIOLATION {text}"));
+    }
+}
+
+fn show(world: &World, group: usize) -> String {
+    let of = |node: usize| -> String {
+        world.nodes[node].daemon.as_ref().map_or_else(
+            || "no daemon".to_owned(),
+            |daemon| {
+                let seen = daemon.snapshot();
+                let decision = seen.groups.get(group).map(|view| (view.phase, view.decision));
+                format!("{decision:?} peer {:?}", seen.peer)
+            },
+        )
+    };
+    format!("a {} / b {}", of(0), of(1))
+}
