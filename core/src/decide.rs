@@ -505,6 +505,8 @@ const fn go_on(view: &View) -> Decision {
 const fn complete(view: &View) -> Decision {
     match acquire(view) {
         Decision::Acquire(why) => Decision::Acquire(why),
+        // the peer may have found a part, too, and wait for this node: the preferred one waits, the other stops
+        Decision::Stay(Why::PeerBusy) if !view.preferred => Decision::Release(Why::Partial),
         Decision::Stay(Why::AwaitingPeer | Why::AwaitingPing | Why::Held | Why::PeerBusy) => {
             Decision::Stay(Why::Partial)
         }

@@ -164,6 +164,8 @@ pub struct Node {
     pub power: bool,
     /// Its daemon, if one runs.
     pub daemon: Option<Box<Cluster>>,
+    /// When its newest daemon began.
+    pub started: u64,
     /// Counts daemons' lives.
     pub life: u32,
     /// Counts power-ons.
@@ -216,6 +218,7 @@ impl Node {
             keyring,
             power: false,
             daemon: None,
+            started: 0,
             life: 0,
             boots: 0,
             freeze: None,
