@@ -31,6 +31,10 @@ const _: () = assert!(PINGS_MAX <= 16, "a heartbeat counts ping nodes in four bi
 
 /// One node's view of the pair. `Clone`, `Eq` and `Hash`, so that simulators copy it and checkers hash it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each told once or level-triggered"
+)]
 pub struct Cluster {
     pub(crate) config: Config,
     pub(crate) keyring: Keyring,

@@ -19,7 +19,7 @@ impl World {
         let boot = BootId([random[0], random[1], random[2], random[3]]);
         let machine = &mut self.nodes[node];
         machine.life += 1;
-        machine.started = self.now;
+        machine.proved = self.now;
         machine.left = false;
         machine.inbox.clear();
         machine.given.clear();

@@ -164,8 +164,8 @@ pub struct Node {
     pub power: bool,
     /// Its daemon, if one runs.
     pub daemon: Option<Box<Cluster>>,
-    /// When its newest daemon began.
-    pub started: u64,
+    /// When its daemon last said that the peer's life is proved.
+    pub proved: u64,
     /// Counts daemons' lives.
     pub life: u32,
     /// Counts power-ons.
@@ -196,8 +196,8 @@ pub struct Node {
     pub scripts: BTreeMap<(usize, u8, u8), Script>,
     /// Ping nodes that answer it.
     pub pings: bool,
-    /// Places of the peer's frames that this life has been given.
-    pub given: Vec<bool>,
+    /// When this life was given each of the peer's frames, by their places.
+    pub given: Vec<Option<u64>>,
     /// When a frame of the other's present life first came, newest.
     pub heard: Option<u64>,
     /// The daemon reset the machine, or left in order: what the admin or the supervisor does next.
@@ -218,7 +218,7 @@ impl Node {
             keyring,
             power: false,
             daemon: None,
-            started: 0,
+            proved: 0,
             life: 0,
             boots: 0,
             freeze: None,

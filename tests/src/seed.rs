@@ -9,7 +9,6 @@ use ovzha_core::event::Command;
 use crate::check::Cause;
 use crate::faults::{Act, Kind, act, plan, setup};
 use crate::rng::Rng;
-use crate::trace::letter;
 use crate::world::{World, group_id};
 
 const SECOND: u64 = 1_000_000;
@@ -132,7 +131,11 @@ fn heal(world: &mut World, mut client: u32) {
 /// L1, L2, L3.
 fn settle(world: &mut World) {
     let bound = (world.setup.initdead + 4 * world.setup.deadtime) * 1000 + 90 * SECOND;
-    world.advance(world.now + bound);
+    let until = world.now + bound;
+    while world.now < until && !(0..world.setup.groups.len()).all(|group| runs_once(world, group)) {
+        world.advance(world.now + 5 * SECOND);
+    }
+    world.advance(world.now + 5 * SECOND);
     let steps = world.watch.steps;
     world.advance(world.now + 40 * SECOND);
     if world.watch.steps != steps {
@@ -141,9 +144,8 @@ fn settle(world: &mut World) {
             .violation(world.now, "L2 groups still move although nothing is wrong");
     }
     for group in 0..world.setup.groups.len() {
-        let runs: Vec<usize> = (0..2).filter(|node| world.watch.runs(*node, group)).collect();
-        if runs.len() != 1 || !runs.iter().all(|node| world.watch.is_whole(*node, group)) {
-            let names: String = runs.iter().map(|node| letter(*node)).collect();
+        if !runs_once(world, group) {
+            let names = world.active(group);
             let text = format!(
                 "L1 group {group} runs on '{names}' after healing: {}",
                 show(world, group)
@@ -165,6 +167,15 @@ fn settle(world: &mut World) {
     }
     for text in world.watch.violations.clone() {
         world.trace.line(now, &0, || format!("VIOLATION {text}"));
+    }
+}
+
+/// Runs whole on exactly one node.
+fn runs_once(world: &World, group: usize) -> bool {
+    let mut runs = (0..2).filter(|node| world.watch.runs(*node, group));
+    match (runs.next(), runs.next()) {
+        (Some(node), None) => world.watch.is_whole(node, group),
+        _ => false,
     }
 }
 

@@ -28,8 +28,6 @@ use crate::wire::{Origin, Sent, Wire};
 
 /// Outputs of one drain, far above what a node with one group ever owes.
 const DRAIN_MAX: u32 = 400;
-/// By then both lives have proved themselves to each other, if anything gets through at all.
-const PROVED: u64 = 5_000_000;
 
 /// Something that will happen.
 #[derive(Clone, Debug)]
@@ -394,18 +392,14 @@ impl World {
             // once the sender's life is proved, its earlier frames count for the link they came over (P-19)
             return self.nodes[node].heard.is_some();
         }
-        // the first copy may have come before its sender's life was proved: then a second one is news
-        let proving = self.now < self.nodes[0].started.max(self.nodes[1].started) + PROVED;
+        let (now, proved) = (self.now, self.nodes[node].proved);
         let given = &mut self.nodes[node].given;
-        if proving {
-            self.nodes[node].heard = Some(self.now);
-            return true;
-        }
         let newest = given.len() <= place;
         if newest {
-            given.resize(place + 1, false);
+            given.resize(place + 1, None);
         }
-        let first = !std::mem::replace(&mut given[place], true);
+        // the first copy may have come before its sender's life was proved: then a second one is news
+        let first = given[place].replace(now).is_none_or(|at| at <= proved);
         if newest {
             self.nodes[node].heard = Some(self.now);
         }
@@ -465,6 +459,9 @@ impl World {
                 };
                 self.trace
                     .line(now, &(node, told), || format!("{who} {}", notice(&told, name)));
+                if let Notice::PeerAlive { .. } = told {
+                    self.nodes[node].proved = now;
+                }
                 if let Notice::Phase { group, phase, why } = told {
                     self.fact(&Fact::Phase(node, usize::from(group.0), phase, why));
                 }
