@@ -1,5 +1,5 @@
 //! The bed without ovzha: what the cases rely on.
-use crate::bed::{Files, Pair};
+use crate::bed::{Files, Pair, check_count};
 
 #[test]
 fn the_bed_carries_a_group_by_hand() {
@@ -21,4 +21,28 @@ fn the_bed_carries_a_group_by_hand() {
         .inside("/etc/init.d/vz stop && umount /vz && drbdadm secondary r0")
         .must();
     pair.finish();
+}
+
+#[test]
+#[should_panic(expected = "VIOLATION: two writers")]
+fn the_bed_sees_two_writers() {
+    let pair = Pair::new(&Files::quick());
+    pair.cut_drbd();
+    for number in [1, 2] {
+        let by_hand = "drbdadm primary r0 && mount -t ext4 /dev/drbd0 /vz && /etc/init.d/vz start";
+        pair.node(number).inside(by_hand).must();
+        pair.wait_active(number);
+    }
+    pair.wait("both write", |pair| {
+        pair.node(1).has("vz/count") && pair.node(2).has("vz/count")
+    });
+    pair.finish();
+}
+
+#[test]
+fn the_bed_sees_a_lost_and_a_mixed_line() {
+    assert_eq!(check_count("1 1 1\n2 1 1\n3 2 3\n"), Ok(()));
+    assert!(check_count("1 1 1\n3 1 1\n").is_err());
+    assert!(check_count("1 1 1\n2 1 1\n2 2 2\n").is_err());
+    assert!(check_count("1 1 1\n2 2 2\n3 1 1\n").is_err());
 }

@@ -78,6 +78,46 @@ fn sigstop_of_the_actives_daemon_past_deadtime_then_sigcont_never_makes_two_acti
 }
 
 #[test]
+fn sigstop_with_drbd_cut_the_thawed_node_yields_to_the_one_that_took_over() {
+    let mut pair = Pair::up(&Files::quick());
+    pair.allow_split();
+    pair.cut_drbd();
+    let stopped = now();
+    pair.daemon(1).signal("STOP");
+    pair.wait_active(2);
+    pair.daemon(1).signal("CONT");
+    pair.wait("node 1 yields", |pair| !pair.is_active(1));
+    pair.stays("node 2 active, node 1 not", Duration::from_secs(5), |pair| {
+        pair.is_active(2) && !pair.is_active(1)
+    });
+    pair.check_order(1, stopped, &["vz stop begins", "vz stop done", "drbd is secondary"]);
+    pair.check(pair.when(2, "vz stop", stopped).is_none(), "both stopped");
+    pair.finish();
+}
+
+#[test]
+fn a_new_key_rolled_out_node_by_node_is_no_interruption() {
+    let pair = Pair::up(&Files::calm());
+    let begin = now();
+    let keys = "1 sha1 PutYourSuperSecretKeyHere\n2 sha256 AnotherAndLongerSecretKey\n";
+    for (round, uses) in [(1, "auth 1\n"), (2, "auth 2\n")] {
+        for number in [1, 2] {
+            fs::write(pair.node(number).ha_d().join("authkeys"), format!("{uses}{keys}")).unwrap();
+            pair.daemon(number).signal("HUP");
+            pair.wait("the new keys are in use", |pair| {
+                pair.log(number).matches("new keys in use").count() == round
+            });
+        }
+    }
+    pair.stays("node 1 active", Duration::from_secs(7), |pair| pair.is_active(1));
+    pair.check_untouched(begin);
+    for number in [1, 2] {
+        pair.check(!pair.log(number).contains(" late: nothing"), "a link went silent");
+    }
+    pair.finish();
+}
+
+#[test]
 fn upgrade_under_load_bounces_nothing() {
     let pair = Pair::up(&Files::quick());
     let mut load: Vec<_> = (0..3)
