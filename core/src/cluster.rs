@@ -74,6 +74,8 @@ pub struct Cluster {
     pub(crate) storing: Option<u32>,
     pub(crate) store_failed: Option<Instant>,
     pub(crate) hold_until: Option<Instant>,
+    /// When a hold last ended here.
+    pub(crate) unheld: Option<Instant>,
     /// The hold ended by its time alone.
     pub(crate) lapsed: bool,
     pub(crate) fewer_since: Option<Instant>,
@@ -135,6 +137,7 @@ impl Cluster {
             storing: None,
             store_failed: None,
             hold_until,
+            unheld: None,
             lapsed: false,
             fewer_since: None,
             able_since: None,

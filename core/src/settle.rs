@@ -448,7 +448,8 @@ impl Cluster {
     fn overdue_at(&self) -> Option<Instant> {
         let pause = self.config.keepalive.times(PING_GAP.saturating_add(1));
         let attached = self.pings.newest().map(|at| at.before(pause));
-        let from = self.proved.max(attached)?;
+        // a held node was not to stop, and a peer that was held does not take over from it (S-46)
+        let from = self.proved.max(attached).max(self.unheld)?;
         let dead = self.deadtime();
         // both clocks' drift, and the time a wake-up may be late
         let drift = Span::from_millis(dead.as_millis().checked_div(50).unwrap_or(0));
@@ -488,6 +489,9 @@ impl Cluster {
     fn take_hold(&mut self, now: Instant, hold: Hold) {
         let before = self.durable.hold.held;
         self.lapsed = false;
+        if before && !hold.held {
+            self.unheld = Some(now);
+        }
         self.hold_until = (hold.held && hold.seconds > 0).then(|| now.after(Span::from_secs(u64::from(hold.seconds))));
         if hold.held != before {
             self.notice(if hold.held {

@@ -164,7 +164,10 @@ fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Done {
         ("freeze", "F2") => world.freeze(node, Freeze::Kernel, None),
         ("freeze", "F3") => world.freeze(node, Freeze::Machine, None),
         ("disk", "fail" | "well") => world.nodes[node].disk_fails = second == "fail",
-        ("key", text) => world.nodes[node].keyring = world.setup.keyring(text.as_bytes()),
+        ("key", _) => {
+            let text = args.get(1..).unwrap_or(&[]).join(" ");
+            world.nodes[node].keyring = world.setup.keyring(text.as_bytes());
+        }
         ("newer", "on" | "off") => world.newer[node] = second == "on",
         ("impostor", frames) => {
             let frames = u32::try_from(number(frames)?).unwrap_or(0);

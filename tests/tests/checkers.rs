@@ -1,0 +1,366 @@
+//! Each checker can fire: fed a trace that is wrong in one thing it tells of that, and of the right one it is silent.
+
+#[cfg(test)]
+mod tests {
+    use ovzha_core::decide::Why;
+    use ovzha_core::event::{Command, Outcome};
+    use ovzha_core::message::Phase;
+    use ovzha_core::output::Op;
+    use ovzha_tests::check::{Cause, Excuses, Fact, Step, Watch};
+    use ovzha_tests::seed::{nothing_bounced, settle};
+    use ovzha_tests::setup::{GroupSetup, Model, Setup};
+    use ovzha_tests::wire::Origin;
+    use ovzha_tests::world::World;
+
+    struct Room {
+        watch: Watch,
+        now: u64,
+        ids: [u32; 2],
+    }
+
+    impl Room {
+        fn new() -> Self {
+            Self {
+                watch: Watch::new(vec![vec![Model::Data, Model::Plain, Model::Mail]]),
+                now: 0,
+                ids: [0; 2],
+            }
+        }
+
+        fn see(&mut self, fact: &Fact) {
+            self.now += 1000;
+            self.watch.see(self.now, fact, &Excuses::default());
+        }
+
+        fn begin(&mut self, node: usize, op: Op, resource: u8, excuses: &Excuses) -> u32 {
+            self.now += 1000;
+            self.ids[node] += 1;
+            let (id, effective) = (self.ids[node], true);
+            let fact = Fact::Begun {
+                step: step(node, op, resource),
+                id,
+                effective,
+            };
+            self.watch.see(self.now, &fact, excuses);
+            id
+        }
+
+        fn end(&mut self, node: usize, op: Op, resource: u8, outcome: Outcome) {
+            let id = self.ids[node];
+            self.see(&Fact::Ended {
+                step: step(node, op, resource),
+                id,
+                outcome,
+                told: true,
+            });
+        }
+
+        fn does(&mut self, node: usize, op: Op, resource: u8, outcome: Outcome) {
+            self.begin(node, op, resource, &Excuses::default());
+            self.end(node, op, resource, outcome);
+        }
+
+        fn start(&mut self, node: usize) {
+            for resource in 0..3 {
+                self.does(node, Op::Start, resource, Outcome::Done);
+            }
+        }
+
+        fn stop(&mut self, node: usize) {
+            for resource in (0..3).rev() {
+                self.does(node, Op::Stop, resource, Outcome::Done);
+            }
+        }
+
+        #[track_caller]
+        fn fires(&self, name: &str) {
+            let found = self.watch.violations.first();
+            assert!(
+                found.is_some_and(|text| text.contains(name)),
+                "{:?}",
+                self.watch.violations
+            );
+        }
+
+        #[track_caller]
+        fn silent(&self) {
+            assert_eq!(self.watch.violations, Vec::<String>::new());
+        }
+    }
+
+    const fn step(node: usize, op: Op, resource: u8) -> Step {
+        Step {
+            node,
+            group: 0,
+            resource,
+            op,
+        }
+    }
+
+    #[test]
+    fn an_orderly_move_is_silent() {
+        let mut room = Room::new();
+        room.start(0);
+        assert!(room.watch.is_whole(0, 0));
+        room.stop(0);
+        room.start(1);
+        room.silent();
+        assert!(room.watch.admitted.is_empty());
+    }
+
+    #[test]
+    fn s1_two_actives() {
+        let mut room = Room::new();
+        room.start(0);
+        room.begin(1, Op::Start, 0, &Excuses::default());
+        room.fires("S1");
+    }
+
+    #[test]
+    fn s1_stop_that_failed_still_runs() {
+        let mut room = Room::new();
+        room.does(0, Op::Start, 0, Outcome::Done);
+        room.does(0, Op::Stop, 0, Outcome::Failed);
+        room.begin(1, Op::Start, 0, &Excuses::default());
+        room.fires("S1");
+    }
+
+    #[test]
+    fn s1_after_a_power_cut_is_silent() {
+        let mut room = Room::new();
+        room.start(0);
+        room.see(&Fact::PowerLost(0));
+        room.start(1);
+        room.silent();
+    }
+
+    /// An excuse admits, and counts; a freeze excuses only what comes after a deadtime of silence.
+    #[test]
+    fn s1_excuses_are_counted_and_narrow() {
+        let mut room = Room::new();
+        room.start(0);
+        let cut = Excuses {
+            cut: true,
+            ..Excuses::default()
+        };
+        room.begin(1, Op::Start, 0, &cut);
+        room.silent();
+        assert_eq!(
+            room.watch
+                .admitted
+                .iter()
+                .map(|(_, _, cause)| *cause)
+                .collect::<Vec<_>>(),
+            [Cause::Cut]
+        );
+
+        let mut room = Room::new();
+        room.start(0);
+        let early = Excuses {
+            frozen: true,
+            silence: Some((3000, 9500)),
+            ..Excuses::default()
+        };
+        room.begin(1, Op::Start, 0, &early);
+        room.fires("S1");
+    }
+
+    #[test]
+    fn s4_start_out_of_order() {
+        let mut room = Room::new();
+        room.begin(0, Op::Start, 1, &Excuses::default());
+        room.fires("S4");
+    }
+
+    #[test]
+    fn s4_start_beside_one_that_failed() {
+        let mut room = Room::new();
+        room.does(0, Op::Start, 0, Outcome::Failed);
+        room.begin(0, Op::Start, 1, &Excuses::default());
+        room.fires("S4");
+    }
+
+    #[test]
+    fn s4_stop_out_of_order() {
+        let mut room = Room::new();
+        room.start(0);
+        room.begin(0, Op::Stop, 0, &Excuses::default());
+        room.fires("S4");
+    }
+
+    #[test]
+    fn s8_two_effects_at_once() {
+        let mut room = Room::new();
+        room.begin(0, Op::Start, 0, &Excuses::default());
+        room.begin(0, Op::Start, 0, &Excuses::default());
+        room.fires("S8");
+    }
+
+    #[test]
+    fn s8_an_effect_that_ends_twice() {
+        let mut room = Room::new();
+        room.does(0, Op::Start, 0, Outcome::Done);
+        room.end(0, Op::Start, 0, Outcome::Done);
+        room.fires("S8");
+    }
+
+    #[test]
+    fn s8_a_number_used_again() {
+        let mut room = Room::new();
+        room.does(0, Op::Start, 0, Outcome::Done);
+        room.ids[0] = 0;
+        room.begin(0, Op::Start, 1, &Excuses::default());
+        room.fires("S8");
+    }
+
+    #[test]
+    fn s8_a_step_beside_a_stuck_child() {
+        let mut room = Room::new();
+        room.does(0, Op::Start, 0, Outcome::Stuck);
+        room.begin(0, Op::Stop, 0, &Excuses::default());
+        room.fires("S8");
+    }
+
+    #[test]
+    fn s8_what_is_not_under_way_is_abandoned() {
+        let mut room = Room::new();
+        room.see(&Fact::Abandoned(0, 7));
+        room.fires("S8");
+    }
+
+    #[test]
+    fn l3_answers() {
+        let mut room = Room::new();
+        room.see(&Fact::Asked(0, 1));
+        assert_eq!(room.watch.unanswered().count(), 1);
+        room.see(&Fact::Answered(0, 1));
+        room.silent();
+        assert_eq!(room.watch.unanswered().count(), 0);
+        room.see(&Fact::Answered(0, 1));
+        room.fires("L3");
+    }
+
+    #[test]
+    fn both_yield() {
+        let mut room = Room::new();
+        room.see(&Fact::Phase(0, 0, Phase::Stopping, Why::EarlierTenure));
+        room.silent();
+        room.see(&Fact::Phase(1, 0, Phase::Stopping, Why::Slept));
+        room.fires("S-50");
+    }
+
+    #[test]
+    fn tenure_goes_back() {
+        let mut room = Room::new();
+        room.see(&Fact::Durable(0, vec![(2, 3)]));
+        room.see(&Fact::Durable(0, vec![(2, 2)]));
+        room.fires("S-50");
+    }
+
+    fn running() -> World {
+        let setup = Setup {
+            groups: vec![GroupSetup {
+                preferred: 0,
+                resources: vec![Model::Data],
+            }],
+            ..Setup::default()
+        };
+        let mut world = World::new(setup, 1, false).unwrap();
+        world.power_on(0);
+        world.power_on(1);
+        world.advance(10_000_000);
+        assert!(world.watch.is_whole(0, 0), "it runs on its preferred node");
+        world
+    }
+
+    /// S5 fires when a frame that the World calls forged is believed: here a good one, mislabelled.
+    #[test]
+    fn s5_a_forged_frame_that_is_believed() {
+        let mut world = running();
+        world.set_cut(None, 0, true);
+        world.advance(13_000_000);
+        let newest = world.wire.sent[0].last().unwrap().clone();
+        world.inject(1, newest.link, &newest.bytes, Origin::Forged);
+        world.advance(13_100_000);
+        let text = world.watch.violations.join("\n");
+        assert!(text.contains("S5"), "{text}");
+    }
+
+    /// S1 fires in the World, too: what runs on the second node was started behind its daemon's back.
+    #[test]
+    fn s1_a_start_behind_the_daemons_back() {
+        let mut world = running();
+        let fact = Fact::Begun {
+            step: step(1, Op::Start, 0),
+            id: 1000,
+            effective: true,
+        };
+        let now = world.now;
+        world.watch.see(now, &fact, &Excuses::default());
+        assert!(world.watch.violations.join("\n").contains("S1"));
+    }
+
+    fn fires(world: &World, name: &str) {
+        let text = world.watch.violations.join("\n");
+        assert!(text.contains(name), "{text}");
+    }
+
+    #[test]
+    fn healing_is_silent() {
+        let mut world = running();
+        settle(&mut world);
+        assert_eq!(world.watch.violations, Vec::<String>::new());
+    }
+
+    /// L1: nobody runs it, for no node has power.
+    #[test]
+    fn l1_nobody_runs_it() {
+        let mut world = running();
+        world.power_off(0);
+        world.power_off(1);
+        settle(&mut world);
+        fires(&world, "L1");
+    }
+
+    /// L1 and L2: both run it in the end, for the links stay cut, and the second one starts late.
+    #[test]
+    fn l1_both_run_it_and_l2_it_still_moves() {
+        let mut world = running();
+        world.set_cut(None, 0, true);
+        world.set_cut(None, 1, true);
+        settle(&mut world);
+        fires(&world, "L1");
+        fires(&world, "L2");
+    }
+
+    /// L3: a request that is never answered.
+    #[test]
+    fn l3_is_told_after_healing() {
+        let mut world = running();
+        let now = world.now;
+        world.watch.see(now, &Fact::Asked(0, 99), &Excuses::default());
+        settle(&mut world);
+        fires(&world, "L3");
+    }
+
+    /// L4: a restart after which something was stopped or started.
+    #[test]
+    fn l4_a_restart_that_bounces() {
+        let mut world = running();
+        world.kill_daemon(0);
+        world.advance(40_000_000);
+        let steps = world.watch.steps;
+        nothing_bounced(&mut world, steps);
+        fires(&world, "L4");
+    }
+
+    /// L3: a daemon that stands still answers nobody.
+    #[test]
+    fn l3_nobody_answers() {
+        let mut world = running();
+        world.ask(0, 1, Command::Standby);
+        world.power_off(1);
+        world.advance(10_000_100);
+        assert_eq!(world.watch.unanswered().count(), 1);
+    }
+}
