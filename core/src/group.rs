@@ -136,7 +136,7 @@ pub struct Group {
     pub announced: Sequence,
     /// Slept or adopted, and not yet sure that the peer did not take over.
     pub doubtful: bool,
-    /// Moved here while the peer lived: it does not go back by itself before the peer's next life.
+    /// Moved or found here while the peer lived: it does not go back by itself before the peer's next life.
     pub guest: bool,
     /// A probe could not tell.
     unclear: bool,
@@ -393,6 +393,7 @@ impl Group {
         if state == State::Active {
             // the peer may have taken over while nobody here looked after it; its notices are owed a stop
             self.doubtful = true;
+            self.guest = true;
             self.running = self.everything();
             if self.durable.run == Tenure(0) {
                 self.durable.run = self.durable.known.next();

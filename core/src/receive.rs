@@ -132,7 +132,10 @@ impl Cluster {
             }
             Belief::NewLife => {
                 self.links.iter_mut().for_each(Link::new_life);
-                self.groups.iter_mut().for_each(|group| group.guest = false);
+                // our own restart is no reason to move anything: only the peer's is
+                if restarted {
+                    self.groups.iter_mut().for_each(|group| group.guest = false);
+                }
                 self.detail_from = self.sequence.next();
                 self.accused = None;
                 self.contact = Some(now);

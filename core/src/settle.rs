@@ -95,7 +95,10 @@ impl Cluster {
         let silence = self.member.heard().map_or(Span::ZERO, |heard| now.since(heard));
         let (warn, dead) = (self.config.warntime, self.deadtime());
         let changed = self.member.settle(now, warn, dead, self.init_end());
-        if !self.member.is_alive() {
+        if matches!(
+            self.member.state(),
+            MemberState::Dead | MemberState::NeverHeard | MemberState::Left
+        ) {
             self.groups.iter_mut().for_each(|group| group.guest = false);
         }
         match changed {
