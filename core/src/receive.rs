@@ -204,9 +204,11 @@ impl Cluster {
         let woken = self.woke.is_some_and(|woke| now.since(woke) < settling);
         if let Some((before, at)) = self.accused.filter(|_| !woken) {
             let passed = now.since(at);
-            // 2 %: both clocks' drift
-            let drift = Span::from_millis(passed.as_millis().checked_div(50).unwrap_or(0));
-            let expected = before.span().unwrap_or(Span::ZERO).plus(passed).plus(drift);
+            let expected = with_drift(passed).plus(before.span().unwrap_or(Span::ZERO));
+            // no silence began before the peer's last proved hearing: frames that a network held back and delivers
+            // at once, as after a cable was out, accuse us of no more than that
+            let proved = self.proved.map_or(Span::ZERO, |at| with_drift(now.since(at)));
+            let expected = expected.max(proved);
             if said > expected.plus(self.config.stall()) {
                 self.doubt(now);
                 self.notice(Notice::Slept(said.minus(expected)));
@@ -249,4 +251,9 @@ impl Cluster {
             self.member.returned();
         }
     }
+}
+
+/// A span of our clock as the peer's may have counted it: 2 % for the drift of both.
+fn with_drift(span: Span) -> Span {
+    span.plus(Span::from_millis(span.as_millis().checked_div(50).unwrap_or(0)))
 }
