@@ -102,6 +102,13 @@ fn all_links_cut_without_ping_both_run_and_after_healing_the_earlier_stays() {
             "two actives were not told",
         );
     }
+    // frames that waited for the cable arrive at once and tell of a growing silence: that is no sleep of ours
+    for number in [1, 2] {
+        pair.check(
+            !pair.log(number).contains("stood still"),
+            "healing was taken for a sleep",
+        );
+    }
     let cstate = pair.node(1).inside("drbdadm cstate r0").must();
     pair.check(cstate == "StandAlone\n", "somebody resolved the split brain");
     pair.finish();
