@@ -7,29 +7,15 @@
 use std::fmt;
 use std::path::Path;
 
+use ovzha_core::auth::{KEY_TEXT_MAX, Method};
 use ovzha_core::id::KeyId;
 
 use crate::diagnostic::Problems;
 use crate::ha_cf::Parsed;
 use crate::words;
 
-/// Longest key in bytes.
-pub const KEY_MAX: usize = 255;
 /// Keys of published examples: they keep nobody out.
 const EXAMPLE_KEYS: [&[u8]; 4] = [b"PutYourSuperSecretKeyHere", b"Hello!", b"HI!", b"secret"];
-
-/// How a frame is signed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Method {
-    /// A checksum without a key: notices damage, keeps nobody out.
-    Crc,
-    /// HMAC-MD5.
-    Md5,
-    /// HMAC-SHA1.
-    Sha1,
-    /// HMAC-SHA256; ovzha's own, unknown to Heartbeat.
-    Sha256,
-}
 
 /// The bytes of a key; shows none of them.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,7 +42,7 @@ pub struct Key {
     pub id: KeyId,
     /// How it signs.
     pub method: Method,
-    /// 1 to [`KEY_MAX`] bytes; empty for [`Method::Crc`].
+    /// 1 to [`KEY_TEXT_MAX`] bytes; empty for [`Method::Crc`].
     pub secret: Secret,
     /// The line, counted from 1.
     pub line: u32,
@@ -205,9 +191,9 @@ impl Reader {
     }
 
     fn secret(&mut self, line: u32, id: KeyId, secret: &[u8]) {
-        if secret.len() > KEY_MAX {
+        if secret.len() > KEY_TEXT_MAX {
             self.problems
-                .error(line, format!("key {}: longer than {KEY_MAX} bytes", id.0));
+                .error(line, format!("key {}: longer than {KEY_TEXT_MAX} bytes", id.0));
         }
         if secret.contains(&0) {
             self.problems

@@ -1,10 +1,10 @@
 //! From what the files say to what the core is told.
 
-use ovzha_core::auth::{Domain, Keyring, Method};
+use ovzha_core::auth::{Domain, Keyring};
 use ovzha_core::config::{Config as CoreConfig, Draft, GroupDraft, Kind};
 use ovzha_core::id::{ClusterId, NodeId};
 
-use crate::authkeys::{self, AuthKeys};
+use crate::authkeys::AuthKeys;
 use crate::config::Config;
 
 /// How the core treats a resource of this name.
@@ -70,13 +70,7 @@ pub fn core_config(config: &Config, last_resort: bool) -> Result<CoreConfig, Str
 pub fn keyring(keys: &AuthKeys) -> Result<Keyring, String> {
     let mut ring = Keyring::new(Domain::Node);
     for key in &keys.keys {
-        let method = match key.method {
-            authkeys::Method::Crc => Method::Crc,
-            authkeys::Method::Md5 => Method::Md5,
-            authkeys::Method::Sha1 => Method::Sha1,
-            authkeys::Method::Sha256 => Method::Sha256,
-        };
-        let added = ring.add(key.id, method, key.secret.bytes());
+        let added = ring.add(key.id, key.method, key.secret.bytes());
         added.map_err(|error| format!("authkeys: key {}: {error}", key.id.0))?;
     }
     let signing = ring.sign_with(keys.signing);

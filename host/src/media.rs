@@ -8,7 +8,7 @@ use std::os::fd::RawFd;
 
 use ovzha_core::frame::FRAME_MAX;
 use ovzha_core::rejection::Rejection;
-use ovzha_core::serial::{Deframer, Feed};
+use ovzha_core::serial::{Deframer, pump};
 use ovzha_core::time::{Instant, Span};
 
 use crate::config::{Config, own_address};
@@ -17,10 +17,8 @@ use crate::sys::{self, Interest};
 use crate::tty::{TtyConfig, TtyLink};
 use crate::udp::{DRAIN_MAX, Received, UdpConfig, UdpLink};
 
-/// Bytes taken from a serial line at once.
-const SERIAL_READ: usize = 512;
 /// Serial reads before the other links get their turn: a flood can't starve the loop.
-const SERIAL_TURNS: usize = 16;
+const SERIAL_TURNS: usize = 128;
 /// How often a link whose own address is not known yet is looked at.
 const RETRY: Span = Span::from_secs(1);
 
@@ -233,22 +231,14 @@ fn drain_udp(link: &mut UdpLink, take: &mut impl FnMut(Arrived<'_>)) {
 }
 
 fn drain_serial(line: &mut TtyLink, deframer: &mut Deframer, take: &mut impl FnMut(Arrived<'_>)) {
-    let mut bytes = [0; SERIAL_READ];
     for _ in 0..SERIAL_TURNS {
-        let Ok(len) = line.read(&mut bytes) else { return };
-        let mut input = bytes.get(..len).unwrap_or(&[]);
-        while !input.is_empty() {
-            input = match deframer.feed(input) {
-                Feed::Consumed => &[],
-                Feed::Frame { frame, rest } => {
-                    take(Arrived::Frame(frame));
-                    rest
-                }
-                Feed::Rejected { reason, rest } => {
-                    take(Arrived::Rejected(reason));
-                    rest
-                }
-            };
+        let read = pump(line, deframer, |found| match found {
+            Ok(frame) => take(Arrived::Frame(frame)),
+            Err(reason) => take(Arrived::Rejected(reason)),
+        });
+        // nothing for now, or hung up: the latter shows in `tend`
+        if read.is_err() {
+            return;
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use ovzha_host::authkeys::{self, Method};
+use ovzha_core::auth::Method;
+use ovzha_host::authkeys;
 use ovzha_host::haresources;
 
 fn keys(text: &[u8]) -> Vec<String> {
