@@ -229,7 +229,9 @@ impl Cluster {
             MemberState::Awaited => Peer::Awaited,
             MemberState::NeverHeard => Peer::NeverHeard,
             MemberState::Dead => Peer::Dead,
-            MemberState::Left => Peer::Left,
+            // it may have come back unheard since: its word that it left is good for no longer than it then waits
+            MemberState::Left if self.left_lately(now) => Peer::Left,
+            MemberState::Left => Peer::Dead,
             MemberState::Alive | MemberState::Late => {
                 let (Some(head), Some(said)) = (self.member.head(), self.member.group(index)) else {
                     return Peer::Newer;
@@ -245,6 +247,13 @@ impl Cluster {
                 })
             }
         }
+    }
+
+    fn left_lately(&self, now: Instant) -> bool {
+        let dead = self.deadtime();
+        let drift = Span::from_millis(dead.as_millis().checked_div(50).unwrap_or(0));
+        let heard = self.member.heard();
+        heard.is_some_and(|heard| now.since(heard) < dead.minus(drift))
     }
 
     /// Ties go to the preferred node.

@@ -403,7 +403,10 @@ impl Watch {
         let resource = step.resource;
         let place = &mut self.places[step.node][step.group];
         match (step.op, outcome) {
-            (Op::Probe | Op::Start, Outcome::Done | Outcome::Degraded) => place.on |= bit(resource),
+            (Op::Probe | Op::Start, Outcome::Done | Outcome::Degraded) => {
+                place.on |= bit(resource);
+                place.given_up &= !bit(resource);
+            }
             (Op::Probe, _) => {}
             (Op::Start, _) => place.on &= !bit(resource),
             (Op::Stop, Outcome::Done | Outcome::Degraded | Outcome::NotRunning) => {

@@ -4,6 +4,7 @@
 //! does what only a person may (resume, clear, end a split brain), and within a bound each group must run on
 //! exactly one node, and stay there.
 
+use ovzha_core::decide::Decision;
 use ovzha_core::event::Command;
 
 use crate::check::Cause;
@@ -139,7 +140,7 @@ fn heal(world: &mut World, mut client: u32) {
 pub fn settle(world: &mut World) {
     let bound = (world.setup.initdead + 4 * world.setup.deadtime) * 1000 + 90 * SECOND;
     let until = world.now + bound;
-    while world.now < until && !(0..world.setup.groups.len()).all(|group| runs_once(world, group)) {
+    while world.now < until && !is_settled(world) {
         world.advance(world.now + 5 * SECOND);
     }
     world.advance(world.now + 5 * SECOND);
@@ -175,6 +176,17 @@ pub fn settle(world: &mut World) {
     for text in world.watch.violations.clone() {
         world.trace.line(now, &0, || format!("VIOLATION {text}"));
     }
+}
+
+/// All groups run, and no node waits for anything that could still move one (a node found unfit looks again later).
+fn is_settled(world: &World) -> bool {
+    let waits = world
+        .nodes
+        .iter()
+        .filter_map(|node| node.daemon.as_ref())
+        .flat_map(|daemon| daemon.snapshot().groups)
+        .any(|group| !matches!(group.decision, Decision::Stay(_)));
+    !waits && (0..world.setup.groups.len()).all(|group| runs_once(world, group))
 }
 
 /// Runs whole on exactly one node.
