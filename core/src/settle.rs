@@ -228,10 +228,9 @@ impl Cluster {
         match self.member.state() {
             MemberState::Awaited => Peer::Awaited,
             MemberState::NeverHeard => Peer::NeverHeard,
-            MemberState::Dead => Peer::Dead,
             // it may have come back unheard since: its word that it left is good for no longer than it then waits
             MemberState::Left if self.left_lately(now) => Peer::Left,
-            MemberState::Left => Peer::Dead,
+            MemberState::Left | MemberState::Dead => Peer::Dead,
             MemberState::Alive | MemberState::Late => {
                 let (Some(head), Some(said)) = (self.member.head(), self.member.group(index)) else {
                     return Peer::Newer;
