@@ -24,6 +24,10 @@ fn measured_power_cut_to_first_start_effect_after_the_deadline() {
         let (_, _, last) = pair.cable.count(1);
         pair.wait_active(2);
         let asked = pair.when(2, "drbd primary asked", before).unwrap();
+        // an outlier explains itself: a pause of the whole machine shows as a sleep or as a ping that stayed away
+        if asked > last + 3000 {
+            print(&pair.report());
+        }
         excess.push(i64::try_from(asked).unwrap() - i64::try_from(last + 2000).unwrap());
         pair.finish();
     }
