@@ -66,11 +66,19 @@ impl Cluster {
         }
     }
 
-    /// A frame of the peer's name whose tag we can't confirm: it matters at a lone start only.
+    /// A frame of the peer's name whose tag we can't confirm. It is weighed at a lone start only, and told whenever it
+    /// begins: a key changed on one node alone looks like a dead peer.
     fn wrong_key(&mut self, now: Instant, bytes: &[u8]) {
         let peer = self.config.me.peer();
-        let of_peer = frame::peek(bytes).is_ok_and(|header| header.sender == peer);
-        if of_peer && self.strangers.key.replace(now).is_none() && self.member.heard().is_none() {
+        // beside frames that are believed it is damage on the line, no other key
+        let pause = self.config.keepalive.times(2);
+        let silent = self.member.heard().is_none_or(|heard| now.since(heard) >= pause);
+        if !silent || !frame::peek(bytes).is_ok_and(|header| header.sender == peer) {
+            return;
+        }
+        let quiet = self.deadtime();
+        let before = self.strangers.key.replace(now);
+        if before.is_none_or(|at| now.since(at) >= quiet) {
             self.notice(Notice::ForeignKey);
         }
     }

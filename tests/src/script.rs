@@ -166,7 +166,12 @@ fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Done {
         ("disk", "fail" | "well") => world.nodes[node].disk_fails = second == "fail",
         ("key", _) => {
             let text = args.get(1..).unwrap_or(&[]).join(" ");
-            world.nodes[node].keyring = world.setup.keyring(text.as_bytes());
+            // for its next life, and as by SIGHUP for the one that runs
+            let keyring = world.setup.keyring(text.as_bytes());
+            if let Some(daemon) = world.nodes[node].daemon.as_mut() {
+                daemon.rekey(keyring.clone());
+            }
+            world.nodes[node].keyring = keyring;
         }
         ("newer", "on" | "off") => world.newer[node] = second == "on",
         ("impostor", frames) => {
