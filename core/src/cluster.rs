@@ -74,6 +74,10 @@ pub struct Cluster {
     pub(crate) storing: Option<u32>,
     pub(crate) store_failed: Option<Instant>,
     pub(crate) hold_until: Option<Instant>,
+    /// Our first frame that told of the present hold.
+    pub(crate) hold_from: Sequence,
+    /// Since when this node has been isolated with something running, and when it resets itself for that.
+    pub(crate) fence_at: Option<(Instant, Instant)>,
     /// When a hold last ended here.
     pub(crate) unheld: Option<Instant>,
     /// The hold ended by its time alone.
@@ -137,6 +141,8 @@ impl Cluster {
             storing: None,
             store_failed: None,
             hold_until,
+            hold_from: Sequence(1),
+            fence_at: None,
             unheld: None,
             lapsed: false,
             fewer_since: None,
@@ -197,7 +203,14 @@ impl Cluster {
                     link.closed();
                 }
             }
-            Event::PingReply { ping, sent } => self.pings.reply(ping, sent),
+            Event::PingReply { ping, sent } => {
+                // attached again, perhaps for a moment only: the peer is to hear of it, too
+                let silent = self.pings.silence(now) > self.config.keepalive.times(2);
+                self.pings.reply(ping, sent);
+                if silent {
+                    self.links.iter_mut().for_each(|link| link.urgent = true);
+                }
+            }
             Event::Drbd { group, state } => {
                 if let Some(group) = self.groups.get_mut(usize::from(group.0)) {
                     group.drbd = Some((state, now));

@@ -510,6 +510,8 @@ const fn complete(view: &View) -> Decision {
         Decision::Stay(Why::AwaitingPeer | Why::AwaitingPing | Why::Held | Why::PeerBusy) => {
             Decision::Stay(Why::Partial)
         }
+        // what anybody can send stops nothing
+        Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice) => Decision::Stay(Why::Partial),
         Decision::Stay(_) | Decision::Hold(_) | Decision::Release(_) => Decision::Release(Why::Partial),
     }
 }

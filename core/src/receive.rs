@@ -101,6 +101,16 @@ impl Cluster {
     }
 
     fn own_name(&mut self, now: Instant, header: &Header) {
+        let dead = self.deadtime();
+        // who is told of stays told of while anybody uses our name
+        if let Some((boot, _, count, at)) = &mut self.strangers.name
+            && *boot != header.boot
+            && *count >= NAME_TWICE
+            && now.since(*at) < dead
+        {
+            *at = now;
+            return;
+        }
         let count = match self.strangers.name {
             Some((boot, sequence, count, _)) if boot == header.boot => {
                 if header.sequence <= sequence {

@@ -4,7 +4,7 @@ use crate::cluster::Cluster;
 use crate::decide::{Attached, Decision, Foreign, Peer, PeerGroup, View, Why, decide};
 use crate::gather::gather;
 use crate::group::{Group, State, Turn};
-use crate::id::{GroupId, LinkId, NodeId};
+use crate::id::{GroupId, LinkId, NodeId, Sequence};
 use crate::link::LinkState;
 use crate::member::MemberState;
 use crate::message::{Connection, Hold, HoldReason, Phase};
@@ -42,6 +42,7 @@ impl Cluster {
         self.settle_member(now);
         self.settle_settling(now);
         self.settle_ask(now);
+        self.settle_isolation(now);
         for group in 0..self.config.groups.len() {
             self.settle_group(now, group);
         }
@@ -181,11 +182,8 @@ impl Cluster {
         let give_up = self.config.give_up(self.deadtime());
         let known = self.proved.or(self.first_open)?;
         let silent = known.max(self.pings.last(now)).after(give_up);
-        if now < silent {
-            Some(silent)
-        } else {
-            self.overdue_at().filter(|at| *at > now)
-        }
+        let fence = self.fence_at.map(|(_, at)| at);
+        [Some(silent), fence].into_iter().flatten().filter(|at| *at > now).min()
     }
 
     /// The peer lives, and says it has not heard us for so long that it may soon take over. What it says when it is
@@ -280,7 +278,8 @@ impl Cluster {
                 .get(index)
                 .is_some_and(|draft| draft.preferred == self.config.me),
             stopping: self.leave.is_some(),
-            held: self.is_held() || self.peer_is_held(),
+            // a hold that the peer never heard of does not keep it from taking over
+            held: self.is_held() && (self.hold_is_known() || !self.lonely(now)) || self.peer_is_held(),
             differs: self.differs() && self.member.is_alive(),
             unfit: group.is_unfit(),
             blocked: group.blocked.is_some_and(|until| now < until),
@@ -443,14 +442,30 @@ impl Cluster {
     }
 
     /// Row "ping": an isolated node on which something may still run resets itself before the peer's deadtime can end.
+    /// A ping answered meanwhile changes nothing, for the peer may be the isolated one now; proof that it hears us does.
     fn overdue(&mut self, now: Instant, id: GroupId) {
         let clear = self.groups.get(usize::from(id.0)).is_none_or(Group::is_clear);
-        if clear || !self.config.last_resort || self.is_held() || !self.lonely(now) {
-            return;
-        }
-        if self.overdue_at().is_some_and(|at| now >= at) {
+        if !clear && self.config.last_resort && self.fence_at.is_some_and(|(_, at)| now >= at) {
             self.fence = Some(id);
         }
+    }
+
+    fn settle_isolation(&mut self, now: Instant) {
+        let clear = self.groups.iter().all(Group::is_clear);
+        let heard = self
+            .fence_at
+            .is_some_and(|(since, _)| self.proved.is_some_and(|proved| proved > since));
+        if clear || heard || self.is_held() && self.hold_is_known() {
+            self.fence_at = None;
+        }
+        if !clear && self.fence_at.is_none() && self.lonely(now) && !(self.is_held() && self.hold_is_known()) {
+            self.fence_at = self.overdue_at().map(|at| (now, at));
+        }
+    }
+
+    /// The peer knows of our hold: it will not take over from us.
+    fn hold_is_known(&self) -> bool {
+        self.member.echoed() >= self.hold_from
     }
 
     /// The peer's deadtime can't end before this (LEASE T10). It began when the peer last heard us: not before it
@@ -494,6 +509,7 @@ impl Cluster {
     pub(crate) fn adopt_hold(&mut self, now: Instant, theirs: &Hold) {
         if theirs.epoch > self.durable.hold.epoch {
             self.take_hold(now, theirs.clone());
+            self.hold_from = Sequence(0);
         }
     }
 
@@ -511,6 +527,7 @@ impl Cluster {
                 Notice::HoldEnded
             });
         }
+        self.hold_from = self.sequence.next();
         self.durable.hold = hold;
         self.version = self.version.saturating_add(1);
         self.detail_from = self.sequence.next();

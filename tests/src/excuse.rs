@@ -1,5 +1,7 @@
 //! What the checkers are told, and which troubles could excuse two actives at that moment.
 
+use ovzha_core::member::MemberState;
+
 use crate::check::{Excuses, Fact};
 use crate::node::Node;
 use crate::world::World;
@@ -45,8 +47,14 @@ impl World {
         let window = self.deadtime() * 1050 + 2_000_000;
         let lately = |until: Option<u64>| until.is_some_and(|until| until.saturating_add(window) >= self.now);
         let rate = self.nodes[node].clock.rate();
+        // a life that was heard may not have been believed yet, when ours is the newer one
+        let known = self.nodes[node].daemon.as_ref().is_some_and(|daemon| {
+            let peer = daemon.snapshot().peer;
+            !matches!(peer, MemberState::Awaited | MemberState::NeverHeard)
+        });
         let silence = self.nodes[node]
             .heard
+            .filter(|_| known)
             .map(|at| ((self.now - at) * rate / 1_000_000_000, self.deadtime() * 95 / 100));
         Excuses {
             cut: lately(self.troubles.cut),
