@@ -14,7 +14,7 @@ use crate::words;
 pub enum Operation {
     /// Bringing a resource up.
     Start,
-    /// Taking it down; for `Filesystem` one stage of it.
+    /// Taking it down.
     Stop,
 }
 
