@@ -27,6 +27,8 @@ const GRACE: Span = Span::from_secs(5);
 const BRIEF: Span = Span::from_secs(60);
 /// How often DRBD of a group is looked at.
 pub const OBSERVE: Span = Span::from_secs(10);
+/// How soon when a look is still under way.
+const OBSERVE_AGAIN: Span = Span::from_secs(1);
 /// Our own program: the running one, whatever lies at its path by now.
 const SELF: &CStr = c"/proc/self/exe";
 
@@ -124,6 +126,11 @@ impl Children {
     #[must_use]
     pub const fn next_observe(&self) -> Instant {
         self.next_observe
+    }
+
+    /// DRBD may have changed: look with the next round.
+    pub const fn observe_soon(&mut self, now: Instant) {
+        self.next_observe = now;
     }
 
     /// After SIGCHLD.
@@ -268,6 +275,10 @@ impl Children {
         for (index, group) in (0_u8..).zip(&config.groups) {
             let job = Job::Observe(GroupId(index));
             let busy = self.jobs.iter().any(|(_, other)| *other == job);
+            if busy {
+                // that look began before whatever made another one due
+                self.next_observe = now.after(OBSERVE_AGAIN);
+            }
             let drbd = group
                 .resources
                 .iter()

@@ -360,7 +360,7 @@ impl Daemon {
                     let (word, reason) = told::answer(&self.config, answer);
                     self.control.answer(client, word, reason.as_deref());
                 }
-                Output::Notice(notice) => self.tell(notice),
+                Output::Notice(notice) => self.tell(now, notice),
                 Output::FenceSelf { group } => self.fence_self(group),
                 Output::Exit => {
                     self.ends = Some(0);
@@ -371,7 +371,11 @@ impl Daemon {
         }
     }
 
-    fn tell(&mut self, notice: Notice) {
+    fn tell(&mut self, now: Instant, notice: Notice) {
+        // what DRBD was before a sleep or a change of phase is old news
+        if matches!(notice, Notice::Slept(_) | Notice::Phase { .. }) {
+            self.children.observe_soon(now);
+        }
         if let Notice::Phase { group, phase, why } = notice
             && self
                 .facts
