@@ -44,6 +44,14 @@ pub struct Group {
     pub line: u32,
 }
 
+impl Group {
+    /// What the group is called: its first resource.
+    #[must_use]
+    pub fn name(&self) -> String {
+        haresources::name_of(&self.resources)
+    }
+}
+
 /// Everything the daemon needs to know, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -65,7 +73,7 @@ pub struct Config {
     pub ipfail: bool,
     /// Whether a group goes back to its preferred node by itself.
     pub auto_failback: bool,
-    /// 1 to 16; in this version exactly 1.
+    /// 1 to 16.
     pub groups: Vec<Group>,
     /// Keys for signing and checking frames.
     pub keys: AuthKeys,

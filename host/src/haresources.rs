@@ -19,8 +19,6 @@ pub use builtin::{NAMES, is_known};
 
 /// Longest resource word in bytes.
 pub const WORD_MAX: usize = 255;
-/// Groups this version can run.
-const GROUPS_NOW: usize = 1;
 
 /// One resource: a built-in's name and its arguments.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,6 +55,20 @@ pub struct GroupLine {
     pub line: u32,
 }
 
+impl GroupLine {
+    /// What the group is called: its first resource, Heartbeat's key.
+    #[must_use]
+    pub fn name(&self) -> String {
+        name_of(&self.resources)
+    }
+}
+
+/// What a group of these resources is called.
+#[must_use]
+pub fn name_of(resources: &[Resource]) -> String {
+    resources.first().map(Resource::word).unwrap_or_default()
+}
+
 /// Reads the bytes of a `haresources`; `file` is only named in messages.
 /// `nodes` are the names of `ha.cf`, lower case; when empty, names are not compared.
 #[must_use]
@@ -73,9 +85,29 @@ pub fn parse(file: &Path, bytes: &[u8], nodes: &[String]) -> Parsed<Vec<GroupLin
         );
     }
     builtin::check_repetition(&mut problems, &groups);
+    check_names(&mut problems, &groups);
     Parsed {
         value: groups,
         diagnostics: problems.into_vec(),
+    }
+}
+
+/// Commands and log lines tell groups by their names.
+fn check_names(problems: &mut Problems, groups: &[GroupLine]) {
+    for (place, group) in groups.iter().enumerate() {
+        let Some(first) = group.resources.first() else { continue };
+        let earlier = groups.iter().take(place).find(|other| other.name() == group.name());
+        // what may stand once only was told already
+        if let Some(earlier) = earlier.filter(|_| builtin::may_repeat(first)) {
+            let line = earlier.line;
+            problems.error(
+                first.line,
+                format!(
+                    "{} begins the group of line {line} already: a group is called by its first resource",
+                    quote(&first.word())
+                ),
+            );
+        }
     }
 }
 
@@ -141,8 +173,6 @@ fn group(problems: &mut Problems, groups: &mut Vec<GroupLine>, words: &[Word<'_>
     }
     if groups.len() == GROUPS_MAX {
         problems.error(line, format!("more than {GROUPS_MAX} resource groups"));
-    } else if groups.len() >= GROUPS_NOW {
-        problems.error(line, "more than one resource group is not supported yet");
     }
     let resources: Vec<Resource> = resources
         .iter()

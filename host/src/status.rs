@@ -202,7 +202,7 @@ fn group_value(
     });
     json!({
         "number": number,
-        "name": group.resources.first().map(told::resource_name),
+        "name": group.name(),
         "resources": group.resources.iter().map(told::resource_name).collect::<Vec<_>>(),
         "preferred": config.nodes.get(group.preferred),
         "phase": told::phase(view.phase), "since_ms": ms(snapshot.now.since(view.since)), "tenure": view.tenure.0,

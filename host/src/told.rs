@@ -8,7 +8,7 @@ use ovzha_core::message::Phase;
 use ovzha_core::notice::Notice;
 use ovzha_core::output::{Answer, Op, Refusal};
 
-use crate::config::Config;
+use crate::config::{Config, Group};
 use crate::log::Level;
 use crate::media;
 
@@ -23,11 +23,10 @@ fn link(config: &Config, link: LinkId) -> String {
 /// A group by its first resource, as in Heartbeat.
 #[must_use]
 pub fn group(config: &Config, group: GroupId) -> String {
-    let first = config
+    config
         .groups
         .get(usize::from(group.0))
-        .and_then(|group| group.resources.first());
-    first.map_or_else(|| format!("group {}", group.0), resource_name)
+        .map_or_else(|| format!("group {}", group.0), Group::name)
 }
 
 /// A resource as `haresources` writes it.

@@ -149,8 +149,24 @@ const WRONG_RESOURCES: &[(&str, &str)] = &[
     ("a", "1: error: node `a` has no resource on its line"),
     ("c vz", "1: error: node `c` is none of ha.cf (a, b)"),
     (
-        "a vz\nb datadisk::r0",
-        "2: error: more than one resource group is not supported yet",
+        "a vz\nb datadisk::r0 vz",
+        "2: error: resource `vz` stands already on line 1",
+    ),
+    (
+        "a datadisk::r0\nb MailTo::x drbddisk::r0",
+        "2: error: DRBD resource `r0` stands already on line 1",
+    ),
+    (
+        "a MailTo::x vz\n\nb MailTo::x datadisk::r0",
+        "3: error: `MailTo::x` begins the group of line 1 already: a group is called by its first resource",
+    ),
+    (
+        "a Filesystem::/dev/drbd0::/vz::ext3\nb Filesystem::/dev/drbd1::/vz/home::ext3",
+        "2: error: mount point `/vz/home` lies below `/vz` of another group, line 1",
+    ),
+    (
+        "a Filesystem::/dev/drbd0::/vz/home::ext3\nb Filesystem::/dev/drbd1::/vz::ext3",
+        "1: error: mount point `/vz/home` lies below `/vz` of another group, line 2",
     ),
     ("a vz \\\n vz", "2: error: resource `vz` stands already on line 1"),
     (
@@ -229,6 +245,28 @@ const WRONG_RESOURCES: &[(&str, &str)] = &[
     ("a v\u{7}z", "1: error: control character \\u{7} in the line"),
     ("@ vz", "1: error: `@` is no node name (letters, digits, `-`, `_`, `.`)"),
 ];
+
+#[test]
+fn several_groups_each_with_its_own_node() {
+    let text = "a datadisk::r0 Filesystem::/dev/drbd0::/vz::ext3 vz MailTo::x\n\
+                b datadisk::r1 Filesystem::/dev/drbd1::/vz2::ext3 MailTo::x\n\
+                b Filesystem::/dev/drbd2::/c::ext3 Filesystem::/dev/drbd3::/c/d::ext3\n";
+    let parsed = haresources::parse(Path::new("haresources"), text.as_bytes(), &[]);
+    assert_eq!(parsed.diagnostics, []);
+    let groups: Vec<_> = parsed
+        .value
+        .iter()
+        .map(|group| (group.node.as_str(), group.name()))
+        .collect();
+    assert_eq!(
+        groups,
+        [
+            ("a", "datadisk::r0".to_owned()),
+            ("b", "datadisk::r1".to_owned()),
+            ("b", "Filesystem::/dev/drbd2::/c::ext3".to_owned()),
+        ]
+    );
+}
 
 #[test]
 fn resource_lines_that_are_wrong() {

@@ -43,8 +43,15 @@ pub fn is_known(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// Reports resources, devices and mount points that stand in the file twice.
+/// Whether two groups may have it: a notice takes nothing for itself.
+pub(super) fn may_repeat(resource: &Resource) -> bool {
+    claims(resource).is_empty()
+}
+
+/// Reports resources, devices and mount points that stand in the file twice. `vz` among them: a machine has one kernel,
+/// which runs its containers in one group.
 pub(super) fn check_repetition(problems: &mut Problems, groups: &[GroupLine]) {
+    check_nesting(problems, groups);
     let mut seen: Vec<(String, u32)> = Vec::new();
     for resource in groups.iter().flat_map(|group| &group.resources) {
         for (what, value) in claims(resource) {
@@ -64,7 +71,34 @@ fn claims(resource: &Resource) -> Vec<(&'static str, String)> {
         ("Filesystem", [device, mountpoint, ..]) => {
             vec![("device", plain_path(device)), ("mount point", plain_path(mountpoint))]
         }
+        ("MailTo", _) => Vec::new(),
         _ => vec![("resource", resource.word())],
+    }
+}
+
+/// A mount point below another group's: whoever stops the one would unmount the other.
+fn check_nesting(problems: &mut Problems, groups: &[GroupLine]) {
+    let points = groups.iter().enumerate().flat_map(|(group, line)| {
+        let mounts = line.resources.iter().filter(|resource| resource.name == "Filesystem");
+        mounts.filter_map(move |resource| Some((group, plain_path(resource.args.get(1)?), resource.line)))
+    });
+    let points: Vec<_> = points.collect();
+    for (group, inner, line) in &points {
+        for (other, outer, other_line) in &points {
+            let below = inner
+                .strip_prefix(outer.as_str())
+                .is_some_and(|rest| rest.starts_with('/'));
+            if group != other && below {
+                problems.error(
+                    *line,
+                    format!(
+                        "mount point {} lies below {} of another group, line {other_line}",
+                        quote(inner),
+                        quote(outer)
+                    ),
+                );
+            }
+        }
     }
 }
 
