@@ -59,7 +59,7 @@ fn errors_in_the_files_are_all_shown_by_file_and_line() {
     let expected = "\
 DIR/authkeys:1: error: key 2 is named, but has no line of its own
 DIR/authkeys:3: error: key 1: unknown method (known: crc, md5, sha1, sha256)
-DIR/ha.cf:2: error: directive `bcast` is not supported yet
+DIR/ha.cf:2: error: `bcast` is refused: not in this release
 DIR/ha.cf:4: error: deadtime 4 s must be longer than two keepalives (2 x 2 s = 4 s)
 DIR/ha.cf:5: error: serial: `ttyS0` is no absolute path of a device
 DIR/ha.cf:6: error: no link to the peer: neither ucast nor serial stands here

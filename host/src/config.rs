@@ -15,6 +15,7 @@ use crate::diagnostic::{Diagnostic, Severity, quote};
 use crate::ha_cf::{self, HaCf, LinkConfig, LinkKind, LogSettings, Parsed, Timings};
 use crate::haresources::{self, GroupLine, Resource};
 use crate::ovzha_cf::{self, Operation, OvzhaCf};
+use crate::services;
 use crate::trusted_file::{self, Secrecy};
 
 /// Both digests are CRC-32 as in Ethernet and zip: they tell files apart, they protect nothing.
@@ -216,7 +217,17 @@ pub struct Loadable {
 pub fn read_files(dir: &Path) -> Loadable {
     let mut diagnostics = Vec::new();
     trusted_file::check_directory(dir, &mut diagnostics);
-    let ha_cf = needed(dir, "ha.cf", Secrecy::Public, &mut diagnostics, ha_cf::parse);
+    let port = services::heartbeat_port(Path::new("/"));
+    let ha_cf = needed(
+        dir,
+        "ha.cf",
+        Secrecy::Public,
+        &mut diagnostics,
+        |file, bytes| match port {
+            Some(port) => ha_cf::parse_with_port(file, bytes, port),
+            None => ha_cf::parse(file, bytes),
+        },
+    );
     let keys = needed(dir, "authkeys", Secrecy::Secret, &mut diagnostics, authkeys::parse);
     let nodes: Vec<String> = ha_cf
         .iter()
@@ -242,6 +253,15 @@ pub fn read_files(dir: &Path) -> Loadable {
         _ => None,
     };
     Loadable { files, diagnostics }
+}
+
+/// The keys in `dir` alone; `None` if there is anything wrong with them.
+#[must_use]
+pub fn read_keys(dir: &Path) -> Option<AuthKeys> {
+    let mut diagnostics = Vec::new();
+    trusted_file::check_directory(dir, &mut diagnostics);
+    let keys = needed(dir, "authkeys", Secrecy::Secret, &mut diagnostics, authkeys::parse);
+    keys.filter(|_| !diagnostics.iter().any(Diagnostic::is_error))
 }
 
 /// The name this machine gives itself, lower case, as `uname -n` prints it; `root` is `/` outside tests.

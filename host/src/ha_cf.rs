@@ -3,9 +3,11 @@
 //! The grammar is Heartbeat 3.0.6's: one directive a line, `#` starts a comment anywhere, values are
 //! separated by blanks or commas (`ucast` and `respawn` by blanks only), directives are case-sensitive,
 //! node names are lower-cased, `udpport` and `baud` count for the media lines below them.
-//! Each directive is taken, taken with a warning that says what differs, or refused by name; none is ignored.
+//! Each directive is taken, taken with a warning that says what differs, or refused by name; none is ignored: the
+//! table in [`directives`] says which. A method of `Reader` for each directive that is done reads its line.
 
 mod checks;
+pub mod directives;
 mod media;
 pub mod values;
 
@@ -18,59 +20,10 @@ use ovzha_core::time::Span;
 use crate::diagnostic::{Diagnostic, Problems, quote};
 use crate::words;
 
-/// Directives Heartbeat 1.2 or 3.0.6 knows and this version does not.
-const NOT_YET: [&str; 48] = [
-    "apiauth",
-    "autojoin",
-    "bcast",
-    "cluster",
-    "compression",
-    "compression_threshold",
-    "conn_logd_time",
-    "coredumps",
-    "coreroot",
-    "crm",
-    "crm_daemon_dir",
-    "crmd_spawns_pengine",
-    "enable_config_writes",
-    "env",
-    "failfast",
-    "hbaping",
-    "hbgenmethod",
-    "hopfudge",
-    "log_badpack",
-    "max_rexmit_delay",
-    "mcast",
-    "mcast6",
-    "memreserve",
-    "msgfmt",
-    "nice_failback",
-    "normalpoll",
-    "openais",
-    "pacemaker",
-    "ping6",
-    "ping_group",
-    "quorum_server",
-    "rds",
-    "record_config_changes",
-    "record_pengine_inputs",
-    "register_to_apphbd",
-    "stonith",
-    "stonith_host",
-    "syslogmsgfmt",
-    "tipc",
-    "traditional_compression",
-    "ucast6",
-    "udp",
-    "use_apphbd",
-    "uuidfrom",
-    "watchdog",
-    "addnode",
-    "delnode",
-    "nodeweight",
-];
 /// Heartbeat's default interval between heartbeats.
 const KEEPALIVE_DEFAULT: Span = Span::from_secs(1);
+/// The port registered as ha-cluster.
+const PORT_DEFAULT: u16 = 694;
 /// Heartbeat's default deadtime.
 const DEADTIME_DEFAULT: Span = Span::from_secs(30);
 /// Middle of the kernel's `SCHED_FIFO` range 1 to 99, as Heartbeat takes it.
@@ -174,12 +127,27 @@ pub struct Parsed<T> {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Reads the bytes of an `ha.cf`; `file` is only named in messages.
+/// Reads the bytes of an `ha.cf`; `file` is only named in messages. Without `udpport` the port is 694.
 #[must_use]
 pub fn parse(file: &Path, bytes: &[u8]) -> Parsed<HaCf> {
-    let mut reader = Reader::new(file);
+    parse_with_port(file, bytes, PORT_DEFAULT)
+}
+
+/// As [`parse`], with what this machine calls the port of heartbeats.
+#[must_use]
+pub fn parse_with_port(file: &Path, bytes: &[u8], port: u16) -> Parsed<HaCf> {
+    if let Err((line, why)) = words::is_text(bytes) {
+        let mut problems = Problems::new(file);
+        problems.error(line, why);
+        let value = Reader::new(file, port).finish(line);
+        return Parsed {
+            value,
+            diagnostics: problems.into_vec(),
+        };
+    }
+    let mut reader = Reader::new(file, port);
     for line in words::lines(bytes) {
-        match words::as_text(words::without_comment(line.bytes)) {
+        match words::code(line) {
             Ok(text) => reader.line(line.number, text.trim()),
             Err(why) => reader.problems.error(line.number, why),
         }
@@ -189,6 +157,15 @@ pub fn parse(file: &Path, bytes: &[u8]) -> Parsed<HaCf> {
         value,
         diagnostics: reader.problems.into_vec(),
     }
+}
+
+/// One line of a directive.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    line: u32,
+    name: &'a str,
+    /// What follows the name.
+    rest: &'a str,
 }
 
 /// The state of one pass over the file.
@@ -204,17 +181,16 @@ struct Reader {
     pings: Vec<At<Ipv4Addr>>,
     ipfail: Option<At<()>>,
     auto_failback: Option<At<bool>>,
+    nice_failback: Option<At<bool>>,
     facility: Option<At<Option<u8>>>,
     logfile: Option<At<PathBuf>>,
-    debugfile: Option<At<PathBuf>>,
-    use_logd: Option<At<bool>>,
     debug: Option<At<u8>>,
     realtime: Option<At<bool>>,
     rtprio: Option<At<u8>>,
 }
 
 impl Reader {
-    fn new(file: &Path) -> Self {
+    fn new(file: &Path, port: u16) -> Self {
         Self {
             problems: Problems::new(file),
             nodes: Vec::new(),
@@ -223,14 +199,13 @@ impl Reader {
             deadtime: None,
             initdead: None,
             deadping: None,
-            media: media::Media::default(),
+            media: media::Media::new(port),
             pings: Vec::new(),
             ipfail: None,
             auto_failback: None,
+            nice_failback: None,
             facility: None,
             logfile: None,
-            debugfile: None,
-            use_logd: None,
             debug: None,
             realtime: None,
             rtprio: None,
@@ -239,34 +214,13 @@ impl Reader {
 
     fn line(&mut self, line: u32, text: &str) {
         let Some((name, rest)) = first_word(text) else { return };
-        match name {
-            "node" => self.node(line, rest),
-            "keepalive" | "warntime" | "deadtime" | "initdead" | "deadping" => self.time(line, name, rest),
-            "ucast" => self.media.ucast(&mut self.problems, line, rest),
-            "serial" => self.media.serial(&mut self.problems, line, rest),
-            "udpport" => self.media.udpport(&mut self.problems, line, rest),
-            "baud" => self.media.baud(&mut self.problems, line, rest),
-            "ping" => self.ping(line, rest),
-            "respawn" => self.respawn(line, rest),
-            "auto_failback" => self.auto_failback(line, rest),
-            "logfacility" | "logfile" | "debugfile" | "use_logd" | "debug" => self.log(line, name, rest),
-            "realtime" => {
-                let value = one(rest).and_then(values::boolean);
-                set(&mut self.problems, &mut self.realtime, line, name, value);
-            }
-            "rtprio" => {
-                let value = one(rest).and_then(|word| values::number(word, 1, 99)).map(narrow);
-                set(&mut self.problems, &mut self.rtprio, line, name, value);
-            }
-            _ if NOT_YET.contains(&name) => {
-                self.problems
-                    .error(line, format!("directive `{name}` is not supported yet"));
-            }
-            _ => self.problems.error(line, format!("unknown directive {}", quote(name))),
+        match directives::find(name) {
+            Some(directive) => directive.read(self, Said { line, name, rest }),
+            None => self.problems.error(line, format!("unknown directive {}", quote(name))),
         }
     }
 
-    fn node(&mut self, line: u32, rest: &str) {
+    fn node(&mut self, Said { line, rest, .. }: Said<'_>) {
         let mut seen = false;
         for word in split(rest) {
             seen = true;
@@ -290,7 +244,7 @@ impl Reader {
         }
     }
 
-    fn time(&mut self, line: u32, name: &str, rest: &str) {
+    fn time(&mut self, Said { line, name, rest }: Said<'_>) {
         let slot = match name {
             "keepalive" => &mut self.keepalive,
             "warntime" => &mut self.warntime,
@@ -310,7 +264,23 @@ impl Reader {
         set(&mut self.problems, slot, line, name, value);
     }
 
-    fn ping(&mut self, line: u32, rest: &str) {
+    fn udpport(&mut self, said: Said<'_>) {
+        self.media.udpport(&mut self.problems, said.line, said.rest);
+    }
+
+    fn ucast(&mut self, said: Said<'_>) {
+        self.media.ucast(&mut self.problems, said.line, said.rest);
+    }
+
+    fn baud(&mut self, said: Said<'_>) {
+        self.media.baud(&mut self.problems, said.line, said.rest);
+    }
+
+    fn serial(&mut self, said: Said<'_>) {
+        self.media.serial(&mut self.problems, said.line, said.rest);
+    }
+
+    fn ping(&mut self, Said { line, rest, .. }: Said<'_>) {
         let mut seen = false;
         for word in split(rest) {
             seen = true;
@@ -334,7 +304,7 @@ impl Reader {
     }
 
     /// Only `respawn USER .../ipfail`, whose work is built in; the program need not exist.
-    fn respawn(&mut self, line: u32, rest: &str) {
+    fn respawn(&mut self, Said { line, rest, .. }: Said<'_>) {
         let mut words = rest.split_whitespace();
         let (Some(_user), Some(program)) = (words.next(), words.next()) else {
             self.problems.error(line, "`respawn` needs a user and a program");
@@ -355,7 +325,7 @@ impl Reader {
         set(&mut self.problems, &mut self.ipfail, line, "respawn .../ipfail", value);
     }
 
-    fn auto_failback(&mut self, line: u32, rest: &str) {
+    fn auto_failback(&mut self, Said { line, name, rest }: Said<'_>) {
         let value = one(rest).and_then(|word| {
             if word.eq_ignore_ascii_case("legacy") {
                 let text = "auto_failback legacy is treated as `on`; write `on` or `off`";
@@ -364,60 +334,37 @@ impl Reader {
             }
             values::boolean(word).map_err(|_| format!("{} is none of on, off, legacy", quote(word)))
         });
-        set(
-            &mut self.problems,
-            &mut self.auto_failback,
-            line,
-            "auto_failback",
-            value,
-        );
+        set(&mut self.problems, &mut self.auto_failback, line, name, value);
     }
 
-    fn log(&mut self, line: u32, name: &str, rest: &str) {
-        let problems = &mut self.problems;
-        match name {
-            "logfacility" => {
-                let value = one(rest).and_then(values::facility);
-                set(problems, &mut self.facility, line, name, value);
-            }
-            "logfile" => set(
-                problems,
-                &mut self.logfile,
-                line,
-                name,
-                one(rest).and_then(absolute_path),
-            ),
-            "debugfile" => {
-                set(
-                    problems,
-                    &mut self.debugfile,
-                    line,
-                    name,
-                    one(rest).and_then(absolute_path),
-                );
-                problems.warning(
-                    line,
-                    "debugfile has no effect: all lines, debug ones too, go where logfile and logfacility say",
-                );
-            }
-            "use_logd" => {
-                set(
-                    problems,
-                    &mut self.use_logd,
-                    line,
-                    name,
-                    one(rest).and_then(values::boolean),
-                );
-                problems.warning(
-                    line,
-                    "use_logd has no effect: ovzha writes its log without ha_logd, and never waits for it",
-                );
-            }
-            _ => {
-                let value = one(rest).and_then(|word| values::number(word, 0, 255)).map(narrow);
-                set(problems, &mut self.debug, line, name, value);
-            }
-        }
+    fn nice_failback(&mut self, Said { line, name, rest }: Said<'_>) {
+        let value = one(rest).and_then(values::boolean);
+        set(&mut self.problems, &mut self.nice_failback, line, name, value);
+    }
+
+    fn logfacility(&mut self, Said { line, name, rest }: Said<'_>) {
+        let value = one(rest).and_then(values::facility);
+        set(&mut self.problems, &mut self.facility, line, name, value);
+    }
+
+    fn logfile(&mut self, Said { line, name, rest }: Said<'_>) {
+        let value = one(rest).and_then(absolute_path);
+        set(&mut self.problems, &mut self.logfile, line, name, value);
+    }
+
+    fn debug(&mut self, Said { line, name, rest }: Said<'_>) {
+        let value = one(rest).and_then(|word| values::number(word, 0, 255)).map(narrow);
+        set(&mut self.problems, &mut self.debug, line, name, value);
+    }
+
+    fn realtime(&mut self, Said { line, name, rest }: Said<'_>) {
+        let value = one(rest).and_then(values::boolean);
+        set(&mut self.problems, &mut self.realtime, line, name, value);
+    }
+
+    fn rtprio(&mut self, Said { line, name, rest }: Said<'_>) {
+        let value = one(rest).and_then(|word| values::number(word, 1, 99)).map(narrow);
+        set(&mut self.problems, &mut self.rtprio, line, name, value);
     }
 }
 
@@ -458,14 +405,14 @@ fn narrow(number: u32) -> u8 {
     u8::try_from(number).unwrap_or(u8::MAX)
 }
 
-/// Fills `slot`, or reports why not: a bad value, or a directive that stands there twice.
+/// Fills `slot`, or reports why not: a bad value, a directive that stands there already, or both.
 fn set<T>(problems: &mut Problems, slot: &mut Option<At<T>>, line: u32, name: &str, value: Result<T, String>) {
     if let Some(first) = slot {
         problems.error(line, format!("{name} stands already on line {}", first.line));
-        return;
     }
     match value {
-        Ok(value) => *slot = Some(At { value, line }),
+        Ok(value) if slot.is_none() => *slot = Some(At { value, line }),
+        Ok(_) => {}
         Err(why) => problems.error(line, format!("{name}: {why}")),
     }
 }

@@ -23,6 +23,7 @@ pub mod ovzha_cf;
 pub mod ping;
 pub mod program;
 pub mod run;
+pub mod services;
 pub mod setup;
 pub mod since;
 pub mod status;

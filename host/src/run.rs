@@ -433,8 +433,7 @@ impl Daemon {
 
     /// New keys in place. The file was read a moment ago by the child: it comes from memory, not from a disk.
     fn rekey(&mut self, found: Fingerprint) {
-        let loaded = config::read_files(&self.options.config_dir);
-        let keys = loaded.files.and_then(|files| core_config::keyring(&files.keys).ok());
+        let keys = config::read_keys(&self.options.config_dir).and_then(|keys| core_config::keyring(&keys).ok());
         match keys {
             Some(keys) => {
                 self.cluster.rekey(keys);

@@ -30,6 +30,37 @@ pub fn last_line(bytes: &[u8]) -> u32 {
     lines(bytes).last().map_or(1, |line| line.number)
 }
 
+/// Whether a file is text at all; if not, a message for each of its lines would say less than one.
+///
+/// # Errors
+/// The line and a sentence: a byte order mark, UTF-16, NUL bytes.
+pub fn is_text(bytes: &[u8]) -> Result<(), (u32, String)> {
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        let text = "the file begins with a byte order mark (EF BB BF), which Heartbeat takes for a part of the first word; \
+                    save it as plain UTF-8";
+        return Err((1, text.to_owned()));
+    }
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err((1, "the file is UTF-16; save it as plain UTF-8".to_owned()));
+    }
+    match lines(bytes).find(|line| line.bytes.contains(&0)) {
+        Some(line) => Err((line.number, "NUL byte: the file is not plain text".to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// What a line says, without its comment. A comment may be in any encoding.
+///
+/// # Errors
+/// As [`as_text`]; the comment counts for the length, because Heartbeat would take what is too long for another line.
+pub fn code(line: Line<'_>) -> Result<&str, String> {
+    let code = without_comment(line.bytes);
+    if line.bytes.len() > LINE_MAX {
+        return Err(too_long(line.bytes));
+    }
+    as_text(code)
+}
+
 /// The part before the first `#`.
 #[must_use]
 pub fn without_comment(bytes: &[u8]) -> &[u8] {
@@ -43,7 +74,7 @@ pub fn without_comment(bytes: &[u8]) -> &[u8] {
 /// A sentence for a message, without the text itself.
 pub fn as_text(bytes: &[u8]) -> Result<&str, String> {
     if bytes.len() > LINE_MAX {
-        return Err(format!("the line has {} bytes, more than {LINE_MAX}", bytes.len()));
+        return Err(too_long(bytes));
     }
     let text = std::str::from_utf8(bytes).map_err(|e| {
         let byte = bytes.get(e.valid_up_to()).copied().unwrap_or(0);
@@ -53,6 +84,10 @@ pub fn as_text(bytes: &[u8]) -> Result<&str, String> {
         Some(c) => Err(format!("control character {} in the line", c.escape_default())),
         None => Ok(text),
     }
+}
+
+fn too_long(bytes: &[u8]) -> String {
+    format!("the line has {} bytes, more than {LINE_MAX}", bytes.len())
 }
 
 fn without_trailing_cr(mut bytes: &[u8]) -> &[u8] {

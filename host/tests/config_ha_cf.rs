@@ -22,11 +22,11 @@ const ERRORS: &[(&str, &str)] = &[
     ("keepalive 1.2.3", "keepalive: `1.2.3` is no time"),
     (
         "keepalive -1",
-        "keepalive: `-1` is no time: use seconds, or the units ms or us",
+        "keepalive: `-1` is no time: use seconds, or the units us, ms, s or m",
     ),
     (
-        "keepalive 1m",
-        "keepalive: `1m` is no time: use seconds, or the units ms or us",
+        "keepalive 1h",
+        "keepalive: `1h` is no time: use seconds, or the units us, ms, s or m",
     ),
     ("keepalive .", "keepalive: `.` is no time"),
     ("initdead 86401", "initdead: `86401` is longer than a day"),
@@ -142,6 +142,10 @@ fn warnings_say_what_differs_from_heartbeat() {
             "keepalive 2s",
             "keepalive: Heartbeat itself refuses the unit in `2s`; 2 means the same",
         ),
+        (
+            "initdead 1.5m",
+            "initdead: Heartbeat itself refuses the unit in `1.5m`; 90 s is what is meant here",
+        ),
         ("keepalive 1500us", "keepalive: `1500us` is rounded up to 2 ms"),
         (
             "deadtime 5\ninitdead 5",
@@ -174,6 +178,10 @@ fn warnings_say_what_differs_from_heartbeat() {
             "{found:#?}"
         );
     }
+}
+
+#[test]
+fn what_a_missing_or_old_line_means_is_told() {
     for (text, warning) in [
         (
             "node a b\nserial /dev/x\n",
@@ -182,6 +190,18 @@ fn warnings_say_what_differs_from_heartbeat() {
         (
             "auto_failback legacy\nnode a b\nserial /dev/x\n",
             "ha.cf:1: warning: auto_failback legacy is treated as `on`; write `on` or `off`",
+        ),
+        (
+            "nice_failback on\nnode a b\nserial /dev/x\n",
+            "ha.cf:1: warning: nice_failback on is treated as `auto_failback off`; write that (Heartbeat 3.0 takes it for `legacy`)",
+        ),
+        (
+            "nice_failback off\nnode a b\nserial /dev/x\n",
+            "ha.cf:1: warning: nice_failback off is treated as `auto_failback on`; write that",
+        ),
+        (
+            "nice_failback on\nnode a b\nserial /dev/x\nauto_failback on",
+            "ha.cf:1: warning: nice_failback has no effect beside auto_failback (line 4); delete this line",
         ),
         (
             "auto_failback on\nnode a b\nbaud 9600\nucast eth0 10.0.0.1",
@@ -207,6 +227,15 @@ fn errors_name_the_line_and_the_word() {
         ["ha.cf:5: error: logfacility stands already on line 4"]
     );
     assert_eq!(
+        after_base("logfacility nosuch\nbaud x\nbaud y"),
+        [
+            "ha.cf:5: error: logfacility stands already on line 4",
+            "ha.cf:5: error: logfacility: `nosuch` is no syslog facility",
+            "ha.cf:6: error: baud: `x` is none of [9600, 19200, 38400, 57600, 115200, 230400, 460800]",
+            "ha.cf:7: error: baud: `y` is none of [9600, 19200, 38400, 57600, 115200, 230400, 460800]",
+        ]
+    );
+    assert_eq!(
         parse(&BASE.replace("off", "maybe"))[..1],
         ["ha.cf:3: error: auto_failback: `maybe` is none of on, off, legacy"]
     );
@@ -217,19 +246,46 @@ fn errors_name_the_line_and_the_word() {
 }
 
 #[test]
-fn every_directive_of_heartbeat_that_is_missing_is_refused_by_name() {
-    for name in "watchdog hopfudge conn_logd_time syslogmsgfmt log_badpack nice_failback memreserve hbgenmethod uuidfrom msgfmt \
-                 max_rexmit_delay compression compression_threshold traditional_compression coredumps coreroot use_apphbd autojoin \
-                 env crm pacemaker crm_daemon_dir crmd_spawns_pengine record_config_changes record_pengine_inputs \
-                 enable_config_writes quorum_server stonith stonith_host apiauth failfast bcast mcast mcast6 ucast6 ping6 \
-                 ping_group udp cluster normalpoll register_to_apphbd"
-        .split_whitespace()
-    {
-        assert_eq!(
-            after_base(&format!("{name} x")),
-            [format!("ha.cf:5: error: directive `{name}` is not supported yet")]
-        );
+fn a_file_that_is_no_text_gets_one_message() {
+    for (bytes, problem) in [
+        (
+            &b"\xef\xbb\xbfnode a b\n"[..],
+            "1: error: the file begins with a byte order mark (EF BB BF), which Heartbeat takes for a part of the first word; \
+             save it as plain UTF-8",
+        ),
+        (
+            b"\xff\xfen\0o\0",
+            "1: error: the file is UTF-16; save it as plain UTF-8",
+        ),
+        (
+            b"node a b\n\nx\0\0\0\n\0",
+            "3: error: NUL byte: the file is not plain text",
+        ),
+    ] {
+        let found = ha_cf::parse(Path::new("ha.cf"), bytes).diagnostics;
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].to_string(), format!("ha.cf:{problem}"));
     }
+}
+
+#[test]
+fn lines_are_limited_and_comments_may_hold_any_bytes() {
+    let comment = [BASE.as_bytes(), b"# gr\xfc\xdfe \x1b[0m\nkeepalive 2 # \xff\n"].concat();
+    assert!(ha_cf::parse(Path::new("ha.cf"), &comment).diagnostics.is_empty());
+    assert_eq!(after_base(&format!("keepalive 2 #{}", "x".repeat(5119 - 13))), [""; 0]);
+    assert_eq!(
+        after_base(&format!("keepalive 2 #{}", "x".repeat(5120 - 13))),
+        ["ha.cf:5: error: the line has 5120 bytes, more than 5119"]
+    );
+    assert_eq!(
+        ha_cf::parse(Path::new("ha.cf"), &[BASE.as_bytes(), b"logfile /x\xfc"].concat()).diagnostics[0].text,
+        "byte 0xfc is not UTF-8 text"
+    );
+    // The line ends of an old Mac make one long line.
+    assert_eq!(
+        after_base("keepalive 2\rdeadtime 5"),
+        ["ha.cf:5: error: control character \\r in the line"]
+    );
 }
 
 #[test]

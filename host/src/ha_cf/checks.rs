@@ -26,14 +26,7 @@ impl Reader {
                 .error(last_line, "no link to the peer: neither ucast nor serial stands here");
         }
         self.check_pings();
-        let auto_failback = self.auto_failback.map_or_else(
-            || {
-                let text = "auto_failback is missing: Heartbeat's default `legacy` is treated as `on`";
-                self.problems.warning(last_line, text);
-                true
-            },
-            |at| at.value,
-        );
+        let auto_failback = self.failback(last_line);
         let timings = self.timings();
         HaCf {
             nodes: std::mem::take(&mut self.nodes),
@@ -46,6 +39,36 @@ impl Reader {
             log: self.log_settings(),
             realtime: self.realtime.is_none_or(|at| at.value),
             rtprio: self.rtprio.map_or(RTPRIO_DEFAULT, |at| at.value),
+        }
+    }
+
+    /// What `auto_failback` says, else what `nice_failback` said in its day.
+    fn failback(&mut self, last_line: u32) -> bool {
+        match (self.auto_failback, self.nice_failback) {
+            (Some(at), old) => {
+                if let Some(old) = old {
+                    let text = format!(
+                        "nice_failback has no effect beside auto_failback (line {}); delete this line",
+                        at.line
+                    );
+                    self.problems.warning(old.line, text);
+                }
+                at.value
+            }
+            (None, Some(old)) => {
+                let text = if old.value {
+                    "nice_failback on is treated as `auto_failback off`; write that (Heartbeat 3.0 takes it for `legacy`)"
+                } else {
+                    "nice_failback off is treated as `auto_failback on`; write that"
+                };
+                self.problems.warning(old.line, text);
+                !old.value
+            }
+            (None, None) => {
+                let text = "auto_failback is missing: Heartbeat's default `legacy` is treated as `on`";
+                self.problems.warning(last_line, text);
+                true
+            }
         }
     }
 

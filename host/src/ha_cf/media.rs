@@ -13,16 +13,15 @@ use crate::diagnostic::{Problems, quote};
 
 /// The rates Heartbeat takes, in bit/s.
 const BAUD_RATES: [u32; 7] = [9600, 19200, 38400, 57600, 115_200, 230_400, 460_800];
-/// The port registered as ha-cluster.
-const PORT_DEFAULT: u16 = 694;
 /// Heartbeat's default rate in bit/s.
 const BAUD_DEFAULT: u32 = 19200;
 /// Both nodes' addresses on one link.
 const ADDRESSES_MAX: usize = 2;
 
 /// The links so far, and the settings that count for the lines to come.
-#[derive(Default)]
 pub(super) struct Media {
+    /// The port of links above the first `udpport`.
+    port_default: u16,
     pub(super) links: Vec<LinkConfig>,
     port: Option<(u16, u32)>,
     baud: Option<(u32, u32)>,
@@ -32,18 +31,32 @@ pub(super) struct Media {
 }
 
 impl Media {
+    pub(super) fn new(port_default: u16) -> Self {
+        Self {
+            port_default,
+            links: Vec::new(),
+            port: None,
+            baud: None,
+            port_unused: None,
+            ucast_seen: false,
+            serial_seen: false,
+        }
+    }
+
     pub(super) fn udpport(&mut self, problems: &mut Problems, line: u32, rest: &str) {
         let port = super::one(rest)
             .and_then(|word| values::number(word, 1, 65535))
-            .map(|port| u16::try_from(port).unwrap_or(PORT_DEFAULT));
+            .map(|port| u16::try_from(port).unwrap_or(u16::MAX));
         match port {
             Err(why) => problems.error(line, format!("udpport: {why}")),
             Ok(port) => {
                 if let Some((_, first)) = self.port.filter(|&(old, _)| old == port) {
                     problems.error(line, format!("udpport {port} stands already on line {first}"));
                 } else if self.ucast_seen && self.port.is_none() {
-                    let text =
-                        format!("udpport counts for the ucast lines below it; those above use port {PORT_DEFAULT}");
+                    let text = format!(
+                        "udpport counts for the ucast lines below it; those above use port {}",
+                        self.port_default
+                    );
                     problems.warning(line, text);
                 }
                 self.port = Some((port, line));
@@ -60,7 +73,12 @@ impl Media {
                 .ok_or_else(|| format!("{} is none of {BAUD_RATES:?}", quote(word)))
         });
         match (rate, self.baud) {
-            (_, Some((_, first))) => problems.error(line, format!("baud stands already on line {first}")),
+            (rate, Some((_, first))) => {
+                problems.error(line, format!("baud stands already on line {first}"));
+                if let Err(why) = rate {
+                    problems.error(line, format!("baud: {why}"));
+                }
+            }
             (Err(why), None) => problems.error(line, format!("baud: {why}")),
             (Ok(_), None) if self.serial_seen => {
                 problems.error(line, "baud must stand above the serial line it is for");
@@ -85,7 +103,7 @@ impl Media {
     }
 
     fn add_address(&mut self, problems: &mut Problems, line: u32, device: String, address: Ipv4Addr) {
-        let wanted_port = self.port.map_or(PORT_DEFAULT, |(port, _)| port);
+        let wanted_port = self.port.map_or(self.port_default, |(port, _)| port);
         for link in &mut self.links {
             let first = link.line;
             let LinkKind::Udp {

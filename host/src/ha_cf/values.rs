@@ -45,7 +45,7 @@ pub struct TimeValue {
     pub warning: Option<String>,
 }
 
-/// Reads a time: `N` seconds (decimals allowed), `Nms`, `Nus`, and `Ns`, which Heartbeat refuses.
+/// Reads a time: `N` seconds (decimals allowed), `Nms`, `Nus`, and `Ns` and `Nm` (minutes), which Heartbeat refuses.
 ///
 /// # Errors
 /// A sentence that names the word.
@@ -56,11 +56,12 @@ pub fn time(word: &str) -> Result<TimeValue, String> {
     let (number, unit) = word.split_at(digits_end);
     let us_per_unit: u64 = match unit {
         "" | "s" => 1_000_000,
+        "m" => 60_000_000,
         "ms" => 1000,
         "us" => 1,
         _ => {
             return Err(format!(
-                "{} is no time: use seconds, or the units ms or us",
+                "{} is no time: use seconds, or the units us, ms, s or m",
                 quote(word)
             ));
         }
@@ -94,6 +95,11 @@ pub fn time(word: &str) -> Result<TimeValue, String> {
     } else if unit == "s" {
         Some(format!(
             "Heartbeat itself refuses the unit in {}; {number} means the same",
+            quote(word)
+        ))
+    } else if unit == "m" {
+        Some(format!(
+            "Heartbeat itself refuses the unit in {}; {span} is what is meant here",
             quote(word)
         ))
     } else {
