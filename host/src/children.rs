@@ -39,8 +39,8 @@ enum Job {
     Store(u32),
     Observe(GroupId),
     Validate,
-    /// Left by a former life.
-    Former,
+    /// Left by a former life; of that group, or nobody knows of which.
+    Former(Option<GroupId>),
 }
 
 /// What a child's end means.
@@ -79,8 +79,8 @@ impl Children {
     #[must_use]
     pub fn new(
         now: Instant,
-        state_dir: PathBuf,
-        config_dir: PathBuf,
+        config: &Config,
+        (state_dir, config_dir): (PathBuf, PathBuf),
         limit: Option<CoreLimit>,
         running: &[u8],
     ) -> Self {
@@ -90,8 +90,9 @@ impl Children {
             .into_iter()
             .filter(task::Running::still_alive)
         {
+            let group = group_of(&config.groups, &former.label);
             if let Ok(id) = tasks.adopt(now, former) {
-                jobs.push((id, Job::Former));
+                jobs.push((id, Job::Former(group)));
             }
         }
         let (waiting, stillborn) = (Vec::with_capacity(task::TASKS_MAX), Vec::new());
@@ -109,7 +110,14 @@ impl Children {
     /// How many children of a former life are waited for.
     #[must_use]
     pub fn former(&self) -> usize {
-        self.jobs.iter().filter(|(_, job)| *job == Job::Former).count()
+        let former = |(_, job): &&(TaskId, Job)| matches!(job, Job::Former(_));
+        self.jobs.iter().filter(former).count()
+    }
+
+    /// Whether a child of a former life may still be at work on this group.
+    fn is_awaited(&self, group: GroupId) -> bool {
+        let at_work = |job: &Job| matches!(job, Job::Former(of) if of.is_none_or(|of| of == group));
+        self.jobs.iter().any(|(_, job)| at_work(job))
     }
 
     /// When `tick` has something to do.
@@ -156,7 +164,7 @@ impl Children {
 
     /// Begins an effect, now or as soon as the former life's children are gone.
     pub fn start(&mut self, now: Instant, config: &Config, effect: Effect) {
-        if self.former() > 0 {
+        if self.is_awaited(effect.group) {
             self.waiting.push(effect);
             return;
         }
@@ -200,7 +208,7 @@ impl Children {
         if let Some(mount) = mount.and_then(|resource| resource.args.get(1)) {
             env.push(format!("HA_OVZHA_MOUNT={mount}"));
         }
-        let label = format!("{} {}", op.word(), resource.name);
+        let label = label(op, resource, group);
         self.spawn(now, &argv, &env, None, limit, &label, job)
     }
 
@@ -268,13 +276,13 @@ impl Children {
 
     /// Looks at DRBD of every group that has one, if it is time.
     pub fn observe(&mut self, now: Instant, config: &Config) {
-        if now < self.next_observe || self.former() > 0 {
+        if now < self.next_observe {
             return;
         }
         self.next_observe = now.after(OBSERVE);
         for (index, group) in (0_u8..).zip(&config.groups) {
             let job = Job::Observe(GroupId(index));
-            let busy = self.jobs.iter().any(|(_, other)| *other == job);
+            let busy = self.is_awaited(GroupId(index)) || self.jobs.iter().any(|(_, other)| *other == job);
             if busy {
                 // that look began before whatever made another one due
                 self.next_observe = now.after(OBSERVE_AGAIN);
@@ -314,13 +322,11 @@ impl Children {
                 task::Event::Exit(exit) => self.exited(exit),
                 task::Event::Unstuck { id, .. } => self.take(id, false).and_then(|job| match job {
                     Job::Effect(_, group) => Some(Ended::Unstuck(group)),
-                    Job::Store(_) | Job::Observe(_) | Job::Validate | Job::Former => None,
+                    Job::Store(_) | Job::Observe(_) | Job::Validate | Job::Former(_) => None,
                 }),
             };
-            if self.former() == 0 {
-                for effect in std::mem::take(&mut self.waiting) {
-                    self.begin(now, config, effect);
-                }
+            for effect in std::mem::take(&mut self.waiting) {
+                self.start(now, config, effect);
             }
             if ended.is_some() {
                 return ended;
@@ -352,8 +358,33 @@ impl Children {
             }
             Job::Observe(group) => observed(&exit).map(|state| Ended::Observed(group, state)),
             Job::Validate => Some(Ended::Validated(exit.how == How::Code(0), exit.tail)),
-            Job::Former => Some(Ended::Former(exit.label)),
+            Job::Former(_) => Some(Ended::Former(exit.label)),
         }
+    }
+}
+
+/// What a child is called: of two groups' children the next life must know which belongs to which.
+fn label(op: agent::Op, resource: &Resource, group: &Group) -> String {
+    format!("{} {} of {}", op.word(), resource.name, group.name())
+}
+
+/// The group whose child was called so; `None` if it was none's, or may be one of two (labels are cut).
+fn group_of(groups: &[Group], former: &str) -> Option<GroupId> {
+    let ops = [
+        agent::Op::Start,
+        agent::Op::Stop,
+        agent::Op::Probe,
+        agent::Op::Observe,
+    ];
+    let is_of = |group: &Group| {
+        let resources = &group.resources;
+        ops.iter()
+            .any(|op| resources.iter().any(|one| task::clean_label(&label(*op, one, group)) == former))
+    };
+    let mut found = (0_u8..).zip(groups).filter(|(_, group)| is_of(group));
+    match (found.next(), found.next()) {
+        (Some((number, _)), None) => Some(GroupId(number)),
+        _ => None,
     }
 }
 
@@ -419,4 +450,45 @@ fn observed(exit: &Exit) -> Option<message::Drbd> {
         primary: state.role == Role::Primary,
         suspended: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(words: &[&str]) -> Group {
+        let resource = |word: &&str| {
+            let mut parts = word.split("::").map(str::to_owned);
+            Resource {
+                name: parts.next().unwrap_or_default(),
+                args: parts.collect(),
+                line: 1,
+            }
+        };
+        Group {
+            preferred: 0,
+            resources: words.iter().map(resource).collect(),
+            line: 1,
+        }
+    }
+
+    #[test]
+    fn a_former_child_holds_up_its_own_group_alone() {
+        let long = format!("Filesystem::/dev/{}", "d".repeat(60));
+        let (one, two) = (format!("{long}1::/one::ext4"), format!("{long}2::/two::ext4"));
+        let groups = [
+            group(&["datadisk::r0", "vz"]),
+            group(&["datadisk::r1", "MailTo::x"]),
+            group(&[&one]),
+            group(&[&two]),
+        ];
+        let of = |label: &str| group_of(&groups, &task::clean_label(label));
+        assert_eq!(of("start vz of datadisk::r0"), Some(GroupId(0)));
+        assert_eq!(of("stop MailTo of datadisk::r1"), Some(GroupId(1)));
+        // cut alike, as an earlier release wrote it, of no group, of one that is not in the file any more
+        let cut = label(agent::Op::Stop, &groups[3].resources[0], &groups[3]);
+        for label in [cut.as_str(), "start vz", "store", "start vz of datadisk::r9"] {
+            assert_eq!(of(label), None, "{label}");
+        }
+    }
 }

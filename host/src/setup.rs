@@ -13,7 +13,7 @@ use ovzha_core::output::Durable;
 use ovzha_core::time::Instant;
 
 use crate::children::Children;
-use crate::config::{self, Config, Files};
+use crate::config::{self, Config, Files, Group};
 use crate::control::Control;
 use crate::diagnostic::Severity;
 use crate::log::{Facility, Log, Targets};
@@ -80,8 +80,8 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         media: config.links.iter().map(|link| Medium::new(&config, link)).collect(),
         pinger: Pinger::new(&config.pings, &secret),
         next_ping: now,
-        children: Children::new(now, state_dir, config_dir, limit, &running),
-        facts: HostFacts::new(now, realtime, config.links.len(), config.groups.len(), &active),
+        children: Children::new(now, &config, (state_dir, config_dir), limit, &running),
+        facts: HostFacts::new(now, realtime, &config, &active),
         options: options.clone(),
         log,
         control,
@@ -222,13 +222,14 @@ fn stand_firm(config: &Config) -> (String, Option<CoreLimit>) {
 }
 
 impl HostFacts {
-    fn new(started: Instant, realtime: String, links: usize, groups: usize, active: &[u8]) -> Self {
+    fn new(started: Instant, realtime: String, config: &Config, active: &[u8]) -> Self {
+        let (links, groups) = (config.links.len(), config.groups.len());
         Self {
             started,
             realtime,
             failing: vec![None; links],
             failures: vec![String::new(); groups],
-            active_since: ActiveSince::new(groups, active, started),
+            active_since: ActiveSince::new(config.groups.iter().map(Group::name), active, started),
             peer_phases: vec![(None, started); groups],
             ping_failure: None,
         }

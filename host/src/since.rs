@@ -11,20 +11,20 @@ use ovzha_core::time::Instant;
 
 /// One moment per group, `None`: not active, or nobody knows since when.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct ActiveSince(Vec<Option<Instant>>);
+pub struct ActiveSince(Vec<(String, Option<Instant>)>);
 
 impl ActiveSince {
-    /// For so many groups, as a former life of the daemon wrote it down (see [`ActiveSince::render`]).
+    /// For groups of these names, as a former life of the daemon wrote it down (see [`ActiveSince::render`]). By name:
+    /// `haresources` may have been changed since.
     #[must_use]
-    pub fn new(groups: usize, written: &[u8], now: Instant) -> Self {
-        let mut since = vec![None; groups];
+    pub fn new(names: impl IntoIterator<Item = String>, written: &[u8], now: Instant) -> Self {
+        let mut since: Vec<_> = names.into_iter().map(|name| (name, None)).collect();
         for line in String::from_utf8_lossy(written).lines() {
-            let mut numbers = line.split(' ').map(|word| word.parse::<u64>().ok());
-            let (Some(Some(group)), Some(Some(ms)), None) = (numbers.next(), numbers.next(), numbers.next()) else {
+            let Some((Ok(ms), name)) = line.split_once(' ').map(|(ms, name)| (ms.parse::<u64>(), name)) else {
                 continue;
             };
             let at = Some(Instant::from_millis(ms)).filter(|at| *at <= now);
-            if let Some(known) = usize::try_from(group).ok().and_then(|group| since.get_mut(group)) {
+            if let Some((_, known)) = since.iter_mut().find(|(known, _)| known == name) {
                 *known = at;
             }
         }
@@ -33,7 +33,7 @@ impl ActiveSince {
 
     /// A group changed its phase; true if there is something new to write down.
     pub fn changed(&mut self, now: Instant, group: usize, phase: Phase, why: Why) -> bool {
-        let Some(known) = self.0.get_mut(group) else {
+        let Some((_, known)) = self.0.get_mut(group) else {
             return false;
         };
         let next = match (phase, why) {
@@ -49,17 +49,17 @@ impl ActiveSince {
     /// Since when a group is active.
     #[must_use]
     pub fn of(&self, group: usize) -> Option<Instant> {
-        self.0.get(group).copied().flatten()
+        self.0.get(group).and_then(|(_, since)| *since)
     }
 
-    /// What the next life is to read: `GROUP MILLISECONDS` a line.
+    /// What the next life is to read: `MILLISECONDS GROUP` a line.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = String::new();
-        for (group, since) in self.0.iter().enumerate() {
+        for (name, since) in &self.0 {
             if let Some(since) = since {
                 // writing to a string can't fail
-                writeln!(text, "{group} {}", since.as_millis()).unwrap_or_default();
+                writeln!(text, "{} {name}", since.as_millis()).unwrap_or_default();
             }
         }
         text
@@ -74,12 +74,16 @@ mod tests {
         Instant::from_millis(ms)
     }
 
+    fn groups(names: &[&str], written: &[u8], now: Instant) -> ActiveSince {
+        ActiveSince::new(names.iter().map(|name| (*name).to_owned()), written, now)
+    }
+
     #[test]
     fn a_restart_keeps_it_a_stop_ends_it() {
-        let mut since = ActiveSince::new(1, b"", at(0));
+        let mut since = groups(&["vz"], b"", at(0));
         assert!(since.changed(at(500), 0, Phase::Active, Why::StepsDone));
         assert_eq!(since.of(0), Some(at(500)));
-        let mut next = ActiveSince::new(1, since.render().as_bytes(), at(900));
+        let mut next = groups(&["vz"], since.render().as_bytes(), at(900));
         assert!(!next.changed(at(950), 0, Phase::Active, Why::Adopted));
         assert_eq!(next.of(0), Some(at(500)));
         assert!(next.changed(at(1000), 0, Phase::Stopping, Why::Standby));
@@ -87,9 +91,20 @@ mod tests {
     }
 
     #[test]
+    fn a_group_keeps_its_own_whatever_its_line_is_now() {
+        let before = groups(&["vz", "datadisk::r1"], b"300 datadisk::r1\n200 vz\n", at(900));
+        assert_eq!((before.of(0), before.of(1)), (Some(at(200)), Some(at(300))));
+        let after = groups(&["datadisk::r1", "new", "vz"], before.render().as_bytes(), at(950));
+        assert_eq!(
+            (after.of(0), after.of(1), after.of(2)),
+            (Some(at(300)), None, Some(at(200)))
+        );
+    }
+
+    #[test]
     fn what_can_not_be_is_not_believed() {
         // from a boot before this one, of no group, of no sense
-        let since = ActiveSince::new(2, b"0 99999\n7 5\n1 x\n1 2 3\n\xff", at(100));
-        assert_eq!(since, ActiveSince::new(2, b"", at(100)));
+        let since = groups(&["a", "b"], b"99999 a\n5 z\nx b\n1\n\xff", at(100));
+        assert_eq!(since, groups(&["a", "b"], b"", at(100)));
     }
 }

@@ -31,8 +31,8 @@ use ovzha_core::time::{Instant, Span};
 
 use crate::sys::{self, CoreLimit, Ended, Identity};
 
-/// Most children at once.
-pub const TASKS_MAX: usize = 32;
+/// Most children at once: two for each of sixteen groups, and a few that belong to none.
+pub const TASKS_MAX: usize = 48;
 /// Output beyond this many bytes is cut back to its tail.
 pub const OUTPUT_MAX: u64 = 1024 * 1024;
 /// Bytes of output that an exit reports.
@@ -548,7 +548,9 @@ pub fn escape(bytes: &[u8]) -> String {
     text
 }
 
-fn clean_label(label: &str) -> String {
+/// A label as it is kept.
+#[must_use]
+pub fn clean_label(label: &str) -> String {
     let mut clean: String = label.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     let end = clean.floor_char_boundary(LABEL_MAX);
     clean.truncate(end);

@@ -87,6 +87,34 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
     }
     for group in &subject.files.groups {
         findings.extend(file_system_devices(subject, group, &statements));
+        findings.extend(devices_of_others(subject, group, &statements));
+    }
+    findings
+}
+
+/// File systems on the DRBD resource of another group: that group's stop would take the device from under them.
+fn devices_of_others(subject: &Subject<'_>, group: &GroupLine, statements: &[Statement]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let others = subject.files.groups.iter().filter(|other| *other != group);
+    for resource in others.flat_map(|other| &other.resources) {
+        let ("datadisk" | "drbddisk", Some(name)) = (resource.name.as_str(), resource.args.first()) else {
+            continue;
+        };
+        let devices = Resource { name, statements }.devices(subject.node.as_deref());
+        for mount in group.resources.iter().filter(|resource| resource.name == "Filesystem") {
+            let Some(device) = mount.args.first().map(|device| plain_path(device)) else {
+                continue;
+            };
+            if devices.iter().any(|there| plain_path(there) == device) {
+                let text = format!(
+                    "Filesystem {} of the group {} lies on DRBD resource {}, which another group starts",
+                    quote(&device),
+                    group.name(),
+                    quote(name)
+                );
+                findings.push(Finding::machine(text, "put both on one line of haresources"));
+            }
+        }
     }
     findings
 }
