@@ -22,7 +22,8 @@ use crate::receive::Strangers;
 use crate::rejection::Rejections;
 use crate::time::Instant;
 
-const NOTICES: usize = 32;
+/// Sixteen groups that all begin something at once, told as they go through two phases each.
+const NOTICES: usize = 64;
 const REPLIES: usize = 8;
 /// Remembered sendings, a quarter keepalive apart: what is echoed is rarely older than two keepalives.
 const SENT: usize = 16;
@@ -83,7 +84,6 @@ pub struct Cluster {
     /// The hold ended by its time alone.
     pub(crate) lapsed: bool,
     pub(crate) fewer_since: Option<Instant>,
-    pub(crate) able_since: Option<Instant>,
     pub(crate) lonely_told: bool,
     pub(crate) unheard_told: bool,
     pub(crate) skew_told: (bool, bool),
@@ -146,7 +146,6 @@ impl Cluster {
             unheld: None,
             lapsed: false,
             fewer_since: None,
-            able_since: None,
             lonely_told: false,
             unheard_told: false,
             skew_told: (false, false),
@@ -251,11 +250,12 @@ impl Cluster {
         self.init_from = self.init_from.map(|_| now);
         (self.accused, self.hasty) = (None, false);
         (self.woke, self.contact) = (Some(now), Some(now));
-        (self.fewer_since, self.able_since) = (None, None);
+        self.fewer_since = None;
         let next = self.sequence.next();
         for group in &mut self.groups {
             group.doubtful = true;
             group.announced = next;
+            group.able_since = None;
             // seen before the sleep: void
             group.drbd = None;
         }

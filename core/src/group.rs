@@ -138,6 +138,8 @@ pub struct Group {
     pub doubtful: bool,
     /// Moved or found here while the peer lived: it does not go back by itself before the peer's next life.
     pub guest: bool,
+    /// Since when the peer has been able to run it.
+    pub able_since: Option<Instant>,
     /// A probe could not tell.
     unclear: bool,
 }
@@ -170,6 +172,7 @@ impl Group {
             announced: Sequence(0),
             doubtful: false,
             guest: false,
+            able_since: None,
             unclear: false,
         }
     }

@@ -144,9 +144,11 @@ impl Cluster {
         let theirs = self.member.head().map_or(0, |head| head.bits.pings());
         let fewer = self.config.ipfail && alive && theirs > self.pings.alive().min(15);
         self.fewer_since = if fewer { self.fewer_since.or(Some(now)) } else { None };
-        let able = |index: usize| self.member.group(index).is_some_and(|said| said.bits.flags().able);
-        let all = alive && (0..self.config.groups.len()).all(able);
-        self.able_since = if all { self.able_since.or(Some(now)) } else { None };
+        for (index, group) in self.groups.iter_mut().enumerate() {
+            let said = self.member.group(index).filter(|_| alive);
+            let able = said.is_some_and(|said| said.bits.flags().able);
+            group.able_since = if able { group.able_since.or(Some(now)) } else { None };
+        }
     }
 
     fn settled(&self, now: Instant, since: Option<Instant>) -> bool {
@@ -301,7 +303,7 @@ impl Cluster {
             standby: moving,
             wanted: group.wanted,
             yielded: group.yielded.is_some(),
-            failback: self.config.auto_failback && !group.guest && self.settled(now, self.able_since),
+            failback: self.config.auto_failback && !group.guest && self.settled(now, group.able_since),
             fewer_pings: self.settled(now, self.fewer_since),
         })
     }

@@ -370,16 +370,14 @@ fn label(op: agent::Op, resource: &Resource, group: &Group) -> String {
 
 /// The group whose child was called so; `None` if it was none's, or may be one of two (labels are cut).
 fn group_of(groups: &[Group], former: &str) -> Option<GroupId> {
-    let ops = [
-        agent::Op::Start,
-        agent::Op::Stop,
-        agent::Op::Probe,
-        agent::Op::Observe,
-    ];
+    let ops = [agent::Op::Start, agent::Op::Stop, agent::Op::Probe, agent::Op::Observe];
     let is_of = |group: &Group| {
         let resources = &group.resources;
-        ops.iter()
-            .any(|op| resources.iter().any(|one| task::clean_label(&label(*op, one, group)) == former))
+        ops.iter().any(|op| {
+            resources
+                .iter()
+                .any(|one| task::clean_label(&label(*op, one, group)) == former)
+        })
     };
     let mut found = (0_u8..).zip(groups).filter(|(_, group)| is_of(group));
     match (found.next(), found.next()) {

@@ -274,7 +274,8 @@ fn a_file_system_on_the_drbd_of_another_group() {
     let machine = Machine::new("other-group");
     let text = "ovz-node1 datadisk::r0 vz\novz-node2 Filesystem::/dev/drbd0::/vz::ext3\n";
     machine.write("etc/ha.d/haresources", text);
-    machine.finds("M Filesystem `/dev/drbd0` of the group Filesystem::/dev/drbd0::/vz::ext3 lies on DRBD resource `r0`");
+    machine
+        .finds("M Filesystem `/dev/drbd0` of the group Filesystem::/dev/drbd0::/vz::ext3 lies on DRBD resource `r0`");
 }
 
 #[test]

@@ -90,10 +90,8 @@ pub enum Act {
 pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
     let keepalive = rng.pick(&[200, 500, 1000]).unwrap_or(500);
     let deadtime = keepalive * rng.between(8, 16);
-    let mut groups = vec![group(rng)];
-    if rng.chance(200) {
-        groups.push(group(rng));
-    }
+    let many = rng.pick(&[1, 1, 1, 2, 2, 3, 4]).unwrap_or(1);
+    let groups = (0..many).map(|_| group(rng)).collect();
     let pings = match kind {
         Kind::Isolation => u8::from(rng.chance(300)) + 1,
         Kind::Anything | Kind::Crash => u8::from(rng.chance(500)),
@@ -124,7 +122,7 @@ fn group(rng: &mut Rng) -> GroupSetup {
         _ => vec![Model::Drbd, Model::Data, Model::Mail],
     };
     GroupSetup {
-        preferred: u8::from(rng.chance(400)),
+        preferred: u8::from(rng.chance(500)),
         resources,
     }
 }
@@ -253,7 +251,7 @@ fn partial(rng: &mut Rng, kind: Kind, setup: &Setup, at: u64, until: u64, plan: 
 }
 
 fn script(rng: &mut Rng, setup: &Setup, node: usize) -> Act {
-    let group = usize::from(rng.chance(500)) % setup.groups.len();
+    let group = rng.pick(&[0, 1, 2, 3]).unwrap_or(0) % setup.groups.len();
     let resources = setup.groups[group].resources.len();
     let resource = u8::try_from(rng.below(u64::try_from(resources).unwrap_or(1))).unwrap_or(0);
     let op = rng.pick(&[Op::Probe, Op::Start, Op::Start, Op::Stop, Op::Stop]);

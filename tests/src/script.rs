@@ -7,7 +7,7 @@
 //!
 //! | command | |
 //! |---|---|
-//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail last-resort preferred group drbd-notices drbd-link reset-takes seed` |
+//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail last-resort preferred group drbd-notices drbd-link reset-takes seed`; every further `group` is one more, `preferred` is of the group before it |
 //! | `on NODE..`, `off NODE..` | power |
 //! | `daemon NODE kill`, `daemon NODE start` | the daemon alone |
 //! | `run SPAN` | time passes |
@@ -15,9 +15,9 @@
 //! | `isolate NODE`, `join NODE` | everything together |
 //! | `pings NODE on`, `pings NODE off` | ping nodes answer it or not |
 //! | `freeze NODE F1\|F2\|F3`, `thaw NODE` | it stands still |
-//! | `will NODE RESOURCE OP OUTCOME [SPAN] [xN]` | how the next N (default: all) calls end; `normal`: no longer |
+//! | `will NODE RESOURCE OP OUTCOME [SPAN] [xN]` | how the next N (default: all) calls end; `normal`: no longer; `g1/RESOURCE`: of another group than g0 |
 //! | `unstick NODE` | stuck children are gone |
-//! | `ask NODE standby\|takeover\|stop\|hold [SPAN]\|resume\|clear` | a request |
+//! | `ask NODE standby\|takeover\|stop\|hold [SPAN]\|resume\|clear [gN]` | a request |
 //! | `disk NODE fail\|well` | the state directory |
 //! | `key NODE TEXT` | `authkeys` of its next daemon |
 //! | `set NODE KEY=VALUE..` | `ha.cf` of its next daemon: `deadtime`, `initdead`, `warntime`, `resources` (digest) |
@@ -38,7 +38,7 @@ use crate::node::{Freeze, Script, op_number};
 use crate::setup::{Model, Setup};
 use crate::trace::letter;
 use crate::wire::Origin;
-use crate::world::World;
+use crate::world::{World, group_id};
 
 /// Runs a file; gives it back with the output that really came.
 ///
@@ -130,11 +130,22 @@ impl Stage {
     fn build(&mut self, args: &[&str]) -> Done {
         let mut setup = Setup::default();
         let mut seed = 1;
-        let mut rest = Vec::new();
+        let (mut rest, mut groups) = (Vec::new(), 0);
         for pair in args {
             let (key, value) = pair.split_once('=').ok_or("KEY=VALUE expected")?;
             match key {
                 "seed" => seed = number(value)?,
+                "group" => {
+                    groups += 1;
+                    if groups > setup.groups.len() {
+                        setup.groups.push(setup.groups[0].clone());
+                    }
+                    setup.groups[groups - 1].resources = value.split(',').map(model).collect::<Result<_, _>>()?;
+                }
+                "preferred" => {
+                    let last = setup.groups.len() - 1;
+                    setup.groups[last].preferred = u8::try_from(node(value)?).unwrap_or(0);
+                }
                 "drbd-notices" | "drbd-link" | "reset-takes" => rest.push((key, value)),
                 _ => option(&mut setup, key, value)?,
             }
@@ -215,8 +226,6 @@ fn option(setup: &mut Setup, key: &str, value: &str) -> Done {
         "failback" => setup.failback = value == "on",
         "ipfail" => setup.ipfail = value == "on",
         "last-resort" => setup.last_resort = value == "on",
-        "preferred" => setup.groups[0].preferred = u8::try_from(node(value)?).unwrap_or(0),
-        "group" => setup.groups[0].resources = value.split(',').map(model).collect::<Result<_, _>>()?,
         _ => return Err(format!("no such key: {key}")),
     }
     Ok(())
@@ -251,7 +260,11 @@ fn set(world: &mut World, node: usize, args: &[&str]) -> Done {
 
 fn will(world: &mut World, node: usize, args: &[&str]) -> Done {
     let wanted = arg(args, 1)?;
-    let place = world.setup.groups[0]
+    let (group, wanted) = match wanted.split_once('/') {
+        Some((name, wanted)) => (group(world, name)?, wanted),
+        None => (0, wanted),
+    };
+    let place = world.setup.groups[group]
         .resources
         .iter()
         .position(|model| model.name() == wanted)
@@ -262,7 +275,7 @@ fn will(world: &mut World, node: usize, args: &[&str]) -> Done {
         "stop" => Op::Stop,
         _ => return Err("probe, start or stop".to_owned()),
     };
-    let key = (0, u8::try_from(place).unwrap_or(0), op_number(op));
+    let key = (group, u8::try_from(place).unwrap_or(0), op_number(op));
     let mut script = Script {
         outcome: None,
         takes: None,
@@ -309,7 +322,7 @@ fn ask(world: &mut World, client: u32, args: &[&str]) -> Done {
         "stop" => Command::Stop,
         "resume" => Command::Resume,
         "clear" => Command::Clear {
-            group: crate::world::group_id(0),
+            group: group_id(args.get(2).map_or(Ok(0), |name| group(world, name))?),
         },
         "hold" => Command::Hold {
             span: match args.get(2) {
@@ -360,7 +373,19 @@ fn show(world: &World) -> Vec<String> {
             ));
         }
     }
-    lines.push(format!("active: {}", world.active(0)));
+    let groups = world.setup.groups.len();
+    let of = |group: usize| {
+        let name = if groups > 1 {
+            format!("g{group} ")
+        } else {
+            String::new()
+        };
+        format!("{name}{}", world.active(group))
+    };
+    lines.push(format!(
+        "active: {}",
+        (0..groups).map(of).collect::<Vec<_>>().join(", ")
+    ));
     lines
 }
 
@@ -373,6 +398,13 @@ fn each(args: &[&str], mut act: impl FnMut(usize)) -> Done {
 
 fn arg<'a>(args: &[&'a str], index: usize) -> Result<&'a str, String> {
     args.get(index).copied().ok_or_else(|| "a word is missing".to_owned())
+}
+
+fn group(world: &World, name: &str) -> Result<usize, String> {
+    let number = name.strip_prefix('g').and_then(|number| number.parse().ok());
+    number
+        .filter(|group| *group < world.setup.groups.len())
+        .ok_or_else(|| format!("no such group: {name}"))
 }
 
 fn node(name: &str) -> Result<usize, String> {
