@@ -1,21 +1,19 @@
 //! From what is known to what is so: silences, then decisions, group by group, until nothing changes.
 
 use crate::cluster::Cluster;
-use crate::decide::{Attached, Decision, Foreign, Peer, PeerGroup, View, Why, decide};
+use crate::decide::{Decision, Peer, View, Why, decide};
 use crate::gather::gather;
 use crate::group::{Group, State, Turn};
-use crate::id::{GroupId, LinkId, NodeId, Sequence};
+use crate::id::{GroupId, LinkId, NodeId};
 use crate::link::LinkState;
 use crate::member::MemberState;
-use crate::message::{Connection, Hold, HoldReason, Phase};
+use crate::message::Phase;
 use crate::notice::Notice;
 use crate::output::GroupDurable;
 use crate::time::{Instant, Span};
 
 /// Keepalives without any ping answer after which the peer's silence stops counting.
-const PING_GAP: u64 = 3;
-/// How late a wake-up may be.
-const WAKE_UP: Span = Span::from_millis(20);
+pub(crate) const PING_GAP: u64 = 3;
 /// Keepalives after which the peer's word of its own hearing counts when it was just heard again.
 pub(crate) const CONTACT: u64 = 3;
 /// How long a node that released a group waits for the peer to start it, in deadtimes.
@@ -151,161 +149,14 @@ impl Cluster {
         }
     }
 
-    fn settled(&self, now: Instant, since: Option<Instant>) -> bool {
+    pub(crate) fn settled(&self, now: Instant, since: Option<Instant>) -> bool {
         since.is_some_and(|since| now.since(since) >= self.config.keepalive.times(2))
-    }
-
-    /// What this node's pings prove; `Unknown` without ping nodes.
-    pub(crate) fn attached(&self, now: Instant) -> Attached {
-        let last = self.member.heard().or(self.first_open).unwrap_or(now);
-        let isolated = self.config.give_up(self.deadtime());
-        // proof of the last moment, too: else this node, cut off since, could take over from one that just came back
-        let end = match self.member.heard() {
-            Some(_) => self.member.counted_from().after(self.deadtime()),
-            None => self.init_end().unwrap_or(now),
-        };
-        let after = last.after(self.config.keepalive).max(end.before(self.config.keepalive));
-        self.pings.attached(now, after, isolated)
-    }
-
-    /// No ping node has answered, and nothing proves that the peer heard us, for so long that it may soon take over.
-    /// What was heard of the peer proves less: it may have been under way for long.
-    fn lonely(&self, now: Instant) -> bool {
-        let isolated = self.attached(now) == Attached::Isolated;
-        let known = self.proved.or(self.first_open);
-        isolated && known.is_none_or(|known| now.since(known) >= self.config.give_up(self.deadtime()))
-    }
-
-    /// When this node will be the lonely one, and when a group that is then not stopped is overdue.
-    pub(crate) fn lonely_deadline(&self, now: Instant) -> Option<Instant> {
-        if !self.pings.any() {
-            return None;
-        }
-        let give_up = self.config.give_up(self.deadtime());
-        let known = self.proved.or(self.first_open)?;
-        let silent = known.max(self.pings.last(now)).after(give_up);
-        let fence = self.fence_at.map(|(_, at)| at);
-        [Some(silent), fence].into_iter().flatten().filter(|at| *at > now).min()
-    }
-
-    /// The peer lives, and says it has not heard us for so long that it may soon take over. What it says when it is
-    /// heard again after a silence is older than our first frame since: it counts three keepalives later.
-    fn unheard(&self, now: Instant) -> Option<Span> {
-        let settled = self.config.keepalive.times(CONTACT);
-        let head = self
-            .member
-            .head()
-            .filter(|_| self.member.is_alive() && self.member.echoed().0 > 0)
-            .filter(|_| self.contact.is_some_and(|since| now.since(since) >= settled))?;
-        // a new peer has heard us and not believed us yet: then what counts is for how long it has echoed nothing
-        let silence = head.heard.span().unwrap_or_else(|| self.member.echo_silence(now));
-        (silence >= self.config.give_up(self.deadtime())).then_some(silence)
-    }
-
-    /// Whether a hold of either node is in force.
-    #[must_use]
-    pub fn is_held(&self) -> bool {
-        self.durable.hold.held
-    }
-
-    /// Row "ping": a held node that is isolated stays active until its own hold ends, which may be later than ours.
-    /// What a silent peer that was held is doing, only a person can say (S-46).
-    fn peer_is_held(&self) -> bool {
-        let held = self.member.head().is_some_and(|head| head.bits.held());
-        self.lapsed && held && self.pings.any() && !self.member.is_alive()
     }
 
     /// Whether the peer's `haresources` means something else.
     #[must_use]
     pub fn differs(&self) -> bool {
         self.skew_told.0
-    }
-
-    fn peer(&self, now: Instant, index: usize, group: &Group) -> Peer {
-        if self.member.newer(now, self.deadtime()).is_some() {
-            return Peer::Newer;
-        }
-        match self.member.state() {
-            MemberState::Awaited => Peer::Awaited,
-            MemberState::NeverHeard => Peer::NeverHeard,
-            // it may have come back unheard since: its word that it left is good for no longer than it then waits
-            MemberState::Left if self.left_lately(now) => Peer::Left,
-            MemberState::Left | MemberState::Dead => Peer::Dead,
-            MemberState::Alive | MemberState::Late => {
-                let (Some(head), Some(said)) = (self.member.head(), self.member.group(index)) else {
-                    return Peer::Newer;
-                };
-                let first = self.peer_comes_first(index);
-                Peer::Alive(PeerGroup {
-                    phase: said.bits.phase(),
-                    flags: said.bits.flags(),
-                    earlier: said.tenure < group.tenure() || (said.tenure == group.tenure() && first),
-                    fresh: self.member.echoed() >= group.announced,
-                    stopping: head.bits.stopping(),
-                    isolated: head.bits.isolated(),
-                })
-            }
-        }
-    }
-
-    fn left_lately(&self, now: Instant) -> bool {
-        let dead = self.deadtime();
-        let drift = Span::from_millis(dead.as_millis().checked_div(50).unwrap_or(0));
-        let heard = self.member.heard();
-        heard.is_some_and(|heard| now.since(heard) < dead.minus(drift))
-    }
-
-    /// Ties go to the preferred node.
-    fn peer_comes_first(&self, index: usize) -> bool {
-        self.config
-            .groups
-            .get(index)
-            .is_some_and(|group| group.preferred == self.config.me.peer())
-    }
-
-    /// What the failover table sees of one group.
-    pub(crate) fn view(&self, now: Instant, index: usize) -> Option<View> {
-        let group = self.groups.get(index)?;
-        let peer = self.peer(now, index, group);
-        let chance = !group.chance_used && matches!(peer, Peer::Dead | Peer::NeverHeard | Peer::Left);
-        let moving = self.ask.as_ref().is_some_and(|ask| ask.moves(index));
-        let alone = matches!(peer, Peer::Awaited | Peer::NeverHeard);
-        let strangers = self.strangers.present(now, self.deadtime());
-        Some(View {
-            mine: group.mine(chance),
-            peer,
-            preferred: self
-                .config
-                .groups
-                .get(index)
-                .is_some_and(|draft| draft.preferred == self.config.me),
-            stopping: self.leave.is_some(),
-            // a hold that the peer never heard of does not keep it from taking over
-            held: self.is_held() && (self.hold_is_known() || !self.lonely(now)) || self.peer_is_held(),
-            differs: self.differs() && self.member.is_alive(),
-            unfit: group.is_unfit(),
-            blocked: group.blocked.is_some_and(|until| now < until),
-            unrecorded: self.store_failed.is_some(),
-            attached: self.attached(now),
-            // a wrong key or a Heartbeat matters while the peer itself was never heard; a double name always
-            foreign: if alone || strangers == Foreign::Name {
-                strangers
-            } else {
-                Foreign::Nobody
-            },
-            lonely: self.lonely(now),
-            unheard: self.unheard(now).is_some(),
-            doubtful: group.doubtful,
-            demoted: group.drbd.is_some_and(|(drbd, at)| at >= group.since && !drbd.primary),
-            secured: group
-                .drbd
-                .is_some_and(|(drbd, _)| drbd.primary && drbd.connection == Connection::Connected),
-            standby: moving,
-            wanted: group.wanted,
-            yielded: group.yielded.is_some(),
-            failback: self.config.auto_failback && !group.guest && self.settled(now, group.able_since),
-            fewer_pings: self.settled(now, self.fewer_since),
-        })
     }
 
     fn settle_group(&mut self, now: Instant, index: usize) {
@@ -440,113 +291,6 @@ impl Cluster {
                 group: id,
                 yields: matches!(decision, Decision::Release(_)),
             });
-        }
-    }
-
-    /// Row "ping": an isolated node on which something may still run resets itself before the peer's deadtime can end.
-    /// A ping answered meanwhile changes nothing, for the peer may be the isolated one now; proof that it hears us does.
-    fn overdue(&mut self, now: Instant, id: GroupId) {
-        let clear = self.groups.get(usize::from(id.0)).is_none_or(Group::is_clear);
-        if !clear && self.config.last_resort && self.fence_at.is_some_and(|(_, at)| now >= at) {
-            self.fence = Some(id);
-        }
-    }
-
-    fn settle_isolation(&mut self, now: Instant) {
-        let clear = self.groups.iter().all(Group::is_clear);
-        let heard = self
-            .fence_at
-            .is_some_and(|(since, _)| self.proved.is_some_and(|proved| proved > since));
-        if clear || heard || self.is_held() && self.hold_is_known() {
-            self.fence_at = None;
-        }
-        if !clear && self.fence_at.is_none() && self.lonely(now) && !(self.is_held() && self.hold_is_known()) {
-            self.fence_at = self.overdue_at().map(|at| (now, at));
-        }
-    }
-
-    /// The peer knows of our hold: it will not take over from us.
-    fn hold_is_known(&self) -> bool {
-        self.member.echoed() >= self.hold_from
-    }
-
-    /// The peer's deadtime can't end before this (LEASE T10). It began when the peer last heard us: not before it
-    /// was sent what it echoed, and not before our own ping was last answered, but for the pause after which a silent
-    /// ping stops the peer's count.
-    fn overdue_at(&self) -> Option<Instant> {
-        let pause = self.config.keepalive.times(PING_GAP.saturating_add(1));
-        let attached = self.pings.newest().map(|at| at.before(pause));
-        // a held node was not to stop, and a peer that was held does not take over from it (S-46)
-        let from = self.proved.max(attached).max(self.unheld)?;
-        let dead = self.deadtime();
-        // both clocks' drift, and the time a wake-up may be late
-        let drift = Span::from_millis(dead.as_millis().checked_div(50).unwrap_or(0));
-        Some(from.after(dead.minus(drift).minus(WAKE_UP)))
-    }
-
-    pub(crate) fn set_hold(
-        &mut self,
-        now: Instant,
-        client: crate::id::ClientId,
-        held: bool,
-        span: Option<Span>,
-        reason: HoldReason,
-    ) {
-        let seconds = span.map_or(0, |span| span.as_millis().checked_div(1000).unwrap_or(0).max(1));
-        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
-        let epoch = self.durable.hold.epoch.saturating_add(1);
-        self.take_hold(
-            now,
-            Hold {
-                epoch,
-                held,
-                seconds,
-                reason,
-            },
-        );
-        self.reply(client, crate::output::Answer::Done);
-    }
-
-    /// The peer's hold, if it is newer than ours.
-    pub(crate) fn adopt_hold(&mut self, now: Instant, theirs: &Hold) {
-        if theirs.epoch > self.durable.hold.epoch {
-            self.take_hold(now, theirs.clone());
-            self.hold_from = Sequence(0);
-        }
-    }
-
-    fn take_hold(&mut self, now: Instant, hold: Hold) {
-        let before = self.durable.hold.held;
-        self.lapsed = false;
-        if before && !hold.held {
-            self.unheld = Some(now);
-        }
-        self.hold_until = (hold.held && hold.seconds > 0).then(|| now.after(Span::from_secs(u64::from(hold.seconds))));
-        if hold.held != before {
-            self.notice(if hold.held {
-                Notice::HoldBegan
-            } else {
-                Notice::HoldEnded
-            });
-        }
-        self.hold_from = self.sequence.next();
-        self.durable.hold = hold;
-        self.version = self.version.saturating_add(1);
-        self.detail_from = self.sequence.next();
-    }
-
-    fn settle_hold(&mut self, now: Instant) {
-        if self.hold_until.is_some_and(|until| now >= until) {
-            // both nodes count the same seconds; whoever is first tells the other by the next epoch
-            let epoch = self.durable.hold.epoch.saturating_add(1);
-            self.take_hold(
-                now,
-                Hold {
-                    epoch,
-                    ..Hold::default()
-                },
-            );
-            self.lapsed = true;
         }
     }
 

@@ -1,0 +1,96 @@
+//! Whether this node is cut off: what its pings and the peer's echoes prove, and when it must be stopped by then.
+
+use crate::cluster::Cluster;
+use crate::decide::Attached;
+use crate::group::Group;
+use crate::id::GroupId;
+use crate::settle::{CONTACT, PING_GAP};
+use crate::time::{Instant, Span};
+
+/// How late a wake-up may be.
+const WAKE_UP: Span = Span::from_millis(20);
+
+impl Cluster {
+    /// What this node's pings prove; `Unknown` without ping nodes.
+    pub(crate) fn attached(&self, now: Instant) -> Attached {
+        let last = self.member.heard().or(self.first_open).unwrap_or(now);
+        let isolated = self.config.give_up(self.deadtime());
+        // proof of the last moment, too: else this node, cut off since, could take over from one that just came back
+        let end = match self.member.heard() {
+            Some(_) => self.member.counted_from().after(self.deadtime()),
+            None => self.init_end().unwrap_or(now),
+        };
+        let after = last.after(self.config.keepalive).max(end.before(self.config.keepalive));
+        self.pings.attached(now, after, isolated)
+    }
+
+    /// No ping node has answered, and nothing proves that the peer heard us, for so long that it may soon take over.
+    /// What was heard of the peer proves less: it may have been under way for long.
+    pub(crate) fn lonely(&self, now: Instant) -> bool {
+        let isolated = self.attached(now) == Attached::Isolated;
+        let known = self.proved.or(self.first_open);
+        isolated && known.is_none_or(|known| now.since(known) >= self.config.give_up(self.deadtime()))
+    }
+
+    /// When this node will be the lonely one, and when a group that is then not stopped is overdue.
+    pub(crate) fn lonely_deadline(&self, now: Instant) -> Option<Instant> {
+        if !self.pings.any() {
+            return None;
+        }
+        let give_up = self.config.give_up(self.deadtime());
+        let known = self.proved.or(self.first_open)?;
+        let silent = known.max(self.pings.last(now)).after(give_up);
+        let fence = self.fence_at.map(|(_, at)| at);
+        [Some(silent), fence].into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    /// The peer lives, and says it has not heard us for so long that it may soon take over. What it says when it is
+    /// heard again after a silence is older than our first frame since: it counts three keepalives later.
+    pub(crate) fn unheard(&self, now: Instant) -> Option<Span> {
+        let settled = self.config.keepalive.times(CONTACT);
+        let head = self
+            .member
+            .head()
+            .filter(|_| self.member.is_alive() && self.member.echoed().0 > 0)
+            .filter(|_| self.contact.is_some_and(|since| now.since(since) >= settled))?;
+        // a new peer has heard us and not believed us yet: then what counts is for how long it has echoed nothing
+        let silence = head.heard.span().unwrap_or_else(|| self.member.echo_silence(now));
+        (silence >= self.config.give_up(self.deadtime())).then_some(silence)
+    }
+
+    /// Row "ping": an isolated node on which something may still run resets itself before the peer's deadtime can end.
+    /// A ping answered meanwhile changes nothing, for the peer may be the isolated one now; proof that it hears us does.
+    pub(crate) fn overdue(&mut self, now: Instant, id: GroupId) {
+        let clear = self.groups.get(usize::from(id.0)).is_none_or(Group::is_clear);
+        if !clear && self.config.last_resort && self.fence_at.is_some_and(|(_, at)| now >= at) {
+            self.fence = Some(id);
+        }
+    }
+
+    pub(crate) fn settle_isolation(&mut self, now: Instant) {
+        let clear = self.groups.iter().all(Group::is_clear);
+        let heard = self
+            .fence_at
+            .is_some_and(|(since, _)| self.proved.is_some_and(|proved| proved > since));
+        if clear || heard || self.is_held() && self.hold_is_known() {
+            self.fence_at = None;
+        }
+        if !clear && self.fence_at.is_none() && self.lonely(now) && !(self.is_held() && self.hold_is_known()) {
+            self.fence_at = self.overdue_at().map(|at| (now, at));
+        }
+    }
+
+    /// The peer's deadtime can't end before this (LEASE T10). It began when the peer last heard us: not before it
+    /// was sent what it echoed, and not before our own ping was last answered, but for the pause after which a silent
+    /// ping stops the peer's count.
+    pub(crate) fn overdue_at(&self) -> Option<Instant> {
+        let pause = self.config.keepalive.times(PING_GAP.saturating_add(1));
+        let attached = self.pings.newest().map(|at| at.before(pause));
+        // a held node was not to stop, and a peer that was held does not take over from it (S-46)
+        let from = self.proved.max(attached).max(self.unheld)?;
+        let dead = self.deadtime();
+        // both clocks' drift, and the time a wake-up may be late
+        let drift = Span::from_millis(dead.as_millis().checked_div(50).unwrap_or(0));
+        Some(from.after(dead.minus(drift).minus(WAKE_UP)))
+    }
+}

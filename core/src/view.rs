@@ -1,0 +1,97 @@
+//! What the failover table sees of one group: the cluster's knowledge, condensed to a row of facts.
+
+use crate::cluster::Cluster;
+use crate::decide::{Foreign, Peer, PeerGroup, View};
+use crate::group::Group;
+use crate::member::MemberState;
+use crate::message::Connection;
+use crate::time::{Instant, Span};
+
+impl Cluster {
+    pub(crate) fn peer(&self, now: Instant, index: usize, group: &Group) -> Peer {
+        if self.member.newer(now, self.deadtime()).is_some() {
+            return Peer::Newer;
+        }
+        match self.member.state() {
+            MemberState::Awaited => Peer::Awaited,
+            MemberState::NeverHeard => Peer::NeverHeard,
+            // it may have come back unheard since: its word that it left is good for no longer than it then waits
+            MemberState::Left if self.left_lately(now) => Peer::Left,
+            MemberState::Left | MemberState::Dead => Peer::Dead,
+            MemberState::Alive | MemberState::Late => {
+                let (Some(head), Some(said)) = (self.member.head(), self.member.group(index)) else {
+                    return Peer::Newer;
+                };
+                let first = self.peer_comes_first(index);
+                Peer::Alive(PeerGroup {
+                    phase: said.bits.phase(),
+                    flags: said.bits.flags(),
+                    earlier: said.tenure < group.tenure() || (said.tenure == group.tenure() && first),
+                    fresh: self.member.echoed() >= group.announced,
+                    stopping: head.bits.stopping(),
+                    isolated: head.bits.isolated(),
+                })
+            }
+        }
+    }
+
+    pub(crate) fn left_lately(&self, now: Instant) -> bool {
+        let dead = self.deadtime();
+        let drift = Span::from_millis(dead.as_millis().checked_div(50).unwrap_or(0));
+        let heard = self.member.heard();
+        heard.is_some_and(|heard| now.since(heard) < dead.minus(drift))
+    }
+
+    /// Ties go to the preferred node.
+    pub(crate) fn peer_comes_first(&self, index: usize) -> bool {
+        self.config
+            .groups
+            .get(index)
+            .is_some_and(|group| group.preferred == self.config.me.peer())
+    }
+
+    /// What the failover table sees of one group.
+    pub(crate) fn view(&self, now: Instant, index: usize) -> Option<View> {
+        let group = self.groups.get(index)?;
+        let peer = self.peer(now, index, group);
+        let chance = !group.chance_used && matches!(peer, Peer::Dead | Peer::NeverHeard | Peer::Left);
+        let moving = self.ask.as_ref().is_some_and(|ask| ask.moves(index));
+        let alone = matches!(peer, Peer::Awaited | Peer::NeverHeard);
+        let strangers = self.strangers.present(now, self.deadtime());
+        Some(View {
+            mine: group.mine(chance),
+            peer,
+            preferred: self
+                .config
+                .groups
+                .get(index)
+                .is_some_and(|draft| draft.preferred == self.config.me),
+            stopping: self.leave.is_some(),
+            // a hold that the peer never heard of does not keep it from taking over
+            held: self.is_held() && (self.hold_is_known() || !self.lonely(now)) || self.peer_is_held(),
+            differs: self.differs() && self.member.is_alive(),
+            unfit: group.is_unfit(),
+            blocked: group.blocked.is_some_and(|until| now < until),
+            unrecorded: self.store_failed.is_some(),
+            attached: self.attached(now),
+            // a wrong key or a Heartbeat matters while the peer itself was never heard; a double name always
+            foreign: if alone || strangers == Foreign::Name {
+                strangers
+            } else {
+                Foreign::Nobody
+            },
+            lonely: self.lonely(now),
+            unheard: self.unheard(now).is_some(),
+            doubtful: group.doubtful,
+            demoted: group.drbd.is_some_and(|(drbd, at)| at >= group.since && !drbd.primary),
+            secured: group
+                .drbd
+                .is_some_and(|(drbd, _)| drbd.primary && drbd.connection == Connection::Connected),
+            standby: moving,
+            wanted: group.wanted,
+            yielded: group.yielded.is_some(),
+            failback: self.config.auto_failback && !group.guest && self.settled(now, group.able_since),
+            fewer_pings: self.settled(now, self.fewer_since),
+        })
+    }
+}
