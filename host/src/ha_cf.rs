@@ -378,7 +378,7 @@ fn first_word(text: &str) -> Option<(&str, &str)> {
 }
 
 /// The values of a directive, separated by blanks or commas.
-fn split(rest: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn split(rest: &str) -> impl Iterator<Item = &str> {
     rest.split([' ', '\t', ',']).filter(|word| !word.is_empty())
 }
 
@@ -406,7 +406,13 @@ fn narrow(number: u32) -> u8 {
 }
 
 /// Fills `slot`, or reports why not: a bad value, a directive that stands there already, or both.
-fn set<T>(problems: &mut Problems, slot: &mut Option<At<T>>, line: u32, name: &str, value: Result<T, String>) {
+pub(crate) fn set<T>(
+    problems: &mut Problems,
+    slot: &mut Option<At<T>>,
+    line: u32,
+    name: &str,
+    value: Result<T, String>,
+) {
     if let Some(first) = slot {
         problems.error(line, format!("{name} stands already on line {}", first.line));
     }

@@ -1,13 +1,19 @@
 //! Parses `ovzha.cf`: what only ovzha knows, in the grammar of `ha.cf`. The file may be missing.
+//!
+//! The directives are the rows of [`settings::SETTINGS`], each with a function here that reads its line. Times may
+//! carry any unit: Heartbeat never sees this file.
+
+pub mod settings;
 
 use std::path::Path;
 
 use ovzha_core::time::Span;
 
 use crate::diagnostic::{Problems, quote};
-use crate::ha_cf::{At, Parsed, values};
+use crate::ha_cf::{At, Parsed, set, split, values};
 use crate::haresources;
 use crate::words;
+use settings::SETTINGS;
 
 /// What a timeout is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -52,51 +58,109 @@ impl OvzhaCf {
 /// `deadtime` is the one of `ha.cf`, if that could be read: the stop budget must fit into it.
 #[must_use]
 pub fn parse(file: &Path, bytes: &[u8], deadtime: Option<Span>) -> Parsed<OvzhaCf> {
-    let mut problems = Problems::new(file);
-    let mut value = OvzhaCf::default();
-    for line in words::lines(bytes) {
-        match words::as_text(words::without_comment(line.bytes)) {
-            Ok(text) => {
-                let words: Vec<&str> = text.split([' ', '\t', ',']).filter(|word| !word.is_empty()).collect();
-                directive(&mut problems, &mut value, line.number, &words);
+    let mut reader = Reader {
+        problems: Problems::new(file),
+        value: OvzhaCf::default(),
+    };
+    if let Err((line, why)) = words::is_text(bytes) {
+        reader.problems.error(line, why);
+    } else {
+        for line in words::lines(bytes) {
+            match words::code(line) {
+                Ok(text) => reader.line(line.number, text),
+                Err(why) => reader.problems.error(line.number, why),
             }
-            Err(why) => problems.error(line.number, why),
         }
-    }
-    if let (Some(budget), Some(deadtime)) = (value.stop_budget, deadtime)
-        && budget.value >= deadtime
-    {
-        let text = format!(
-            "stop-budget {} must be shorter than deadtime {deadtime} of ha.cf",
-            budget.value
-        );
-        problems.error(budget.line, text);
+        reader.check(deadtime);
     }
     Parsed {
-        value,
-        diagnostics: problems.into_vec(),
+        value: reader.value,
+        diagnostics: reader.problems.into_vec(),
     }
 }
 
-fn directive(problems: &mut Problems, value: &mut OvzhaCf, line: u32, words: &[&str]) {
-    match *words {
-        [] => {}
-        ["timeout", resource, operation, time] => match timeout(line, resource, operation, time) {
-            Ok(timeout) => add_timeout(problems, value, timeout),
-            Err(why) => problems.error(line, format!("timeout: {why}")),
-        },
-        ["timeout", ..] => problems.error(line, "`timeout` needs RESOURCE start|stop SECONDS"),
-        ["stop-budget", time] => match (span(time), value.stop_budget) {
-            (_, Some(first)) => problems.error(line, format!("stop-budget stands already on line {}", first.line)),
-            (Err(why), None) => problems.error(line, format!("stop-budget: {why}")),
-            (Ok(span), None) => value.stop_budget = Some(At { value: span, line }),
-        },
-        ["stop-budget", ..] => problems.error(line, "`stop-budget` needs SECONDS"),
-        [name, ..] => problems.error(line, format!("unknown directive {}", quote(name))),
+/// One line of a directive.
+#[derive(Clone, Copy)]
+struct Said<'a> {
+    line: u32,
+    name: &'a str,
+    /// What follows the name.
+    words: &'a [&'a str],
+}
+
+/// The state of one pass over the file.
+struct Reader {
+    problems: Problems,
+    value: OvzhaCf,
+}
+
+impl Reader {
+    fn line(&mut self, line: u32, text: &str) {
+        let words: Vec<&str> = split(text).collect();
+        let Some((name, words)) = words.split_first() else {
+            return;
+        };
+        match SETTINGS.iter().find(|row| row.name == *name) {
+            Some(row) => (row.read)(self, Said { line, name, words }),
+            None => self.problems.error(line, format!("unknown directive {}", quote(name))),
+        }
+    }
+
+    /// Reports a line that has not the form of its directive.
+    fn wrong_form(&mut self, said: Said<'_>) {
+        let takes = SETTINGS
+            .iter()
+            .find(|row| row.name == said.name)
+            .map_or("", |row| row.takes);
+        self.problems.error(said.line, format!("`{}` needs {takes}", said.name));
+    }
+
+    /// What no single line can show.
+    fn check(&mut self, deadtime: Option<Span>) {
+        if let (Some(budget), Some(deadtime)) = (self.value.stop_budget, deadtime)
+            && budget.value >= deadtime
+        {
+            let text = format!(
+                "stop-budget {} must be shorter than deadtime {deadtime} of ha.cf",
+                budget.value
+            );
+            self.problems.error(budget.line, text);
+        }
     }
 }
 
-fn timeout(line: u32, resource: &str, operation: &str, time: &str) -> Result<Timeout, String> {
+fn stop_budget(reader: &mut Reader, said: Said<'_>) {
+    match *said.words {
+        [time] => {
+            let slot = &mut reader.value.stop_budget;
+            set(&mut reader.problems, slot, said.line, said.name, span(time));
+        }
+        _ => reader.wrong_form(said),
+    }
+}
+
+fn timeout(reader: &mut Reader, said: Said<'_>) {
+    let &[resource, operation, time] = said.words else {
+        return reader.wrong_form(said);
+    };
+    match read_timeout(said.line, resource, operation, time) {
+        Err(why) => reader.problems.error(said.line, format!("timeout: {why}")),
+        Ok(timeout) => {
+            let timeouts = &mut reader.value.timeouts;
+            let same =
+                |earlier: &&Timeout| earlier.resource == timeout.resource && earlier.operation == timeout.operation;
+            match timeouts.iter().find(same) {
+                Some(first) => {
+                    let text = format!("this timeout stands already on line {}", first.at.line);
+                    reader.problems.error(said.line, text);
+                }
+                None => timeouts.push(timeout),
+            }
+        }
+    }
+}
+
+fn read_timeout(line: u32, resource: &str, operation: &str, time: &str) -> Result<Timeout, String> {
     if !haresources::is_known(resource) {
         return Err(format!("{} is no resource", quote(resource)));
     }
@@ -113,17 +177,6 @@ fn timeout(line: u32, resource: &str, operation: &str, time: &str) -> Result<Tim
             line,
         },
     })
-}
-
-fn add_timeout(problems: &mut Problems, value: &mut OvzhaCf, timeout: Timeout) {
-    let same = |earlier: &&Timeout| earlier.resource == timeout.resource && earlier.operation == timeout.operation;
-    match value.timeouts.iter().find(same) {
-        Some(first) => problems.error(
-            timeout.at.line,
-            format!("this timeout stands already on line {}", first.at.line),
-        ),
-        None => value.timeouts.push(timeout),
-    }
 }
 
 fn span(word: &str) -> Result<Span, String> {

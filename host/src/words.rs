@@ -36,8 +36,7 @@ pub fn last_line(bytes: &[u8]) -> u32 {
 /// The line and a sentence: a byte order mark, UTF-16, NUL bytes.
 pub fn is_text(bytes: &[u8]) -> Result<(), (u32, String)> {
     if bytes.starts_with(b"\xef\xbb\xbf") {
-        let text = "the file begins with a byte order mark (EF BB BF), which Heartbeat takes for a part of the first word; \
-                    save it as plain UTF-8";
+        let text = "the file begins with a byte order mark (EF BB BF); save it as plain UTF-8";
         return Err((1, text.to_owned()));
     }
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {

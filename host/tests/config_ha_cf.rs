@@ -250,8 +250,7 @@ fn a_file_that_is_no_text_gets_one_message() {
     for (bytes, problem) in [
         (
             &b"\xef\xbb\xbfnode a b\n"[..],
-            "1: error: the file begins with a byte order mark (EF BB BF), which Heartbeat takes for a part of the first word; \
-             save it as plain UTF-8",
+            "1: error: the file begins with a byte order mark (EF BB BF); save it as plain UTF-8",
         ),
         (
             b"\xff\xfen\0o\0",

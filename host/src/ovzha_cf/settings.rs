@@ -1,0 +1,54 @@
+//! Every directive of `ovzha.cf`, as data.
+//!
+//! The parser goes by this table, `docs/GUIDE.md` prints it (`OVZHA_REWRITE=1 cargo test -p ovzha-host --test
+//! config_settings`), and the man page `docs/man/ovzha.cf.5` has a paragraph for each row. To add a directive: a row
+//! here with a function that reads its line, a paragraph there.
+
+use std::fmt::Write;
+
+use super::{Reader, Said, stop_budget, timeout};
+
+/// One directive.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The first word of its line.
+    pub name: &'static str,
+    /// What follows.
+    pub takes: &'static str,
+    /// What it is for, and its default.
+    pub note: &'static str,
+    /// Lines that are accepted without a word; the first is a line of this directive.
+    pub example: &'static str,
+    pub(super) read: for<'a> fn(&mut Reader, Said<'a>),
+}
+
+/// All directives, in the order of the guide.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "timeout",
+        takes: "RESOURCE start|stop TIME",
+        note: "how long a step may take. Defaults, start/stop: `vz` 3600/1800, `Filesystem` 900/300 (five stages of a minute), \
+               `datadisk` and `drbddisk` 60/60, others 3600/3600",
+        example: "timeout vz stop 600\ntimeout vz start 10m",
+        read: timeout,
+    },
+    Setting {
+        name: "stop-budget",
+        takes: "TIME",
+        note: "how much earlier than the peer's takeover an isolated active begins to stop (SAFETY S-22); a quarter of \
+               deadtime if not set, and always shorter than it",
+        example: "stop-budget 8s",
+        read: stop_budget,
+    },
+];
+
+/// The table as the guide shows it, in Markdown.
+#[must_use]
+pub fn guide_table() -> String {
+    let mut text = "| directive | what it is for, default |\n|---|---|\n".to_owned();
+    for row in SETTINGS {
+        let cell = |text: &str| text.replace('|', "\\|");
+        writeln!(text, "| `{} {}` | {} |", row.name, cell(row.takes), cell(row.note)).ok();
+    }
+    text
+}

@@ -1,0 +1,127 @@
+//! The table of `ovzha.cf`: what the parser accepts, the guide prints and the man page describes.
+//!
+//! `OVZHA_REWRITE=1` writes the guide's table anew.
+
+use std::fs;
+use std::path::Path;
+
+use ovzha_core::time::Span;
+use ovzha_host::ovzha_cf::{self, settings};
+
+const GUIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/GUIDE.md");
+const PAGE: &str = include_str!("../../docs/man/ovzha.cf.5");
+const BEGIN: &str = "<!-- ovzha.cf: printed from host/src/ovzha_cf/settings.rs -->\n";
+const END: &str = "<!-- end of ovzha.cf -->\n";
+
+fn parse(text: &str) -> Vec<String> {
+    let parsed = ovzha_cf::parse(Path::new("ovzha.cf"), text.as_bytes(), Some(Span::from_secs(30)));
+    parsed.diagnostics.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn every_row_is_read_as_it_says() {
+    for row in settings::SETTINGS {
+        assert!(row.example.starts_with(&format!("{} ", row.name)), "{}", row.name);
+        assert_eq!(parse(row.example), [""; 0], "{}", row.name);
+        let takes = format!("ovzha.cf:1: error: `{}` needs {}", row.name, row.takes);
+        assert_eq!(parse(row.name), [takes], "{}", row.name);
+        let twice = parse(&format!("{}\n{}", row.example, row.example));
+        assert!(
+            twice.iter().any(|problem| problem.contains("stands already on line 1")),
+            "{twice:?}"
+        );
+    }
+}
+
+#[test]
+fn lines_that_are_wrong() {
+    for (text, problem) in [
+        (
+            "timeout vz restart 1",
+            "1: error: timeout: `restart` is neither start nor stop",
+        ),
+        ("timeout vz stop", "1: error: `timeout` needs RESOURCE start|stop TIME"),
+        (
+            "timeout vz stop 0",
+            "1: error: timeout: the time must be longer than zero",
+        ),
+        (
+            "\nstop-budget 30",
+            "2: error: stop-budget 30 s must be shorter than deadtime 30 s of ha.cf",
+        ),
+        (
+            "stop-budget soon",
+            "1: error: stop-budget: `soon` is no time: use seconds, or the units us, ms, s or m",
+        ),
+        ("keepalive 2", "1: error: unknown directive `keepalive`"),
+        (
+            "\u{feff}stop-budget 3",
+            "1: error: the file begins with a byte order mark (EF BB BF); save it as plain UTF-8",
+        ),
+    ] {
+        assert_eq!(parse(text), [format!("ovzha.cf:{problem}")], "{text}");
+    }
+    assert_eq!(
+        parse("stop-budget 3\nstop-budget x"),
+        [
+            "ovzha.cf:2: error: stop-budget stands already on line 1",
+            "ovzha.cf:2: error: stop-budget: `x` is no time: use seconds, or the units us, ms, s or m"
+        ]
+    );
+}
+
+#[test]
+fn the_guide_shows_the_table() {
+    let guide = fs::read_to_string(GUIDE).unwrap();
+    let (before, rest) = guide
+        .split_once(BEGIN)
+        .expect("the guide has the mark where the table begins");
+    let (shown, after) = rest
+        .split_once(END)
+        .expect("the guide has the mark where the table ends");
+    let table = settings::guide_table();
+    if std::env::var_os("OVZHA_REWRITE").is_some() {
+        fs::write(GUIDE, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
+    } else {
+        assert_eq!(
+            shown, table,
+            "docs/GUIDE.md: OVZHA_REWRITE=1 cargo test -p ovzha-host --test config_settings"
+        );
+    }
+}
+
+/// The words of a line of mdoc, without its macros: `.It Ic NAME Ar TIME` is `NAME TIME`.
+fn heading(line: &str) -> Option<String> {
+    let words = line.strip_prefix(".It Ic ")?.split(' ');
+    let mut text = String::new();
+    let mut glue = false;
+    for word in words {
+        match word {
+            "Ar" | "Cm" | "Ic" | "Op" => {}
+            "Ns" => glue = true,
+            _ => {
+                if !text.is_empty() && !glue {
+                    text.push(' ');
+                }
+                text.push_str(word);
+                glue = false;
+            }
+        }
+    }
+    Some(text)
+}
+
+#[test]
+fn the_man_page_has_a_paragraph_for_each_row_and_for_nothing_else() {
+    let mut described: Vec<String> = PAGE.lines().filter_map(heading).collect();
+    let mut known: Vec<String> = settings::SETTINGS
+        .iter()
+        .map(|row| format!("{} {}", row.name, row.takes))
+        .collect();
+    described.sort();
+    known.sort();
+    assert_eq!(
+        described, known,
+        "docs/man/ovzha.cf.5 and host/src/ovzha_cf/settings.rs"
+    );
+}
