@@ -51,6 +51,7 @@ impl Trouble {
 #[derive(Debug, Deserialize)]
 struct Line {
     progress: Option<String>,
+    begun: Option<String>,
     answer: Option<String>,
     reason: Option<String>,
     status: Option<Value>,
@@ -61,6 +62,8 @@ struct Line {
 pub enum Answer {
     /// As asked.
     Done,
+    /// Not the same for all groups.
+    Partly(String),
     /// Nothing was touched.
     Refused(String),
     /// The other node could not start it; it runs where it was.
@@ -71,6 +74,17 @@ pub enum Answer {
     Error(String),
     /// What it knows.
     Status(Value),
+}
+
+/// How a move began.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// All that was asked for moves.
+    All,
+    /// Some of it was refused.
+    Part,
+    /// It ended before it began.
+    Ended(Answer),
 }
 
 /// A connection to the daemon.
@@ -115,21 +129,38 @@ impl Connection {
     pub fn answer(&mut self, limit: Duration, mut progress: impl FnMut(&str)) -> Result<Answer, Trouble> {
         let end = Instant::now() + limit;
         loop {
+            if let Begun::Ended(answer) = self.begun(end, &mut progress)? {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// The beginning of a move, or the end of the request if that comes first.
+    fn begun(&mut self, end: Instant, progress: &mut impl FnMut(&str)) -> Result<Begun, Trouble> {
+        loop {
             let bytes = self.line(end)?;
             let Ok(line) = serde_json::from_slice::<Line>(&bytes) else {
                 return Err(not_understood(&bytes));
             };
             let reason = line.reason.unwrap_or_else(|| "no reason was given".to_owned());
-            match (line.answer.as_deref(), line.status, line.progress) {
-                (Some("done"), _, _) => return Ok(Answer::Done),
-                (Some("refused"), _, _) => return Ok(Answer::Refused(reason)),
-                (Some("came_back"), _, _) => return Ok(Answer::CameBack(reason)),
-                (Some("failed"), _, _) => return Ok(Answer::Failed(reason)),
-                (Some("error"), _, _) => return Ok(Answer::Error(reason)),
-                (None, Some(status), _) => return Ok(Answer::Status(status)),
-                (None, None, Some(text)) => progress(&text),
-                (Some(_), _, _) | (None, None, None) => return Err(not_understood(&bytes)),
+            if let Some(begun) = line.begun {
+                return Ok(if begun == "all" { Begun::All } else { Begun::Part });
             }
+            let answer = match (line.answer.as_deref(), line.status, line.progress) {
+                (Some("done"), _, _) => Answer::Done,
+                (Some("partly"), _, _) => Answer::Partly(reason),
+                (Some("refused"), _, _) => Answer::Refused(reason),
+                (Some("came_back"), _, _) => Answer::CameBack(reason),
+                (Some("failed"), _, _) => Answer::Failed(reason),
+                (Some("error"), _, _) => Answer::Error(reason),
+                (None, Some(status), _) => Answer::Status(status),
+                (None, None, Some(text)) => {
+                    progress(&text);
+                    continue;
+                }
+                (Some(_), _, _) | (None, None, None) => return Err(not_understood(&bytes)),
+            };
+            return Ok(Begun::Ended(answer));
         }
     }
 
@@ -235,6 +266,18 @@ pub fn ask(run_dir: &Path, request: &Value, limit: Duration, progress: impl FnMu
     connection.answer(limit, progress)
 }
 
+/// Asks for a move on the control socket in `run_dir` and waits `limit` for its beginning.
+pub fn begin(
+    run_dir: &Path,
+    request: &Value,
+    limit: Duration,
+    mut progress: impl FnMut(&str),
+) -> Result<Begun, Trouble> {
+    let mut connection = Connection::open(&run_dir.join("control"))?;
+    connection.send(request)?;
+    connection.begun(Instant::now() + limit, &mut progress)
+}
+
 /// What the daemon knows, from the socket that anybody may read.
 pub fn status(run_dir: &Path) -> Result<Value, Trouble> {
     let mut connection = Connection::open(&run_dir.join("status"))?;
@@ -247,9 +290,14 @@ pub fn status(run_dir: &Path) -> Result<Value, Trouble> {
     });
     match answer? {
         Answer::Status(status) => Ok(status),
-        Answer::Done | Answer::Refused(_) | Answer::CameBack(_) | Answer::Failed(_) | Answer::Error(_) => Err(
-            Trouble::Failed("the daemon answered something else than its status".to_owned()),
-        ),
+        Answer::Done
+        | Answer::Partly(_)
+        | Answer::Refused(_)
+        | Answer::CameBack(_)
+        | Answer::Failed(_)
+        | Answer::Error(_) => Err(Trouble::Failed(
+            "the daemon answered something else than its status".to_owned(),
+        )),
     }
 }
 
@@ -260,6 +308,7 @@ pub fn tell(answer: Result<Answer, Trouble>, done: &str) -> u8 {
             out::line(done);
             return exit::DONE;
         }
+        Ok(Answer::Partly(reason)) => ("not all of it was done", reason, exit::FAILED),
         Ok(Answer::Refused(reason)) => ("refused, nothing was touched", reason, exit::FAILED),
         Ok(Answer::CameBack(reason)) => ("came back: it runs where it was", reason, exit::CAME_BACK),
         Ok(Answer::Failed(reason)) => ("failed", reason, exit::FAILED),

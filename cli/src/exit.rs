@@ -15,7 +15,7 @@ pub const CAME_BACK: u8 = 5;
 pub const HELP: &str = "\
 Exit codes:
   0  done
-  1  refused, failed, or the outcome is not known; one line says why
+  1  refused, failed, done for some groups only, or not known; one line says why
   2  the command line can't be understood
   3  check: the files are fine, this machine is not ready
      daemon: this machine lacks something the daemon can't run without

@@ -63,21 +63,31 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Give everything this node runs to the other node, and wait until it runs there
+    /// Give what this node runs to the other node, and wait until it runs there
     ///
-    /// The other node is asked first: if it is not able, nothing is stopped and the reason is printed. Ctrl-C ends the
-    /// waiting, not the move. Exit code 5: the other node could not start it, it runs here again.
+    /// The other node is asked first, about each group: of what it is not able to run nothing is stopped, and the reason
+    /// is printed. Ctrl-C ends the waiting, not the move. Exit code 1: not all of it was done; 5: the other node could
+    /// not start it, it runs here again.
     Standby {
-        /// Only ask; don't wait for the outcome
+        /// all (the default), local (what prefers this node), foreign (what prefers the other), failback (as foreign), or
+        /// groups by number or name, as `ovzha status` shows them
+        #[arg(value_name = "SET|GROUP")]
+        groups: Vec<String>,
+        /// Don't wait for the outcome, only until it has begun or was refused
         #[arg(long)]
         no_wait: bool,
     },
-    /// Take everything from the other node, and wait until it runs here
+    /// Take what the other node runs, and wait until it runs here
     ///
-    /// This node's own ability is looked at first: if it is not able, nothing is stopped and the reason is printed.
-    /// Ctrl-C ends the waiting, not the move. Exit code 5: it could not be started here, it runs there again.
+    /// This node's own ability is looked at first, for each group: of what it is not able to run nothing is stopped, and
+    /// the reason is printed. Ctrl-C ends the waiting, not the move. Exit code 1: not all of it was done; 5: it could not
+    /// be started here, it runs there again.
     Takeover {
-        /// Only ask; don't wait for the outcome
+        /// all (the default), local (what prefers this node), foreign (what prefers the other), failback (as local), or
+        /// groups by number or name, as `ovzha status` shows them
+        #[arg(value_name = "SET|GROUP")]
+        groups: Vec<String>,
+        /// Don't wait for the outcome, only until it has begun or was refused
         #[arg(long)]
         no_wait: bool,
     },
@@ -141,8 +151,8 @@ fn main() -> ExitCode {
     };
     ExitCode::from(match verb {
         Verb::Status { json } => status::run(&run_dir, json),
-        Verb::Standby { no_wait } => moves::run(&run_dir, Move::Standby, !no_wait),
-        Verb::Takeover { no_wait } => moves::run(&run_dir, Move::Takeover, !no_wait),
+        Verb::Standby { groups, no_wait } => moves::run(&run_dir, Move::Standby, &groups, !no_wait),
+        Verb::Takeover { groups, no_wait } => moves::run(&run_dir, Move::Takeover, &groups, !no_wait),
         Verb::Hold { seconds, reason } => hold::hold(&run_dir, seconds, &reason),
         Verb::Resume => hold::resume(&run_dir),
         Verb::Clear { group } => clear::run(&run_dir, &group),

@@ -3,9 +3,10 @@
 use crate::cluster::Cluster;
 use crate::decide::{Decision, Why, decide};
 use crate::group::{Group, State};
-use crate::id::{ClientId, Sequence};
+use crate::id::{ClientId, GroupId, GroupSet, Sequence};
 use crate::message::Phase;
-use crate::output::{Answer, Refusal};
+use crate::notice::Notice;
+use crate::output::{Answer, Fate, Fates, Refusal};
 use crate::time::{Instant, Span};
 
 /// A switch-over that takes longer than this is answered as failed; the groups go on as they can.
@@ -23,7 +24,7 @@ enum Kind {
 enum Stage {
     /// The peer's word, newer than the request, is awaited.
     Asking,
-    /// The groups move.
+    /// Those groups move that nothing stands against.
     Moving,
 }
 
@@ -35,23 +36,42 @@ pub struct Ask {
     stage: Stage,
     /// The peer's answer must echo this frame of ours.
     from: Sequence,
-    /// Groups concerned.
-    groups: u16,
-    /// Groups that were seen to leave the giving node.
-    left: u16,
+    /// Groups on their way.
+    open: GroupSet,
+    /// Of these, groups that were seen to leave the giving node.
+    left: GroupSet,
+    /// What became of the others.
+    fates: Fates,
+    /// The peer must have answered, each group must have left the giving node.
+    begin: Instant,
     /// When it is given up.
-    pub(crate) until: Instant,
+    until: Instant,
 }
 
 impl Ask {
     /// Whether the peer is being asked about this group: said in our frames, so that it answers at once.
     pub(crate) fn asks(&self, group: usize) -> bool {
-        self.stage == Stage::Asking && self.groups & bit(group) != 0
+        self.stage == Stage::Asking && self.open.contains(group)
     }
 
     /// Whether a standby moves this group away now.
     pub(crate) fn moves(&self, group: usize) -> bool {
-        self.kind == Kind::Standby && self.stage == Stage::Moving && self.groups & !self.left & bit(group) != 0
+        let open = self.open.contains(group) && !self.left.contains(group);
+        self.kind == Kind::Standby && self.stage == Stage::Moving && open
+    }
+
+    /// When time alone ends something of it.
+    pub(crate) const fn due(&self) -> Instant {
+        if self.open.0 & !self.left.0 != 0 {
+            self.begin
+        } else {
+            self.until
+        }
+    }
+
+    fn refused(&self) -> GroupSet {
+        let refused = |(place, fate): (usize, Fate)| matches!(fate, Fate::Refused(_)).then_some(place);
+        GroupSet::of(self.fates.iter().filter_map(refused))
     }
 }
 
@@ -63,24 +83,9 @@ pub struct Leave {
     clear: Option<(Sequence, Instant)>,
 }
 
-fn bit(group: usize) -> u16 {
-    u32::try_from(group)
-        .ok()
-        .and_then(|group| 1_u16.checked_shl(group))
-        .unwrap_or(0)
-}
-
 impl Cluster {
     fn patience(&self, now: Instant) -> Instant {
         now.after(self.config.keepalive.times(4).max(Span::from_secs(2)))
-    }
-
-    fn masks(&self, wanted: impl Fn(&Group) -> bool) -> u16 {
-        self.groups
-            .iter()
-            .enumerate()
-            .filter(|(_, group)| wanted(group))
-            .fold(0, |mask, (index, _)| mask | bit(index))
     }
 
     /// What stands against any request.
@@ -100,35 +105,25 @@ impl Cluster {
         }
     }
 
-    pub(crate) fn ask_standby(&mut self, now: Instant, client: ClientId) {
-        let groups = self.masks(|group| group.state() == State::Active);
-        let refusal = self.refusal().or(if groups == 0 {
-            Some(self.nothing_to_give())
-        } else {
-            None
-        });
-        self.ask(now, client, Kind::Standby, groups, refusal);
+    pub(crate) fn ask_standby(&mut self, now: Instant, client: ClientId, groups: GroupSet) {
+        self.ask(now, client, Kind::Standby, groups);
     }
 
-    fn nothing_to_give(&self) -> Refusal {
-        if self.groups.iter().all(Group::is_clear) {
-            Refusal::NothingActive
-        } else {
-            Refusal::Busy
+    pub(crate) fn ask_takeover(&mut self, now: Instant, client: ClientId, groups: GroupSet) {
+        self.ask(now, client, Kind::Takeover, groups);
+    }
+
+    /// What becomes of a group without asking anybody; `None`: it is to move.
+    fn at_once(&self, now: Instant, kind: Kind, index: usize) -> Option<Fate> {
+        let group = self.groups.get(index)?;
+        match (kind, group.state()) {
+            (Kind::Standby, State::Active) => None,
+            (Kind::Takeover, State::Active) => Some(Fate::Needless),
+            (_, State::Stuck(..)) => Some(Fate::Refused(Refusal::Unable(Why::Stuck))),
+            (Kind::Standby, _) if group.is_clear() => Some(Fate::Needless),
+            (Kind::Standby, _) => Some(Fate::Refused(Refusal::Busy)),
+            (Kind::Takeover, _) => self.unable(now, index).map(Fate::Refused),
         }
-    }
-
-    pub(crate) fn ask_takeover(&mut self, now: Instant, client: ClientId) {
-        let groups = self.masks(|group| group.state() != State::Active);
-        let refusal = self.refusal().or_else(|| {
-            if groups == 0 {
-                return Some(Refusal::AlreadyActive);
-            }
-            (0..self.groups.len())
-                .filter(|index| groups & bit(*index) != 0)
-                .find_map(|index| self.unable(now, index))
-        });
-        self.ask(now, client, Kind::Takeover, groups, refusal);
     }
 
     /// Why this node can't take a group.
@@ -149,115 +144,178 @@ impl Cluster {
         }
     }
 
-    fn ask(&mut self, now: Instant, client: ClientId, kind: Kind, groups: u16, refusal: Option<Refusal>) {
-        if let Some(refusal) = refusal {
+    fn ask(&mut self, now: Instant, client: ClientId, kind: Kind, groups: GroupSet) {
+        if let Some(refusal) = self.refusal() {
             self.reply(client, Answer::Refused(refusal));
             return;
         }
-        let from = self.sequence.next();
-        let until = self.patience(now);
+        let (mut open, mut fates) = (GroupSet::default(), Fates::default());
+        for index in groups.places().take_while(|index| *index < self.groups.len()) {
+            match self.at_once(now, kind, index) {
+                None => open.insert(index),
+                Some(fate) => fates.set(index, fate),
+            }
+        }
+        if open.is_empty() {
+            let nothing = fates.iter().all(|(_, fate)| fate == Fate::Needless);
+            let answer = match kind {
+                _ if fates == Fates::default() => Answer::Refused(Refusal::NoSuchGroup),
+                Kind::Standby if nothing => Answer::Refused(Refusal::NothingActive),
+                Kind::Takeover if nothing => Answer::Refused(Refusal::AlreadyActive),
+                Kind::Standby | Kind::Takeover => fates.answer(),
+            };
+            self.reply(client, answer);
+            return;
+        }
+        let (from, begin) = (self.sequence.next(), self.patience(now));
         self.ask = Some(Ask {
             client,
             kind,
             stage: Stage::Asking,
             from,
-            groups,
-            left: 0,
-            until,
+            open,
+            left: GroupSet::default(),
+            fates,
+            begin,
+            until: begin,
         });
-        if kind == Kind::Takeover {
-            for (index, group) in self.groups.iter_mut().enumerate() {
-                group.wanted = groups & bit(index) != 0;
-            }
+        for (index, group) in self.groups.iter_mut().enumerate() {
+            group.wanted = kind == Kind::Takeover && open.contains(index);
         }
         self.links.iter_mut().for_each(|link| link.urgent = true);
     }
 
     pub(crate) fn settle_ask(&mut self, now: Instant) {
         let Some(mut ask) = self.ask.take() else { return };
-        let answer = match ask.stage {
+        match ask.stage {
             Stage::Asking => self.asking(now, &mut ask),
             Stage::Moving => self.moving(now, &mut ask),
-        };
-        match answer {
-            None => self.ask = Some(ask),
-            Some(answer) => {
-                self.groups.iter_mut().for_each(|group| group.wanted = false);
-                self.reply(ask.client, answer);
-            }
+        }
+        if ask.open.is_empty() {
+            self.reply(ask.client, ask.fates.answer());
+        } else {
+            self.ask = Some(ask);
+        }
+    }
+
+    fn ends(&mut self, ask: &mut Ask, index: usize, fate: Fate) {
+        ask.open.remove(index);
+        ask.fates.set(index, fate);
+        if let Some(group) = self.groups.get_mut(index) {
+            group.wanted = false;
         }
     }
 
     /// The peer is asked "able?" before anything is stopped.
-    fn asking(&self, now: Instant, ask: &mut Ask) -> Option<Answer> {
-        if !self.member.is_alive() {
-            return Some(Answer::Refused(Refusal::PeerNotHeard));
+    fn asking(&mut self, now: Instant, ask: &mut Ask) {
+        let held = self.member.head().is_some_and(|head| head.bits.held());
+        let all = if !self.member.is_alive() {
+            Some(Refusal::PeerNotHeard)
+        } else if self.member.echoed() < ask.from {
+            if now < ask.begin {
+                return;
+            }
+            Some(Refusal::NoAnswer)
+        } else if held {
+            Some(Refusal::Held)
+        } else {
+            None
+        };
+        for index in ask.open.places() {
+            let able = ask.kind == Kind::Takeover || self.peer_is_able(index);
+            let unable = if able { None } else { Some(Refusal::PeerUnable) };
+            if let Some(why) = all.or(unable) {
+                self.ends(ask, index, Fate::Refused(why));
+            }
         }
-        if self.member.echoed() < ask.from {
-            return (now >= ask.until).then_some(Answer::Refused(Refusal::NoAnswer));
-        }
-        let concerned = |index: &usize| ask.groups & bit(*index) != 0;
-        let able = |index: usize| self.member.group(index).is_some_and(|said| said.bits.flags().able);
-        if ask.kind == Kind::Standby && !(0..self.groups.len()).filter(concerned).all(able) {
-            return Some(Answer::Refused(Refusal::PeerUnable));
-        }
-        if self.member.head().is_some_and(|head| head.bits.held()) {
-            return Some(Answer::Refused(Refusal::Held));
+        if ask.open.is_empty() {
+            return;
         }
         ask.stage = Stage::Moving;
-        ask.until = match ask.kind {
-            Kind::Standby => now.after(LONGEST),
-            // the peer must begin soon; how long it then takes is its own affair
-            Kind::Takeover => self.patience(now),
-        };
-        None
+        ask.begin = self.patience(now);
+        // the giving node must begin soon; how long the move then takes is its own affair
+        ask.until = now.after(LONGEST);
+        let refused = ask.refused();
+        // first: who does not wait for the end hears no more once it begins
+        for index in refused.places() {
+            self.tell_refused(ask, index);
+        }
+        self.notice(Notice::MoveBegins {
+            client: ask.client,
+            takeover: ask.kind == Kind::Takeover,
+            groups: ask.open,
+            refused,
+        });
     }
 
-    fn moving(&self, now: Instant, ask: &mut Ask) -> Option<Answer> {
-        let mut all = true;
-        for (index, group) in self
-            .groups
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| ask.groups & bit(*index) != 0)
-        {
-            let theirs = self
-                .member
-                .group(index)
-                .filter(|_| self.member.is_alive())
-                .map(|said| said.bits.phase());
-            let (gives, takes) = match ask.kind {
-                Kind::Standby => (group.phase() == Phase::Active, theirs == Some(Phase::Active)),
-                Kind::Takeover => (theirs == Some(Phase::Active), group.phase() == Phase::Active),
+    fn peer_is_able(&self, index: usize) -> bool {
+        self.member.group(index).is_some_and(|said| said.bits.flags().able)
+    }
+
+    fn tell_refused(&mut self, ask: &Ask, index: usize) {
+        let fate = ask.fates.iter().find(|(place, _)| *place == index);
+        if let (Some((_, Fate::Refused(why))), Ok(group)) = (fate, u8::try_from(index)) {
+            let group = GroupId(group);
+            self.notice(Notice::MoveRefused { group, why });
+        }
+    }
+
+    fn moving(&mut self, now: Instant, ask: &mut Ask) {
+        for index in ask.open.places() {
+            let Some(fate) = self.came_to(now, ask, index) else {
+                continue;
             };
-            if !gives && ask.left & bit(index) == 0 {
-                ask.left |= bit(index);
-                ask.until = now.after(LONGEST);
+            self.ends(ask, index, fate);
+            if !ask.open.is_empty() {
+                self.tell_refused(ask, index);
             }
-            let left = ask.left & bit(index) != 0;
-            if left && gives {
-                return Some(Answer::CameBack);
-            }
-            if let State::Stuck(..) = group.state() {
-                return Some(Answer::Failed(Why::StopFailed));
-            }
-            let nowhere = group.phase() == Phase::Failed && theirs.is_none_or(|phase| phase == Phase::Failed);
-            if left && nowhere {
-                return Some(Answer::Failed(Why::StartFailed));
-            }
-            all &= left && takes;
         }
-        if all {
-            return Some(Answer::Done);
+    }
+
+    /// What became of a group on its way, if its way has ended.
+    fn came_to(&self, now: Instant, ask: &mut Ask, index: usize) -> Option<Fate> {
+        let group = self.groups.get(index)?;
+        let said = self.member.group(index).filter(|_| self.member.is_alive());
+        let theirs = said.map(|said| said.bits.phase());
+        let (gives, takes) = match ask.kind {
+            Kind::Standby => (group.phase() == Phase::Active, theirs == Some(Phase::Active)),
+            Kind::Takeover => (theirs == Some(Phase::Active), group.phase() == Phase::Active),
+        };
+        if !gives {
+            ask.left.insert(index);
         }
-        if now < ask.until {
-            return None;
-        }
-        Some(if ask.left == 0 {
-            Answer::Refused(Refusal::NoAnswer)
+        let left = ask.left.contains(index);
+        let nowhere = group.phase() == Phase::Failed && theirs.is_none_or(|phase| phase == Phase::Failed);
+        if let State::Stuck(..) = group.state() {
+            Some(Fate::Failed(Why::StopFailed))
+        } else if ask.kind == Kind::Takeover && theirs == Some(Phase::Stuck) {
+            Some(Fate::Failed(Why::PeerStuck))
+        } else if !left {
+            (now >= ask.begin).then(|| Fate::Refused(self.not_begun(ask.kind, index)))
+        } else if gives {
+            Some(Fate::CameBack)
+        } else if takes {
+            Some(Fate::Moved)
+        } else if nowhere {
+            Some(Fate::Failed(Why::StartFailed))
         } else {
-            Answer::Failed(Why::Busy)
-        })
+            (now >= ask.until).then_some(Fate::Failed(Why::Busy))
+        }
+    }
+
+    /// Why a group that was to leave did not.
+    fn not_begun(&self, kind: Kind, index: usize) -> Refusal {
+        if !self.member.is_alive() {
+            Refusal::PeerNotHeard
+        } else if self.is_held() {
+            Refusal::Held
+        } else if self.differs() {
+            Refusal::Differs
+        } else if kind == Kind::Standby && !self.peer_is_able(index) {
+            Refusal::PeerUnable
+        } else {
+            Refusal::NoAnswer
+        }
     }
 
     pub(crate) fn ask_leave(&mut self, now: Instant, client: ClientId) {
@@ -265,9 +323,17 @@ impl Cluster {
             self.reply(client, Answer::Refused(Refusal::Stopping));
             return;
         }
-        if let Some(ask) = self.ask.take() {
-            self.groups.iter_mut().for_each(|group| group.wanted = false);
-            self.reply(ask.client, Answer::Refused(Refusal::Stopping));
+        if let Some(mut ask) = self.ask.take() {
+            for index in ask.open.places() {
+                let left = ask.left.contains(index);
+                let fate = if left {
+                    Fate::Failed(Why::Stopping)
+                } else {
+                    Fate::Refused(Refusal::Stopping)
+                };
+                self.ends(&mut ask, index, fate);
+            }
+            self.reply(ask.client, ask.fates.answer());
         }
         // under a hold everything stays as it is: the daemon goes, what runs goes on
         let clear = self.is_held().then_some((Sequence(0), now.before(FAREWELL)));

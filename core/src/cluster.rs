@@ -317,8 +317,8 @@ impl Cluster {
 
     fn request(&mut self, now: Instant, client: ClientId, command: Command) {
         match command {
-            Command::Standby => self.ask_standby(now, client),
-            Command::Takeover => self.ask_takeover(now, client),
+            Command::Standby { groups } => self.ask_standby(now, client, groups),
+            Command::Takeover { groups } => self.ask_takeover(now, client, groups),
             Command::Hold { span, reason } => self.set_hold(now, client, true, span, reason),
             Command::Resume => self.set_hold(now, client, false, None, HoldReason::new()),
             Command::Clear { group } => self.clear(now, client, group),
@@ -450,7 +450,7 @@ impl Cluster {
             consider(group.deadline(), Reason::Retry);
         }
         consider(self.store_failed.map(|at| at.after(RETRY)), Reason::Retry);
-        consider(self.ask.as_ref().map(|ask| ask.until), Reason::Request);
+        consider(self.ask.as_ref().map(Ask::due), Reason::Request);
         consider(self.hold_until, Reason::Hold);
         consider(self.lonely_deadline(self.now), Reason::Silence);
         next

@@ -1,6 +1,6 @@
 //! What the core is told.
 
-use crate::id::{ClientId, EffectId, GroupId, LinkId};
+use crate::id::{ClientId, EffectId, GroupId, GroupSet, LinkId};
 use crate::message::{Drbd, HoldReason};
 use crate::rejection::Rejection;
 use crate::time::{Instant, Span};
@@ -102,10 +102,16 @@ pub enum Outcome {
 /// What an admin can ask of the core.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
-    /// Hand every group that is active here to the other node.
-    Standby,
-    /// Take every group that is active on the other node.
-    Takeover,
+    /// Hand those of these groups that are active here to the other node.
+    Standby {
+        /// Which.
+        groups: GroupSet,
+    },
+    /// Take those of these groups that are not active here.
+    Takeover {
+        /// Which.
+        groups: GroupSet,
+    },
     /// No decisions on both nodes.
     Hold {
         /// For how long; `None`: until `Resume`.

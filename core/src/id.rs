@@ -34,6 +34,57 @@ pub struct LinkId(pub u8);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct GroupId(pub u8);
 
+/// Some of the groups.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct GroupSet(pub u16);
+
+impl GroupSet {
+    /// Every group there can be.
+    pub const ALL: Self = Self(u16::MAX);
+
+    /// Of these groups' places; what is no group's place is left out.
+    #[must_use]
+    pub fn of(places: impl IntoIterator<Item = usize>) -> Self {
+        let mut set = Self::default();
+        places.into_iter().for_each(|place| set.insert(place));
+        set
+    }
+
+    fn bit(place: usize) -> u16 {
+        u32::try_from(place)
+            .ok()
+            .and_then(|place| 1_u16.checked_shl(place))
+            .unwrap_or(0)
+    }
+
+    /// Whether the group at this place is among them.
+    #[must_use]
+    pub fn contains(self, place: usize) -> bool {
+        self.0 & Self::bit(place) != 0
+    }
+
+    /// Adds the group at this place.
+    pub fn insert(&mut self, place: usize) {
+        self.0 |= Self::bit(place);
+    }
+
+    /// Takes the group at this place out.
+    pub fn remove(&mut self, place: usize) {
+        self.0 &= !Self::bit(place);
+    }
+
+    /// None at all.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Their places, in order.
+    pub fn places(self) -> impl Iterator<Item = usize> {
+        (0..GROUPS_MAX).filter(move |place| self.contains(*place))
+    }
+}
+
 /// A key's number in `authkeys`, 0 to 15.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct KeyId(pub u8);

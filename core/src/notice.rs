@@ -2,9 +2,9 @@
 
 use crate::decide::Why;
 use crate::event::Outcome;
-use crate::id::{GroupId, LinkId};
+use crate::id::{ClientId, GroupId, GroupSet, LinkId};
 use crate::message::Phase;
-use crate::output::Op;
+use crate::output::{Op, Refusal};
 use crate::time::Span;
 
 /// Something worth a log line.
@@ -83,6 +83,24 @@ pub enum Notice {
         outcome: Outcome,
         /// How long it took.
         took: Span,
+    },
+    /// A standby or takeover that was asked for begins: the peer answered that it is able.
+    MoveBegins {
+        /// Who asked.
+        client: ClientId,
+        /// A takeover, not a standby.
+        takeover: bool,
+        /// What moves.
+        groups: GroupSet,
+        /// What does not, of what was asked for.
+        refused: GroupSet,
+    },
+    /// A group is left out of a standby or takeover that moves others.
+    MoveRefused {
+        /// The group.
+        group: GroupId,
+        /// Why.
+        why: Refusal,
     },
     /// Both nodes have the group active.
     TwoActive {

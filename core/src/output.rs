@@ -108,6 +108,60 @@ pub enum Answer {
     CameBack,
     /// It was begun and did not end well: see the group's state.
     Failed(Why),
+    /// Not the same for all groups.
+    Mixed(Fates),
+}
+
+/// What became of one group of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Fate {
+    /// It runs where it was to run.
+    Moved,
+    /// There was nothing to move.
+    Needless,
+    /// It was not touched.
+    Refused(Refusal),
+    /// The other node could not start it; it runs where it was.
+    CameBack,
+    /// It was begun and did not end well.
+    Failed(Why),
+}
+
+/// What became of each group of a request, by its place.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Fates([Option<Fate>; GROUPS_MAX]);
+
+impl Fates {
+    /// Writes down what became of the group at this place.
+    pub fn set(&mut self, place: usize, fate: Fate) {
+        if let Some(known) = self.0.get_mut(place) {
+            *known = Some(fate);
+        }
+    }
+
+    /// The groups of the request, with what became of them.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, Fate)> + '_ {
+        let of = |(place, fate): (usize, &Option<Fate>)| fate.map(|fate| (place, fate));
+        self.0.iter().enumerate().filter_map(of)
+    }
+
+    /// The end of the request as a whole: in one word where one fits all groups that there was something to move of.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        let mut told = self.iter().map(|(_, fate)| fate).filter(|fate| *fate != Fate::Needless);
+        let Some(first) = told.next() else {
+            return Answer::Done;
+        };
+        if told.any(|fate| fate != first) {
+            return Answer::Mixed(*self);
+        }
+        match first {
+            Fate::Moved | Fate::Needless => Answer::Done,
+            Fate::Refused(why) => Answer::Refused(why),
+            Fate::CameBack => Answer::CameBack,
+            Fate::Failed(why) => Answer::Failed(why),
+        }
+    }
 }
 
 /// Why a request was refused before anything was touched.

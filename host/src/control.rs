@@ -12,7 +12,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use ovzha_core::event::Command;
-use ovzha_core::id::{ClientId, GroupId};
+use ovzha_core::id::ClientId;
 use ovzha_core::message::hold_reason;
 use ovzha_core::time::{Instant, Span};
 use serde_json::{Value, json};
@@ -35,6 +35,18 @@ pub enum Wish {
     Status,
     /// Something of the core.
     Core(Command),
+    /// A standby, or a takeover, of the groups these words mean.
+    Move {
+        /// A takeover, not a standby.
+        takeover: bool,
+        /// As the admin wrote them.
+        words: Vec<String>,
+    },
+    /// A group's failure is to be forgotten.
+    Clear {
+        /// Its number or name.
+        word: String,
+    },
 }
 
 #[derive(Debug)]
@@ -179,6 +191,12 @@ impl Control {
         self.flush();
     }
 
+    /// A move has begun; `part`: not of all that was asked for. Who does not want to wait for its end can go.
+    pub fn begun(&mut self, id: ClientId, part: bool) {
+        self.say(id, &json!({ "begun": if part { "part" } else { "all" } }), false);
+        self.flush();
+    }
+
     /// A line of the log for everybody who waits.
     pub fn progress(&mut self, text: &str) {
         for client in self.clients.iter_mut().filter(|client| client.waits && !client.ends) {
@@ -266,7 +284,8 @@ impl Client {
 #[serde(deny_unknown_fields)]
 struct Request {
     command: String,
-    group: Option<u8>,
+    group: Option<Value>,
+    groups: Option<Vec<String>>,
     seconds: Option<u64>,
     reason: Option<String>,
 }
@@ -275,12 +294,21 @@ fn parse(line: &[u8]) -> Result<Wish, String> {
     let request: Request = serde_json::from_slice(line).map_err(|error| format!("no request: {error}"))?;
     let core = match request.command.as_str() {
         "status" => return Ok(Wish::Status),
-        "standby" => Command::Standby,
-        "takeover" => Command::Takeover,
+        "standby" | "takeover" => {
+            return Ok(Wish::Move {
+                takeover: request.command == "takeover",
+                words: request.groups.unwrap_or_default(),
+            });
+        }
         "resume" => Command::Resume,
-        "clear" => Command::Clear {
-            group: GroupId(request.group.ok_or("clear wants a group")?),
-        },
+        "clear" => {
+            let word = match request.group {
+                Some(Value::String(name)) => name,
+                Some(Value::Number(number)) => number.to_string(),
+                Some(_) | None => return Err("clear wants a group".to_owned()),
+            };
+            return Ok(Wish::Clear { word });
+        }
         "hold" => {
             if request.seconds == Some(0) {
                 return Err("a hold of no time is none".to_owned());

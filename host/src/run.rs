@@ -27,7 +27,7 @@ use crate::ping::{self, Pinger};
 use crate::status::{self, HostFacts};
 use crate::sys::{self, Interest, LastResort, PollFd, Signal, Signals};
 use crate::validate::Fingerprint;
-use crate::{core_config, told};
+use crate::{core_config, meant, told};
 
 /// How `ovzha daemon` was called.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -296,9 +296,24 @@ impl Daemon {
             status::status(config, facts, &cluster.snapshot())
         });
         for (client, wish) in wishes {
-            if let Wish::Core(command) = wish {
-                self.log.info(format_args!("asked: {}", told::command(&command)));
-                self.feed(now, Event::Request { client, command });
+            let asked = match wish {
+                Wish::Status => continue,
+                Wish::Core(command) => Ok(command),
+                Wish::Move { takeover: true, words } => {
+                    meant::groups(&self.config, true, &words).map(|groups| Command::Takeover { groups })
+                }
+                Wish::Move { takeover: false, words } => {
+                    meant::groups(&self.config, false, &words).map(|groups| Command::Standby { groups })
+                }
+                Wish::Clear { word } => meant::group(&self.config, &word).map(|group| Command::Clear { group }),
+            };
+            match asked {
+                Ok(command) => {
+                    self.log
+                        .info(format_args!("asked: {}", told::command(&self.config, &command)));
+                    self.feed(now, Event::Request { client, command });
+                }
+                Err(why) => self.control.answer(client, "refused", Some(&why)),
             }
         }
     }
@@ -358,6 +373,10 @@ impl Daemon {
                 Output::Store { version, bytes } => self.children.store(now, version, bytes),
                 Output::Reply { client, answer } => {
                     let (word, reason) = told::answer(&self.config, answer);
+                    if client != OWN {
+                        let why = reason.as_deref().unwrap_or_default();
+                        self.log.info(format_args!("answered: {word}: {why}"));
+                    }
                     self.control.answer(client, word, reason.as_deref());
                 }
                 Output::Notice(notice) => self.tell(now, notice),
@@ -389,6 +408,9 @@ impl Daemon {
         self.log.line(level, format_args!("{text}"));
         if level != Level::Debug {
             self.control.progress(&text);
+        }
+        if let Notice::MoveBegins { client, refused, .. } = notice {
+            self.control.begun(client, !refused.is_empty());
         }
     }
 

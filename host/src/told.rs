@@ -3,10 +3,10 @@
 //! Each line stands for itself: who, what, why, in words that an admin can search for. The guide lists them.
 
 use ovzha_core::event::{Command, Outcome};
-use ovzha_core::id::{GroupId, LinkId};
+use ovzha_core::id::{GroupId, GroupSet, LinkId};
 use ovzha_core::message::Phase;
 use ovzha_core::notice::Notice;
-use ovzha_core::output::{Answer, Op, Refusal};
+use ovzha_core::output::{Answer, Fate, Fates, Op, Refusal};
 
 use crate::config::{Config, Group};
 use crate::log::Level;
@@ -106,8 +106,8 @@ pub const fn outcome(outcome: Outcome) -> &'static str {
 pub fn refusal(config: &Config, refusal: Refusal) -> String {
     let peer = config.peer_node();
     match refusal {
-        Refusal::NothingActive => "nothing is active on this node".to_owned(),
-        Refusal::AlreadyActive => "everything is active on this node already".to_owned(),
+        Refusal::NothingActive => "nothing is active on this node that was asked for".to_owned(),
+        Refusal::AlreadyActive => "everything that was asked for is active on this node already".to_owned(),
         Refusal::PeerNotHeard => format!("{peer} is not heard"),
         Refusal::PeerUnable => format!("{peer} can't run it now: see `ovzha status` there"),
         Refusal::NoAnswer => format!("{peer} did not answer in time"),
@@ -120,19 +120,27 @@ pub fn refusal(config: &Config, refusal: Refusal) -> String {
     }
 }
 
-/// A command as an admin types it.
+/// The names of some groups.
 #[must_use]
-pub fn command(command: &Command) -> String {
+pub fn names(config: &Config, groups: GroupSet) -> String {
+    let of = |(place, group): (usize, &Group)| groups.contains(place).then(|| group.name());
+    let names: Vec<String> = config.groups.iter().enumerate().filter_map(of).collect();
+    names.join(", ")
+}
+
+/// A command as an admin could type it.
+#[must_use]
+pub fn command(config: &Config, command: &Command) -> String {
     match command {
-        Command::Standby => "standby".to_owned(),
-        Command::Takeover => "takeover".to_owned(),
+        Command::Standby { groups } => format!("standby of {}", names(config, *groups)),
+        Command::Takeover { groups } => format!("takeover of {}", names(config, *groups)),
         Command::Hold { span: None, reason } => format!("hold: {reason}"),
         Command::Hold {
             span: Some(span),
             reason,
         } => format!("hold for {span}: {reason}"),
         Command::Resume => "resume".to_owned(),
-        Command::Clear { group } => format!("clear {}", group.0),
+        Command::Clear { group: id } => format!("clear {}", group(config, *id)),
         Command::Stop => "stop".to_owned(),
     }
 }
@@ -148,7 +156,22 @@ pub fn answer(config: &Config, answer: Answer) -> (&'static str, Option<String>)
             Some("the node that was to get it could not start it".to_owned()),
         ),
         Answer::Failed(why) => ("failed", Some(why.to_string())),
+        Answer::Mixed(fates) => ("partly", Some(fates_in_words(config, &fates))),
     }
+}
+
+fn fates_in_words(config: &Config, fates: &Fates) -> String {
+    let all = fates.iter().map(|(place, fate)| {
+        let name = config.groups.get(place).map(Group::name).unwrap_or_default();
+        match fate {
+            Fate::Moved => format!("{name}: done"),
+            Fate::Needless => format!("{name}: nothing to move"),
+            Fate::Refused(why) => format!("{name}: refused, {}", refusal(config, why)),
+            Fate::CameBack => format!("{name}: came back, the other node could not start it"),
+            Fate::Failed(why) => format!("{name}: failed, {why}"),
+        }
+    });
+    all.collect::<Vec<_>>().join("; ")
 }
 
 /// One notice as a line; `reason` is what the last child said of itself.
@@ -249,6 +272,14 @@ pub fn line(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
                 format!("{}: {step}: {} after {took}{said}{reason}", name(group), outcome(end)),
             )
         }
+        Notice::MoveBegins { takeover, groups, .. } => {
+            let what = if takeover { "takeover" } else { "standby" };
+            (Level::Info, format!("{what} begins: {}", names(config, groups)))
+        }
+        Notice::MoveRefused { group, why } => (
+            Level::Warning,
+            format!("{}: not moved: {}", name(group), refusal(config, why)),
+        ),
         Notice::TwoActive { group, yields } => {
             let text = if yields {
                 "this node yields"

@@ -10,6 +10,7 @@ use ovzha_core::time::Span;
 use ovzha_host::config::{self, Config, Ends};
 use ovzha_host::ha_cf::LinkKind;
 use ovzha_host::haresources::Resource;
+use ovzha_host::meant;
 use ovzha_host::ovzha_cf::Operation;
 
 #[cfg(test)]
@@ -86,6 +87,58 @@ mod fixture {
             line: 1,
         }
     }
+}
+
+/// What Heartbeat's sets mean on either node (SPEC 6.5), and what only we know.
+#[test]
+fn the_groups_that_a_request_means() {
+    let dir = Dir::article("meant");
+    dir.write(
+        "haresources",
+        "ovz-node1 datadisk::r0\novz-node2 datadisk::r1\novz-node2 datadisk::r2\n",
+    );
+    let config = |node| Config::load(dir.path(), Some(node)).config.unwrap();
+    let (one, two) = (config("ovz-node1"), config("ovz-node2"));
+    let of = |config: &Config, takeover: bool, words: &str| {
+        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        meant::groups(config, takeover, &words).map(|set| set.places().collect::<Vec<_>>())
+    };
+    for takeover in [false, true] {
+        for (words, on_one, on_two) in [
+            ("", vec![0, 1, 2], vec![0, 1, 2]),
+            ("all", vec![0, 1, 2], vec![0, 1, 2]),
+            ("local", vec![0], vec![1, 2]),
+            ("foreign", vec![1, 2], vec![0]),
+            ("2", vec![2], vec![2]),
+            ("datadisk::r1", vec![1], vec![1]),
+            ("local datadisk::r2", vec![0, 2], vec![1, 2]),
+        ] {
+            assert_eq!(of(&one, takeover, words), Ok(on_one), "{words}");
+            assert_eq!(of(&two, takeover, words), Ok(on_two), "{words}");
+        }
+    }
+    // each group goes where it belongs, whoever is asked
+    assert_eq!(
+        (of(&one, false, "failback"), of(&one, true, "failback")),
+        (Ok(vec![1, 2]), Ok(vec![0]))
+    );
+    for (words, why) in [
+        (
+            "3",
+            "no group is called `3`; known: datadisk::r0, datadisk::r1, datadisk::r2",
+        ),
+        (
+            "local r1",
+            "no group is called `r1`; known: datadisk::r0, datadisk::r1, datadisk::r2",
+        ),
+    ] {
+        assert_eq!(of(&one, false, words), Err(why.to_owned()));
+    }
+    dir.write("haresources", "ovz-node1 datadisk::r0\n");
+    assert_eq!(
+        of(&config("ovz-node2"), false, "local"),
+        Err("local: no group of haresources prefers ovz-node2".to_owned())
+    );
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 
-use fixture::{Sockets, rest};
-use ovzha_core::event::Command;
+use fixture::{Sockets, asks, rest};
 use ovzha_core::time::Instant;
 use ovzha_host::control::Wish;
 use serde_json::Value;
@@ -58,6 +57,12 @@ mod fixture {
         }
     }
 
+    /// A standby or takeover of what these words mean.
+    pub fn asks(takeover: bool, words: &[&str]) -> Wish {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        Wish::Move { takeover, words }
+    }
+
     /// What a client is told until the end.
     pub fn rest(mut stream: UnixStream) -> String {
         let mut text = String::new();
@@ -72,7 +77,7 @@ fn a_client_that_asks_and_goes_away_at_once_has_asked() {
     let mut client = sockets.connect("control");
     client.write_all(b"{\"command\":\"standby\"}\n").unwrap();
     drop(client);
-    assert_eq!(sockets.serve(0), [Wish::Core(Command::Standby)]);
+    assert_eq!(sockets.serve(0), [asks(false, &[])]);
     assert_eq!(sockets.clients(), 0);
 }
 
@@ -80,8 +85,10 @@ fn a_client_that_asks_and_goes_away_at_once_has_asked() {
 fn a_waiting_client_that_goes_away_is_let_go() {
     let mut sockets = Sockets::new("interrupted");
     let mut client = sockets.connect("control");
-    client.write_all(b"{\"command\":\"takeover\"}\n").unwrap();
-    assert_eq!(sockets.serve(0), [Wish::Core(Command::Takeover)]);
+    client
+        .write_all(b"{\"command\":\"takeover\",\"groups\":[\"local\",\"vz\"]}\n")
+        .unwrap();
+    assert_eq!(sockets.serve(0), [asks(true, &["local", "vz"])]);
     assert_eq!((sockets.clients(), sockets.control.deadline()), (1, None));
     drop(client);
     assert_eq!(sockets.serve(10), []);
@@ -94,13 +101,14 @@ fn a_waiting_client_hears_the_progress_and_the_end() {
     let mut client = sockets.connect("control");
     client.write_all(b"{\"command\":\"standby\"}\n").unwrap();
     let wishes = sockets.control.serve(Instant::from_millis(0), || Value::Null);
+    sockets.control.begun(wishes[0].0, true);
     sockets.control.progress("r0: stopping");
     sockets.control.answer(wishes[0].0, "refused", Some("no"));
     assert_eq!(sockets.clients(), 0);
     let said = rest(client);
     assert_eq!(
         said,
-        "{\"progress\":\"r0: stopping\"}\n{\"answer\":\"refused\",\"reason\":\"no\"}\n"
+        "{\"begun\":\"part\"}\n{\"progress\":\"r0: stopping\"}\n{\"answer\":\"refused\",\"reason\":\"no\"}\n"
     );
 }
 
@@ -124,6 +132,17 @@ fn one_round_lets_a_bounded_number_in() {
     }
     for client in crowd {
         assert_eq!(rest(client), "{\"status\":{\"node\":\"a\"}}\n");
+    }
+}
+
+#[test]
+fn a_group_is_cleared_by_number_or_name() {
+    let mut sockets = Sockets::new("clear");
+    for (group, word) in [("3", "3"), ("\"datadisk::r0\"", "datadisk::r0")] {
+        let mut client = sockets.connect("control");
+        writeln!(client, "{{\"command\":\"clear\",\"group\":{group}}}").unwrap();
+        let word = word.to_owned();
+        assert_eq!(sockets.serve(0), [Wish::Clear { word }]);
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `Restarts` | daemons restarted within deadtime | never, and nothing is started or stopped |
 
 use ovzha_core::event::{Command, Outcome};
+use ovzha_core::id::GroupSet;
 use ovzha_core::message::HoldReason;
 use ovzha_core::output::Op;
 use ovzha_core::time::Span;
@@ -277,12 +278,17 @@ fn script(rng: &mut Rng, setup: &Setup, node: usize) -> Act {
 }
 
 fn command(rng: &mut Rng, kind: Kind) -> Command {
-    let group = group_id(0);
+    let group = group_id(rng.pick(&[0, 0, 1, 2]).unwrap_or(0));
+    let groups = match rng.below(3) {
+        0 => GroupSet::of([rng.pick(&[0, 1, 2, 3]).unwrap_or(0)]),
+        1 => GroupSet::of([0, 2]),
+        _ => GroupSet::ALL,
+    };
     // a held node stays active when it is isolated: the promise of row ping does not cover that (SAFETY S-46)
     let most = if kind == Kind::Isolation { 5 } else { 8 };
     match rng.below(most) {
-        0 | 1 => Command::Standby,
-        2 => Command::Takeover,
+        0 | 1 => Command::Standby { groups },
+        2 => Command::Takeover { groups },
         3 => Command::Stop,
         4 => Command::Clear { group },
         5 => Command::Resume,

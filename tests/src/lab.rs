@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use ovzha_core::event::Command;
 use ovzha_core::frame::{FrameBuf, Header, VERSION, open, seal};
-use ovzha_core::id::{BootId, ClusterId, LinkId, NodeId, Sequence};
+use ovzha_core::id::{BootId, ClusterId, GroupSet, LinkId, NodeId, Sequence};
 
 use crate::check::Fact;
 use crate::node::Input;
-use crate::trace::letter;
+use crate::trace::{group_names, letter};
 use crate::wire::Origin;
 use crate::world::{What, World};
 
@@ -153,12 +153,20 @@ impl World {
     }
 }
 
+fn of(groups: GroupSet) -> String {
+    if groups == GroupSet::ALL {
+        String::new()
+    } else {
+        format!(" {}", group_names(groups))
+    }
+}
+
 /// A request as scenarios show it.
 #[must_use]
 pub fn word(command: &Command) -> String {
     match command {
-        Command::Standby => "standby".to_owned(),
-        Command::Takeover => "takeover".to_owned(),
+        Command::Standby { groups } => format!("standby{}", of(*groups)),
+        Command::Takeover { groups } => format!("takeover{}", of(*groups)),
         Command::Hold { span: Some(span), .. } => format!("hold for {span}"),
         Command::Hold { span: None, .. } => "hold".to_owned(),
         Command::Resume => "resume".to_owned(),

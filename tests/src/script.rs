@@ -17,7 +17,7 @@
 //! | `freeze NODE F1\|F2\|F3`, `thaw NODE` | it stands still |
 //! | `will NODE RESOURCE OP OUTCOME [SPAN] [xN]` | how the next N (default: all) calls end; `normal`: no longer; `g1/RESOURCE`: of another group than g0 |
 //! | `unstick NODE` | stuck children are gone |
-//! | `ask NODE standby\|takeover\|stop\|hold [SPAN]\|resume\|clear [gN]` | a request |
+//! | `ask NODE standby [gN..]\|takeover [gN..]\|stop\|hold [SPAN]\|resume\|clear [gN]` | a request |
 //! | `disk NODE fail\|well` | the state directory |
 //! | `key NODE TEXT` | `authkeys` of its next daemon |
 //! | `set NODE KEY=VALUE..` | `ha.cf` of its next daemon: `deadtime`, `initdead`, `warntime`, `resources` (digest) |
@@ -30,6 +30,7 @@
 
 use ovzha_core::config::Config;
 use ovzha_core::event::{Command, Outcome};
+use ovzha_core::id::GroupSet;
 use ovzha_core::message::HoldReason;
 use ovzha_core::output::Op;
 use ovzha_core::time::Span;
@@ -317,8 +318,12 @@ fn outcome(word: &str) -> Result<Outcome, String> {
 fn ask(world: &mut World, client: u32, args: &[&str]) -> Done {
     let node = node(arg(args, 0)?)?;
     let command = match arg(args, 1)? {
-        "standby" => Command::Standby,
-        "takeover" => Command::Takeover,
+        "standby" => Command::Standby {
+            groups: some_groups(world, args)?,
+        },
+        "takeover" => Command::Takeover {
+            groups: some_groups(world, args)?,
+        },
         "stop" => Command::Stop,
         "resume" => Command::Resume,
         "clear" => Command::Clear {
@@ -398,6 +403,16 @@ fn each(args: &[&str], mut act: impl FnMut(usize)) -> Done {
 
 fn arg<'a>(args: &[&'a str], index: usize) -> Result<&'a str, String> {
     args.get(index).copied().ok_or_else(|| "a word is missing".to_owned())
+}
+
+/// The groups a request names; all if it names none.
+fn some_groups(world: &World, args: &[&str]) -> Result<GroupSet, String> {
+    let names = args.get(2..).unwrap_or(&[]);
+    if names.is_empty() {
+        return Ok(GroupSet::ALL);
+    }
+    let places: Result<Vec<usize>, String> = names.iter().map(|name| group(world, name)).collect();
+    Ok(GroupSet::of(places?))
 }
 
 fn group(world: &World, name: &str) -> Result<usize, String> {

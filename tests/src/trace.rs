@@ -2,7 +2,9 @@
 
 use std::hash::{Hash, Hasher};
 
+use ovzha_core::id::GroupSet;
 use ovzha_core::notice::Notice;
+use ovzha_core::output::Answer;
 
 /// FNV-1a, 64 bits: the same on every machine and in every release.
 #[derive(Clone, Debug)]
@@ -93,7 +95,31 @@ pub fn notice(notice: &Notice, name: impl Fn(usize, u8) -> &'static str) -> Stri
     if let Notice::Holding { group, why } = notice {
         return format!("g{} holds: {why}", group.0);
     }
+    if let Notice::MoveBegins { takeover, groups, .. } = notice {
+        let what = if *takeover { "takeover" } else { "standby" };
+        return format!("{what} begins: {}", group_names(*groups));
+    }
+    if let Notice::MoveRefused { group, why } = notice {
+        return format!("g{} is not moved: {why:?}", group.0);
+    }
     plain(&format!("{notice:?}"))
+}
+
+/// The end of a request.
+#[must_use]
+pub fn answered(answer: &Answer) -> String {
+    let Answer::Mixed(fates) = answer else {
+        return plain(&format!("{answer:?}"));
+    };
+    let all: Vec<String> = fates.iter().map(|(place, fate)| format!("g{place} {fate:?}")).collect();
+    all.join(", ")
+}
+
+/// `g0 g2`.
+#[must_use]
+pub fn group_names(groups: GroupSet) -> String {
+    let names: Vec<String> = groups.places().map(|place| format!("g{place}")).collect();
+    names.join(" ")
 }
 
 /// Debug text without the wrappers of numbers.

@@ -23,7 +23,7 @@ use crate::mirror::Mirror;
 use crate::node::{Input, Node};
 use crate::rng::Rng;
 use crate::setup::Setup;
-use crate::trace::{Trace, letter, notice, plain};
+use crate::trace::{Trace, answered, letter, notice};
 use crate::wire::{Origin, Sent, Wire};
 
 /// Outputs of one drain, far above what a node with one group ever owes.
@@ -445,7 +445,7 @@ impl World {
             Act::Store(version, bytes) => self.store(node, version, bytes),
             Act::Reply(client, answer) => {
                 self.trace.line(now, &(node, client, answer), || {
-                    format!("{who} answers {}: {}", client.0, plain(&format!("{answer:?}")))
+                    format!("{who} answers {}: {}", client.0, answered(&answer))
                 });
                 self.fact(&Fact::Answered(node, client.0));
             }

@@ -4,6 +4,7 @@
 mod tests {
     use ovzha_core::decide::Why;
     use ovzha_core::event::{Command, Outcome};
+    use ovzha_core::id::GroupSet;
     use ovzha_core::message::Phase;
     use ovzha_core::output::Op;
     use ovzha_tests::check::{Cause, Excuses, Fact, Step, Watch};
@@ -358,7 +359,7 @@ mod tests {
     #[test]
     fn l3_nobody_answers() {
         let mut world = running();
-        world.ask(0, 1, Command::Standby);
+        world.ask(0, 1, Command::Standby { groups: GroupSet::ALL });
         world.power_off(1);
         world.advance(10_000_100);
         assert_eq!(world.watch.unanswered().count(), 1);

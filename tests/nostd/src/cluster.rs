@@ -9,7 +9,7 @@ use ovzha_core::cluster::Cluster;
 use ovzha_core::config::{Config, Draft, GroupDraft, Kind};
 use ovzha_core::event::{Command, Event, Outcome};
 use ovzha_core::frame::FrameBuf;
-use ovzha_core::id::{BootId, ClientId, ClusterId, EffectId, GroupId, LinkId, NodeId};
+use ovzha_core::id::{BootId, ClientId, ClusterId, EffectId, GroupId, GroupSet, LinkId, NodeId};
 use ovzha_core::message::Drbd;
 use ovzha_core::output::{DURABLE_MAX, Durable, Output};
 use ovzha_core::rejection::Rejection;
@@ -129,8 +129,8 @@ fn event() -> Event<'static> {
 fn command(group: GroupId) -> Command {
     let reason = core::str::from_utf8(input()).unwrap_or("");
     match byte() {
-        0 => Command::Standby,
-        1 => Command::Takeover,
+        0 => Command::Standby { groups: GroupSet::ALL },
+        1 => Command::Takeover { groups: GroupSet::of([1]) },
         2 => Command::Hold {
             span: black_box(Some(span())),
             reason: reason.parse().unwrap_or_default(),
