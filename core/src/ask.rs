@@ -90,7 +90,9 @@ impl Cluster {
 
     /// What stands against any request.
     fn refusal(&self) -> Option<Refusal> {
-        if self.leave.is_some() || self.member.head().is_some_and(|head| head.bits.stopping()) {
+        if self.bugs.any() {
+            Some(Refusal::Unable(Why::Bug))
+        } else if self.leave.is_some() || self.member.head().is_some_and(|head| head.bits.stopping()) {
             Some(Refusal::Stopping)
         } else if self.is_held() {
             Some(Refusal::Held)

@@ -4,13 +4,14 @@ use heapless::Vec;
 
 use crate::ask::{Ask, Leave};
 use crate::auth::Keyring;
+use crate::bug::{BugId, Bugs};
 use crate::config::{Config, PINGS_MAX};
-use crate::decide::Why;
+use crate::decide::{Decision, Why, decide};
 use crate::event::{Command, Event, Outcome};
 use crate::frame::FrameBuf;
 use crate::gather::gather;
-use crate::group::{Group, InFlight, RETRY, Turn};
-use crate::id::{BootId, ClientId, EffectId, GROUPS_MAX, GroupId, LINKS_MAX, LinkId, Sequence};
+use crate::group::{Group, InFlight, RETRY, State, Turn};
+use crate::id::{BootId, ClientId, EffectId, GROUPS_MAX, GroupId, LINKS_MAX, LinkId, Sequence, Tenure};
 use crate::link::Link;
 use crate::member::Member;
 use crate::message::{GroupReport, HoldReason, NodeBits, Silence};
@@ -90,6 +91,10 @@ pub struct Cluster {
     pub(crate) ask: Option<Ask>,
     pub(crate) leave: Option<Leave>,
     pub(crate) fence: Option<GroupId>,
+    pub(crate) bugs: Bugs,
+    /// The tenures on disk, and those being written.
+    recorded: Vec<Tenure, GROUPS_MAX>,
+    writing: Vec<Tenure, GROUPS_MAX>,
     replies: Vec<(ClientId, Answer), REPLIES>,
     notices: Vec<Notice, NOTICES>,
     lost: u16,
@@ -100,6 +105,7 @@ impl Cluster {
     /// A node that has just started and knows only what is on its disk.
     #[must_use]
     pub fn new(config: Config, keyring: Keyring, boot: BootId, durable: Durable, now: Instant) -> Self {
+        let recorded = gather(durable.groups.iter().map(|group| group.run));
         let links = gather((0..config.links).map(|_| Link::new(now)));
         let rejections = gather((0..config.links).map(|_| Rejections::new()));
         let known = durable.groups.iter().copied().map(Some).chain(core::iter::repeat(None));
@@ -152,6 +158,9 @@ impl Cluster {
             ask: None,
             leave: None,
             fence: None,
+            bugs: Bugs::default(),
+            recorded,
+            writing: Vec::new(),
             replies: Vec::new(),
             notices: Vec::new(),
             lost: 0,
@@ -203,6 +212,10 @@ impl Cluster {
                 }
             }
             Event::PingReply { ping, sent } => {
+                if sent > now {
+                    self.bugs.find(BugId::PingAhead, None);
+                    return self.settle(now);
+                }
                 // attached again, perhaps for a moment only: the peer is to hear of it, too
                 let silent = self.pings.silence(now) > self.config.keepalive.times(2);
                 self.pings.reply(ping, sent);
@@ -280,6 +293,15 @@ impl Cluster {
             self.turn(group, turn);
             return;
         }
+        let ended = self.groups.iter().position(|group| group.ended == Some(effect));
+        let group = ended.and_then(|index| u8::try_from(index).ok()).map(GroupId);
+        let given = effect.0 > 0 && effect <= self.effects;
+        let id = if given {
+            BugId::EffectTwice
+        } else {
+            BugId::EffectUnknown
+        };
+        self.bugs.find(id, group);
     }
 
     /// What a group's step means beyond the group.
@@ -287,6 +309,7 @@ impl Cluster {
         match turn {
             Turn::None => {}
             Turn::Phase(why) => self.tell_phase(group, why),
+            Turn::Bug(id) => self.bugs.find(id, Some(group)),
             Turn::FenceSelf => {
                 self.tell_phase(group, Why::StopFailed);
                 if self.config.last_resort {
@@ -303,8 +326,13 @@ impl Cluster {
     }
 
     fn was_stored(&mut self, now: Instant, version: u32, ok: bool) {
+        if self.storing != Some(version) {
+            self.bugs.find(BugId::StoredUnasked, None);
+            return;
+        }
         self.storing = None;
         if ok {
+            self.recorded = core::mem::take(&mut self.writing);
             self.stored = self.stored.max(version);
             self.store_failed = None;
         } else {
@@ -329,7 +357,14 @@ impl Cluster {
     fn clear(&mut self, now: Instant, client: ClientId, group: GroupId) {
         let answer = match self.groups.get_mut(usize::from(group.0)) {
             None => Answer::Refused(Refusal::NoSuchGroup),
+            Some(known) if self.bugs.stops(usize::from(group.0)) && known.flight.is_some() => {
+                Answer::Refused(Refusal::Busy)
+            }
             Some(known) => {
+                if self.bugs.stops(usize::from(group.0)) {
+                    self.bugs.forget(group);
+                    known.look(now);
+                }
                 let failed = core::mem::take(&mut known.durable.failed);
                 known.failure = None;
                 known.since = now;
@@ -360,6 +395,9 @@ impl Cluster {
         if let Some(group) = self.fence.take() {
             return Output::FenceSelf { group };
         }
+        if let Some(bug) = self.bugs.untold() {
+            return Output::Bug(bug);
+        }
         if let Some(notice) = pop_front(&mut self.notices) {
             return Output::Notice(notice);
         }
@@ -369,16 +407,25 @@ impl Cluster {
         if let Some((client, answer)) = pop_front(&mut self.replies) {
             return Output::Reply { client, answer };
         }
-        if self.owes_store() {
-            self.storing = Some(self.version);
-            return self.store(frame);
+        if self.owes_store()
+            && let Some(length) = self.store(frame.bytes_mut())
+        {
+            let (version, bytes) = (self.version, frame.filled(length));
+            return Output::Store { version, bytes };
         }
         if let Some(output) = self.poll_effects() {
             return output;
         }
-        let due = self.links.iter().position(|link| link.owes(self.now));
-        if let Some(link) = due {
-            return self.speak(link, frame);
+        for link in 0..self.links.len() {
+            if self.links.get(link).is_some_and(|link| link.owes(self.now))
+                && let Some(length) = self.speak(link, frame)
+            {
+                let (link, bytes) = (LinkId(u8::try_from(link).unwrap_or(u8::MAX)), frame.filled(length));
+                return Output::Send { link, bytes };
+            }
+        }
+        if let Some(bug) = self.bugs.untold() {
+            return Output::Bug(bug);
         }
         if self.has_left() {
             return Output::Exit;
@@ -392,43 +439,76 @@ impl Cluster {
         self.version != self.stored && self.storing.is_none() && retry
     }
 
-    fn store<'b>(&self, frame: &'b mut FrameBuf) -> Output<'b> {
-        let version = self.version;
-        let bytes = self.durable.encode(frame.bytes_mut()).unwrap_or(&[]);
-        Output::Store { version, bytes }
+    /// Writes what is to be kept into `out`; its length.
+    pub(crate) fn store(&mut self, out: &mut [u8]) -> Option<usize> {
+        let length = self.durable.encode(out).map(<[u8]>::len);
+        if length.is_none() {
+            // an empty record would be read as damage
+            self.bugs.find(BugId::StateTooLong, None);
+            self.stored = self.version;
+            return None;
+        }
+        self.storing = Some(self.version);
+        self.writing = gather(self.durable.groups.iter().map(|group| group.run));
+        length
     }
 
     fn poll_effects(&mut self) -> Option<Output<'static>> {
-        for (index, group) in (0_u8..).zip(self.groups.iter_mut()) {
-            if let Some(flight) = group
-                .flight
-                .as_mut()
-                .filter(|flight| flight.abandon && !flight.abandoned)
-            {
-                flight.abandoned = true;
-                return Some(Output::Abandon(flight.id));
-            }
-            if let Some((resource, op)) = group.next(self.now) {
-                self.effects = EffectId(self.effects.0.wrapping_add(1));
-                let id = self.effects;
-                let since = self.now;
-                group.flight = Some(InFlight {
-                    id,
-                    resource,
-                    op,
-                    since,
-                    abandon: false,
-                    abandoned: false,
-                });
-                return Some(Output::Start(Effect {
-                    id,
-                    group: GroupId(index),
-                    resource,
-                    op,
-                }));
-            }
+        (0..self.groups.len()).find_map(|index| self.poll_effect(index))
+    }
+
+    fn poll_effect(&mut self, index: usize) -> Option<Output<'static>> {
+        let id = u8::try_from(index).map(GroupId).ok()?;
+        let wrong = self.wrong_start(index);
+        if let Some(wrong) = wrong {
+            self.bugs.find(wrong, Some(id));
         }
-        None
+        let must_stop = self.leave.is_some() || self.lonely(self.now);
+        let distrusted = self.bugs.stops(index);
+        let group = self.groups.get_mut(index)?;
+        if let Some(flight) = group
+            .flight
+            .as_mut()
+            .filter(|flight| flight.abandon && !flight.abandoned)
+        {
+            flight.abandoned = true;
+            return Some(Output::Abandon(flight.id));
+        }
+        if distrusted && !group.may_step(must_stop) {
+            return None;
+        }
+        let (resource, op) = group.next(self.now)?;
+        self.effects = EffectId(self.effects.0.wrapping_add(1));
+        let effect = Effect {
+            id: self.effects,
+            group: id,
+            resource,
+            op,
+        };
+        group.flight = Some(InFlight {
+            id: effect.id,
+            resource,
+            op,
+            since: self.now,
+            abandon: false,
+            abandoned: false,
+        });
+        Some(Output::Start(effect))
+    }
+
+    /// What must hold before a start touches anything: the table wants it now, and its tenure is on disk.
+    fn wrong_start(&self, index: usize) -> Option<BugId> {
+        let group = self.groups.get(index)?;
+        if !matches!(group.state(), State::Starting(..)) || group.flight.is_some() || self.bugs.stops(index) {
+            return None;
+        }
+        if self.recorded.get(index).is_none_or(|run| *run < group.durable.run) {
+            return Some(BugId::StartUnrecorded);
+        }
+        match decide(&self.view(self.now, index)?) {
+            Decision::Acquire(_) => None,
+            Decision::Stay(_) | Decision::Release(_) | Decision::Hold(_) => Some(BugId::StartUndecided),
+        }
     }
 
     /// The earliest moment at which silence alone changes something.

@@ -102,6 +102,8 @@ pub enum Attached {
 pub struct View {
     /// The group here.
     pub mine: Mine,
+    /// A bug of ours was found: nothing is decided by itself.
+    pub bug: bool,
     /// The peer and the group there.
     pub peer: Peer,
     /// This node is the group's preferred one.
@@ -244,6 +246,8 @@ pub enum Why {
     StepsDone,
     /// An admin cleared the failure.
     Cleared,
+    /// A bug of this program was found.
+    Bug,
 }
 
 impl fmt::Display for Why {
@@ -291,6 +295,7 @@ impl fmt::Display for Why {
             Self::StopFailed => "the stop failed",
             Self::StepsDone => "all steps done",
             Self::Cleared => "the failure was cleared",
+            Self::Bug => "a bug of ovzha was found: nothing is decided until `ovzha clear`",
         })
     }
 }
@@ -298,6 +303,9 @@ impl fmt::Display for Why {
 /// The table.
 #[must_use]
 pub const fn decide(view: &View) -> Decision {
+    if view.bug {
+        return distrust(view);
+    }
     match view.mine {
         Mine::Probing | Mine::Stopping => Decision::Stay(Why::Busy),
         Mine::Stuck => Decision::Hold(Why::Stuck),
@@ -310,6 +318,21 @@ pub const fn decide(view: &View) -> Decision {
             Decision::Acquire(why) => Decision::Acquire(why),
         },
         Mine::Partial => complete(view),
+    }
+}
+
+/// A bug of ours was found: nothing starts, stops or moves, but what may be running twice ends, and a person's order.
+const fn distrust(view: &View) -> Decision {
+    match view.mine {
+        Mine::Claiming => Decision::Release(Why::Bug),
+        Mine::Active if view.held => Decision::Stay(Why::Held),
+        Mine::Active | Mine::Starting | Mine::Partial if view.stopping => Decision::Release(Why::Stopping),
+        Mine::Active | Mine::Starting | Mine::Partial if view.lonely => Decision::Release(Why::Isolated),
+        Mine::Stopping if view.stopping || view.lonely => Decision::Stay(Why::Busy),
+        Mine::Probing => Decision::Stay(Why::Busy),
+        Mine::Active | Mine::Starting | Mine::Partial | Mine::Stopping | Mine::Idle | Mine::Failed | Mine::Stuck => {
+            Decision::Hold(Why::Bug)
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 
 use heapless::Vec;
 
+use crate::bug::BugId;
 use crate::config::{GroupDraft, Kind};
 use crate::decide::{Mine, Why};
 use crate::event::Outcome;
@@ -21,6 +22,8 @@ use crate::id::{EffectId, Sequence, Tenure};
 use crate::message::{Drbd, Phase};
 use crate::output::{GroupDurable, Op};
 use crate::time::{Instant, Span};
+
+mod sound;
 
 /// Doublings of the pause after blocked starts: 16 seconds at most.
 const BLOCKS_MAX: u8 = 4;
@@ -91,6 +94,8 @@ pub enum Turn {
     Phase(Why),
     /// A data resource won't stop: this machine is to be reset.
     FenceSelf,
+    /// A step ended that this phase does not have.
+    Bug(BugId),
 }
 
 /// One group.
@@ -112,6 +117,8 @@ pub struct Group {
     pub blocks: u8,
     /// What is under way.
     pub flight: Option<InFlight>,
+    /// What ended last.
+    pub ended: Option<EffectId>,
     /// What survives a restart.
     pub durable: GroupDurable,
     /// The claimed tenure was never used for a finished start.
@@ -159,6 +166,7 @@ impl Group {
             blocked: None,
             blocks: 0,
             flight: None,
+            ended: None,
             durable,
             unspent: false,
             yielded: None,
@@ -424,6 +432,10 @@ impl Group {
     pub fn done(&mut self, now: Instant, id: EffectId, outcome: Outcome) -> Option<(InFlight, Turn)> {
         let flight = self.flight.filter(|flight| flight.id == id)?;
         self.flight = None;
+        self.ended = Some(id);
+        if !self.has_step(&flight) {
+            return Some((flight, Turn::Bug(BugId::EffectMisplaced)));
+        }
         if self.kind(flight.resource) != Kind::Notice && is_failure(flight.op, outcome) && !flight.abandoned {
             self.failure = Some(Failure {
                 resource: flight.resource,

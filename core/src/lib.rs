@@ -18,6 +18,7 @@
 
 pub mod ask;
 pub mod auth;
+pub mod bug;
 pub mod cluster;
 pub mod config;
 pub mod decide;

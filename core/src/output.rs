@@ -3,6 +3,7 @@
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::bug::Bug;
 use crate::decide::Why;
 use crate::id::{ClientId, EffectId, GROUPS_MAX, GroupId, LinkId, Tenure};
 use crate::message::Hold;
@@ -47,6 +48,8 @@ pub enum Output<'b> {
         /// The group that won't stop.
         group: GroupId,
     },
+    /// This program contradicts itself: to be recorded where it survives, and told loudly. The loop goes on.
+    Bug(Bug),
     /// The orderly stop is done.
     Exit,
     /// Nothing more to do before `until`, unless something happens.
@@ -217,7 +220,7 @@ impl Durable {
 
     /// Writes it; `None` if it doesn't fit [`DURABLE_MAX`] bytes, which sixteen groups do.
     #[must_use]
-    pub fn encode<'b>(&self, out: &'b mut [u8; DURABLE_MAX]) -> Option<&'b [u8]> {
+    pub fn encode<'b>(&self, out: &'b mut [u8]) -> Option<&'b [u8]> {
         let (layout, rest) = out.split_first_mut()?;
         *layout = Self::LAYOUT;
         let size = postcard::to_slice(self, rest).ok()?.len().checked_add(1)?;

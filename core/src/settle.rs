@@ -1,5 +1,6 @@
 //! From what is known to what is so: silences, then decisions, group by group, until nothing changes.
 
+use crate::bug::BugId;
 use crate::cluster::Cluster;
 use crate::decide::{Decision, Peer, View, Why, decide};
 use crate::gather::gather;
@@ -34,6 +35,7 @@ impl Cluster {
     }
 
     pub(crate) fn settle(&mut self, now: Instant) {
+        self.bugs.limit(self.groups.len());
         self.settle_hold(now);
         self.settle_pings(now);
         self.settle_links(now);
@@ -196,6 +198,9 @@ impl Cluster {
             .get_mut(index)
             .map_or(Turn::None, |group| group.advance(now));
         self.turn(id, advanced);
+        if self.groups.get(index).is_some_and(|group| !group.is_sound()) {
+            self.bugs.find(BugId::PhaseUnsound, Some(id));
+        }
     }
 
     /// What was remembered of a group and has become pointless.
@@ -227,7 +232,7 @@ impl Cluster {
         }
     }
 
-    fn apply(&mut self, now: Instant, id: GroupId, view: &View, decision: Decision) {
+    pub(crate) fn apply(&mut self, now: Instant, id: GroupId, view: &View, decision: Decision) {
         let index = usize::from(id.0);
         let next = self.sequence.next();
         let recorded = self.version == self.stored && self.durable_is_current();
@@ -238,6 +243,9 @@ impl Cluster {
         };
         let mut told = None;
         match (decision, group.state()) {
+            (Decision::Acquire(_), State::Idle | State::Partial) if group.is_spent() => {
+                self.bugs.find(BugId::TenureSpent, Some(id));
+            }
             (Decision::Acquire(why), State::Idle | State::Partial)
                 if !fencing && group.pause.is_none_or(|at| now >= at) =>
             {
@@ -261,7 +269,12 @@ impl Cluster {
                 group.release(now, why);
                 told = Some(why);
             }
-            _ => {}
+            (Decision::Acquire(_), State::Probing(_) | State::Active | State::Stopping(..) | State::Stuck(..))
+            | (Decision::Release(_), State::Probing(_) | State::Idle | State::Stopping(..) | State::Stuck(..)) => {
+                self.bugs.find(BugId::DecisionMisplaced, Some(id));
+            }
+            (Decision::Acquire(_), State::Idle | State::Partial | State::Claiming(_) | State::Starting(..))
+            | (Decision::Stay(_) | Decision::Hold(_), _) => {}
         }
         let holding = if let Decision::Hold(why) = decision {
             Some(why)
@@ -301,6 +314,20 @@ impl Cluster {
 
     fn settle_durable(&mut self) {
         if !self.durable_is_current() {
+            let back = self
+                .durable
+                .groups
+                .iter()
+                .zip(&self.groups)
+                .position(|(kept, group)| group.durable.run < kept.run || group.durable.known < kept.known);
+            if let Some(group) = back.and_then(|index| u8::try_from(index).ok()) {
+                self.bugs.find(BugId::TenureBack, Some(GroupId(group)));
+                // what is on disk stays the greatest that was known
+                for (group, kept) in self.groups.iter_mut().zip(&self.durable.groups) {
+                    group.durable.run = group.durable.run.max(kept.run);
+                    group.durable.known = group.durable.known.max(kept.known);
+                }
+            }
             self.durable.groups = gather(self.groups.iter().map(|group| -> GroupDurable { group.durable }));
             self.version = self.version.saturating_add(1);
         }

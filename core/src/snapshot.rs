@@ -2,6 +2,7 @@
 
 use heapless::Vec;
 
+use crate::bug::Bug;
 use crate::cluster::Cluster;
 use crate::decide::{Attached, Decision, Why, decide};
 use crate::gather::gather;
@@ -50,6 +51,8 @@ pub struct Snapshot {
     pub skew: (bool, bool),
     /// The state directory could not be written.
     pub store_failed: bool,
+    /// Bugs of ours that were found; their groups are not decided upon.
+    pub bugs: Vec<Bug, GROUPS_MAX>,
     /// The groups.
     pub groups: Vec<GroupView, GROUPS_MAX>,
 }
@@ -121,6 +124,7 @@ impl Cluster {
             stopping: self.leave.is_some(),
             skew: self.skew_told,
             store_failed: self.store_failed.is_some(),
+            bugs: gather(self.bugs.iter()),
             groups: gather((0..self.groups.len()).filter_map(|index| self.group_view(now, index))),
         }
     }

@@ -2,14 +2,14 @@
 
 use heapless::Vec;
 
+use crate::bug::BugId;
 use crate::cluster::Cluster;
 use crate::decide::Attached;
 use crate::frame::{BODY_MAX, FrameBuf, Header, VERSION, seal};
 use crate::gather::gather;
 use crate::group::State;
 use crate::id::{GROUPS_MAX, LinkId, Sequence};
-use crate::message::{Detail, GroupBits, GroupFlags, GroupReport, Head, Message, NodeBits, Silence};
-use crate::output::Output;
+use crate::message::{Detail, GroupBits, GroupFlags, GroupReport, Head, Message, NodeBits, Phase, Silence};
 use crate::queue::pop_front;
 use crate::time::Instant;
 
@@ -23,19 +23,27 @@ impl Cluster {
         let isolated = self.attached(self.now) == Attached::Isolated;
         let free = self.leave.is_none() && !self.is_held() && !self.differs() && !isolated;
         gather(self.groups.iter().enumerate().map(|(index, group)| {
+            let bug = self.bugs.stops(index);
             let idle = matches!(group.state(), State::Idle | State::Claiming(_)) && !group.durable.failed;
             let can = !group.is_unfit() && group.blocked.is_none() && self.store_failed.is_none();
             let flags = GroupFlags {
-                able: free && can && idle,
+                able: free && can && idle && !bug,
                 yielded: group.yielded.is_some(),
                 wanted: group.wanted || self.ask.as_ref().is_some_and(|ask| ask.asks(index)),
                 doubtful: group.doubtful,
                 degraded: group.is_degraded(),
             };
             let drbd = group.drbd.map_or(0, |(drbd, _)| drbd.pack());
+            // nobody knows what runs: the other node is not to believe that nothing does
+            let busy = matches!(group.phase(), Phase::Starting | Phase::Active | Phase::Stopping);
+            let phase = if self.bugs.is_unsure(index) && !busy {
+                Phase::Stuck
+            } else {
+                group.phase()
+            };
             GroupReport {
                 tenure: group.tenure(),
-                bits: GroupBits::new(group.phase(), flags),
+                bits: GroupBits::new(phase, flags),
                 drbd,
             }
         }))
@@ -63,8 +71,8 @@ impl Cluster {
         }
     }
 
-    /// The heartbeat that link `index` owes.
-    pub(crate) fn speak<'b>(&mut self, index: usize, frame: &'b mut FrameBuf) -> Output<'b> {
+    /// Writes the heartbeat that link `index` owes into `frame`; its length.
+    pub(crate) fn speak(&mut self, index: usize, frame: &mut FrameBuf) -> Option<usize> {
         let now = self.now;
         let sequence = self.sequence.next();
         self.sequence = sequence;
@@ -101,9 +109,14 @@ impl Cluster {
             sequence,
         };
         let mut body = [0; BODY_MAX];
-        let body = message.encode(&mut body).unwrap_or(&[]);
-        // sixteen groups and a full detail fit BODY_MAX (tested); a keyring without signing key sends nothing
-        let bytes = seal(&header, body, &self.keyring, frame).unwrap_or(&[]);
-        Output::Send { link, bytes }
+        // sixteen groups and a full detail fit BODY_MAX (tested); a keyring without a signing key says nothing
+        let sealed = message
+            .encode(&mut body)
+            .and_then(|body| seal(&header, body, &self.keyring, frame))
+            .map(<[u8]>::len);
+        if sealed.is_none() {
+            self.bugs.find(BugId::Speechless, None);
+        }
+        sealed
     }
 }

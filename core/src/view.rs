@@ -60,6 +60,7 @@ impl Cluster {
         let strangers = self.strangers.present(now, self.deadtime());
         Some(View {
             mine: group.mine(chance),
+            bug: self.bugs.stops(index),
             peer,
             preferred: self
                 .config

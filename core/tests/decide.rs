@@ -32,6 +32,7 @@ mod tests {
         View {
             mine,
             peer,
+            bug: false,
             preferred: false,
             stopping: false,
             held: false,
@@ -268,6 +269,37 @@ mod tests {
                     Mine::Stuck => assert_eq!(decision, Decision::Hold(Why::Stuck)),
                     Mine::Failed => assert_eq!(decision, Decision::Stay(Why::StartFailed)),
                     Mine::Partial | Mine::Idle | Mine::Claiming | Mine::Starting | Mine::Active => {}
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn after_a_bug_nothing_starts_or_moves_by_itself() {
+        for mine in MINE {
+            for peer in peers() {
+                for bits in 0_u8..64 {
+                    let bit = |n: u8| bits & (1 << n) != 0;
+                    let view = View {
+                        bug: true,
+                        stopping: bit(0),
+                        lonely: bit(1),
+                        standby: bit(2),
+                        wanted: bit(3),
+                        doubtful: bit(4),
+                        demoted: bit(5),
+                        failback: true,
+                        fewer_pings: true,
+                        unheard: true,
+                        ..view(mine, peer)
+                    };
+                    match decide(&view) {
+                        Decision::Acquire(_) => panic!("{view:?}"),
+                        Decision::Release(Why::Stopping) => assert!(view.stopping),
+                        Decision::Release(Why::Isolated) => assert!(view.lonely),
+                        Decision::Release(_) => assert_eq!(mine, Mine::Claiming),
+                        Decision::Stay(_) | Decision::Hold(_) => {}
+                    }
                 }
             }
         }

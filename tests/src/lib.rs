@@ -14,6 +14,7 @@ pub mod lab;
 pub mod life;
 pub mod machine;
 pub mod mirror;
+mod news;
 pub mod node;
 pub mod rng;
 pub mod script;

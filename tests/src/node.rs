@@ -186,6 +186,8 @@ pub struct Node {
     pub inbox: VecDeque<Input>,
     /// Children at work, by key.
     pub tasks: BTreeMap<u32, Task>,
+    /// Number of the effect that ended last.
+    pub ended: u32,
     /// Key of the newest task.
     pub newest: u32,
     /// What stands still with the machine: key, what was left to do.
@@ -229,6 +231,7 @@ impl Node {
             wake: u64::MAX,
             inbox: VecDeque::new(),
             tasks: BTreeMap::new(),
+            ended: 0,
             newest: 0,
             paused: Vec::new(),
             truth,

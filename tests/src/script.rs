@@ -21,6 +21,7 @@
 //! | `disk NODE fail\|well` | the state directory |
 //! | `key NODE TEXT` | `authkeys` of its next daemon |
 //! | `set NODE KEY=VALUE..` | `ha.cf` of its next daemon: `deadtime`, `initdead`, `warntime`, `resources` (digest) |
+//! | `lie NODE done-twice\|done-unknown\|stored\|ping` | its host says what is not so |
 //! | `newer NODE on\|off` | it speaks an invented later version |
 //! | `replay FROM TO [N]` | everything FROM has sent (or the newest N) arrives at TO again |
 //! | `noise NODE heartbeat\|garbage` | bytes that are no frame of ours |
@@ -33,9 +34,9 @@ use ovzha_core::event::{Command, Outcome};
 use ovzha_core::id::GroupSet;
 use ovzha_core::message::HoldReason;
 use ovzha_core::output::Op;
-use ovzha_core::time::Span;
+use ovzha_core::time::{Instant, Span};
 
-use crate::node::{Freeze, Script, op_number};
+use crate::node::{Freeze, Input, Script, op_number};
 use crate::setup::{Model, Setup};
 use crate::trace::letter;
 use crate::wire::Origin;
@@ -185,6 +186,7 @@ fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Done {
             }
             world.nodes[node].keyring = keyring;
         }
+        ("lie", what) => return lie(world, node, what),
         ("newer", "on" | "off") => world.newer[node] = second == "on",
         ("impostor", frames) => {
             let frames = u32::try_from(number(frames)?).unwrap_or(0);
@@ -206,6 +208,19 @@ fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Done {
         ("set", _) => return set(world, node, args),
         _ => return Err("no such command".to_owned()),
     }
+    Ok(())
+}
+
+fn lie(world: &mut World, node: usize, what: &str) -> Done {
+    let input = match what {
+        "done-twice" => Input::Done(world.nodes[node].ended, Outcome::Done),
+        "done-unknown" => Input::Done(u32::MAX, Outcome::Done),
+        "stored" => Input::Stored(u32::MAX, true),
+        "ping" => Input::Pong(0, Instant::from_millis(u64::MAX / 2)),
+        _ => return Err(format!("no such lie: {what}")),
+    };
+    world.lying = true;
+    world.give(node, input);
     Ok(())
 }
 

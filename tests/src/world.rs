@@ -8,8 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::rc::Rc;
 
-use ovzha_core::cluster::Cluster;
-use ovzha_core::decide::{Decision, Why};
+use ovzha_core::bug::Bug;
 use ovzha_core::event::{Event, Outcome};
 use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::{ClientId, EffectId, GroupId, LinkId};
@@ -118,6 +117,7 @@ enum Act {
     Reply(ClientId, Answer),
     Notice(Notice),
     Fence(GroupId),
+    Bug(Bug),
     Exit,
     Wait(Instant),
 }
@@ -149,6 +149,8 @@ pub struct World {
     pub drbd_link: Option<usize>,
     /// Frames of this node are sent as an invented later version.
     pub newer: [bool; 2],
+    /// The modelled host lies: bugs that are found are no violation.
+    pub lying: bool,
     pub(crate) troubles: Troubles,
     due: BinaryHeap<Reverse<Due>>,
     serial: u64,
@@ -179,6 +181,7 @@ impl World {
             drbd_notices: 2_000_000,
             drbd_link: None,
             newer: [false; 2],
+            lying: false,
             troubles: Troubles::default(),
             due: BinaryHeap::new(),
             serial: 0,
@@ -344,68 +347,6 @@ impl World {
         self.drain(node);
     }
 
-    /// Gives a frame to a daemon; a copy of it watches what a frame may not change (S5, SAFETY S-45).
-    fn hear(&mut self, node: usize, daemon: &mut Cluster, link: u8, bytes: &Rc<[u8]>, origin: Origin) {
-        let now = self.nodes[node].clock.local(self.now);
-        let received = Event::Received {
-            link: LinkId(link),
-            bytes,
-        };
-        let news = self.is_news(node, link, origin);
-        if news {
-            daemon.handle(now, received);
-            return;
-        }
-        let mut without = Cluster::clone(daemon);
-        without.handle(now, Event::Tick);
-        daemon.handle(now, received);
-        // the exception: at a lone start somebody else's frames mean Hold (S-30, S-32)
-        let lone = daemon.snapshot().groups.iter().any(|group| {
-            matches!(
-                group.decision,
-                Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice)
-            )
-        });
-        if !lone && !self.setup.crc && daemon.believed() != without.believed() && !only_link(daemon, &without) {
-            let (with, without) = (format!("{:?}", daemon.believed()), format!("{:?}", without.believed()));
-            let place = with.bytes().zip(without.bytes()).position(|(one, other)| one != other);
-            let from = place.unwrap_or(0).saturating_sub(60);
-            let part = with.get(from..from + 120).unwrap_or_default();
-            let text =
-                format!("S5 node {node}: a frame that is no news changed more than counters ({origin:?}): ..{part}..");
-            self.watch.violation(self.now, &text);
-        }
-    }
-
-    /// Whether a frame can be news: authentic, and neither a copy nor older than this life of the daemon.
-    fn is_news(&mut self, node: usize, link: u8, origin: Origin) -> bool {
-        let Origin::Sent(from, place) = origin else {
-            return origin == Origin::Made;
-        };
-        let Some(sent) = self.wire.sent[from].get(place) else {
-            return false;
-        };
-        if from == node || sent.link != link {
-            return false;
-        }
-        if sent.to_life != self.nodes[node].life {
-            // once the sender's life is proved, its earlier frames count for the link they came over (P-19)
-            return self.nodes[node].heard.is_some();
-        }
-        let (now, proved) = (self.now, self.nodes[node].proved);
-        let given = &mut self.nodes[node].given;
-        let newest = given.len() <= place;
-        if newest {
-            given.resize(place + 1, None);
-        }
-        // the first copy may have come before its sender's life was proved: then a second one is news
-        let first = given[place].replace(now).is_none_or(|at| at <= proved);
-        if newest {
-            self.nodes[node].heard = Some(self.now);
-        }
-        first
-    }
-
     fn drain(&mut self, node: usize) {
         for _ in 0..DRAIN_MAX {
             let Some(act) = self.poll(node) else { return };
@@ -431,6 +372,7 @@ impl World {
             Output::Reply { client, answer } => Act::Reply(client, answer),
             Output::Notice(notice) => Act::Notice(notice),
             Output::FenceSelf { group } => Act::Fence(group),
+            Output::Bug(bug) => Act::Bug(bug),
             Output::Exit => Act::Exit,
             Output::Wait { until, .. } => Act::Wait(until),
         })
@@ -474,6 +416,15 @@ impl World {
                 if let Some(takes) = self.reset_takes {
                     let boots = self.nodes[node].boots;
                     self.at(now + takes, What::Boot { node, boots });
+                }
+            }
+            Act::Bug(bug) => {
+                let group = bug.group.map_or_else(String::new, |group| format!(" g{}", group.0));
+                self.trace
+                    .line(now, &(node, bug), || format!("{who} BUG{group}: {}", bug.id));
+                if !self.lying {
+                    self.watch
+                        .violation(now, &format!("node {node}: bug {}{group}: {}", bug.id.number(), bug.id));
                 }
             }
             Act::Exit => {
@@ -568,18 +519,10 @@ impl World {
     /// The result of a step reaches the daemon that began it, if it still lives.
     pub(crate) fn tell_done(&mut self, node: usize, life: u32, id: u32, outcome: Outcome) {
         if self.nodes[node].life == life {
+            self.nodes[node].ended = id;
             self.give(node, Input::Done(id, outcome));
         }
     }
-}
-
-/// Whether two clusters differ in what they think of a link and in nothing else that shows: a copy of a frame that
-/// came before its sender's life was proved counts for its link afterwards (P-19), and for nothing else.
-fn only_link(one: &Cluster, other: &Cluster) -> bool {
-    let (mut one, other) = (one.snapshot(), other.snapshot());
-    let differs = one.links != other.links;
-    one.links.clone_from(&other.links);
-    differs && one == other
 }
 
 /// The core's number of a group.

@@ -1,0 +1,84 @@
+//! What a frame may change: one that is no news changes counters only (S5, SAFETY S-45).
+
+use std::rc::Rc;
+
+use ovzha_core::cluster::Cluster;
+use ovzha_core::decide::{Decision, Why};
+use ovzha_core::event::Event;
+use ovzha_core::id::LinkId;
+
+use crate::wire::Origin;
+use crate::world::World;
+
+impl World {
+    /// Gives a frame to a daemon; a copy of it watches what a frame may not change (S5, SAFETY S-45).
+    pub(crate) fn hear(&mut self, node: usize, daemon: &mut Cluster, link: u8, bytes: &Rc<[u8]>, origin: Origin) {
+        let now = self.nodes[node].clock.local(self.now);
+        let received = Event::Received {
+            link: LinkId(link),
+            bytes,
+        };
+        let news = self.is_news(node, link, origin);
+        if news {
+            daemon.handle(now, received);
+            return;
+        }
+        let mut without = Cluster::clone(daemon);
+        without.handle(now, Event::Tick);
+        daemon.handle(now, received);
+        // the exception: at a lone start somebody else's frames mean Hold (S-30, S-32)
+        let lone = daemon.snapshot().groups.iter().any(|group| {
+            matches!(
+                group.decision,
+                Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice)
+            )
+        });
+        if !lone && !self.setup.crc && daemon.believed() != without.believed() && !only_link(daemon, &without) {
+            let (with, without) = (format!("{:?}", daemon.believed()), format!("{:?}", without.believed()));
+            let place = with.bytes().zip(without.bytes()).position(|(one, other)| one != other);
+            let from = place.unwrap_or(0).saturating_sub(60);
+            let part = with.get(from..from + 120).unwrap_or_default();
+            let text =
+                format!("S5 node {node}: a frame that is no news changed more than counters ({origin:?}): ..{part}..");
+            self.watch.violation(self.now, &text);
+        }
+    }
+
+    /// Whether a frame can be news: authentic, and neither a copy nor older than this life of the daemon.
+    fn is_news(&mut self, node: usize, link: u8, origin: Origin) -> bool {
+        let Origin::Sent(from, place) = origin else {
+            return origin == Origin::Made;
+        };
+        let Some(sent) = self.wire.sent[from].get(place) else {
+            return false;
+        };
+        if from == node || sent.link != link {
+            return false;
+        }
+        if sent.to_life != self.nodes[node].life {
+            // once the sender's life is proved, its earlier frames count for the link they came over (P-19)
+            return self.nodes[node].heard.is_some();
+        }
+        let (now, proved) = (self.now, self.nodes[node].proved);
+        let given = &mut self.nodes[node].given;
+        let newest = given.len() <= place;
+        if newest {
+            given.resize(place + 1, None);
+        }
+        // the first copy may have come before its sender's life was proved: then a second one is news
+        let first = given[place].replace(now).is_none_or(|at| at <= proved);
+        if newest {
+            self.nodes[node].heard = Some(self.now);
+        }
+        first
+    }
+}
+
+/// Whether two clusters differ in what they think of a link and in nothing else that shows: a copy of a frame that
+/// came before its sender's life was proved counts for its link afterwards (P-19), and for nothing else.
+fn only_link(one: &Cluster, other: &Cluster) -> bool {
+    let (mut one, other) = (one.snapshot(), other.snapshot());
+    let differs = one.links != other.links;
+    one.links.clone_from(&other.links);
+    differs && one == other
+}
