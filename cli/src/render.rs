@@ -193,6 +193,13 @@ fn warnings(page: &mut Page, report: &Report) {
             "the state directory can't be written: nothing can be started here",
         );
     }
+    for bug in &report.bugs {
+        let text = format!(
+            "{}: nothing is decided there until `ovzha clear` or a restart",
+            clean(bug)
+        );
+        page.bad("BUG", &text);
+    }
     if let Some(version) = report.peer_speaks_newer {
         let text = format!("the peer speaks protocol {version}, newer than ours: upgrade this node");
         page.bad("WARNING", &text);

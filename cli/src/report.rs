@@ -22,6 +22,7 @@ pub struct Report {
     pub hold: Option<Hold>,
     pub differs: Differs,
     pub state_dir_failed: bool,
+    pub bugs: Vec<String>,
     pub realtime: String,
     pub links: Vec<Link>,
     pub ping_nodes: Vec<PingNode>,

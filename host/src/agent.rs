@@ -4,7 +4,7 @@
 //! everything here may block. The exit code is the answer ([`Exit`]); the last line on stderr is the reason,
 //! one line for people; stdout carries only what `observe` answers.
 use crate::program::{self, Deadline, one_line};
-use crate::{demo_step, drbd, filesystem, mail, store, validate, vz};
+use crate::{bugs, demo_step, drbd, filesystem, mail, store, validate, vz};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{Read, Write};
@@ -189,6 +189,7 @@ fn dispatch(args: &[OsString]) -> Result<Answer, String> {
     let words = words.ok_or("arguments must be UTF-8")?;
     match words.as_slice() {
         ["store", "--state-dir", dir] => store(Path::new(dir)),
+        ["bug", "--state-dir", dir, text] => bug(Path::new(dir), text),
         ["validate", dir, node, program] => Ok(validate::run(Path::new(dir), node, Path::new(program))),
         [mail::DELIVER, sendmail] => Ok(mail::deliver_stdin(Path::new(sendmail))),
         [op, rest @ ..] => {
@@ -251,6 +252,12 @@ fn store(dir: &Path) -> Result<Answer, String> {
     read.map_err(|error| format!("can't read the state from stdin: {error}"))?;
     store::write(dir, &bytes).map_err(|error| format!("can't store the state: {error}"))?;
     Ok(Answer::done("stored"))
+}
+
+/// Records a bug that the daemon found in itself.
+fn bug(dir: &Path, text: &str) -> Result<Answer, String> {
+    bugs::record(dir, text).map_err(|error| format!("can't record the bug: {error}"))?;
+    Ok(Answer::done("recorded"))
 }
 
 #[cfg(test)]

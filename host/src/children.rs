@@ -38,6 +38,7 @@ enum Job {
     Effect(EffectId, GroupId),
     Store(u32),
     Observe(GroupId),
+    Bug,
     Validate,
     /// Left by a former life; of that group, or nobody knows of which.
     Former(Option<GroupId>),
@@ -50,6 +51,8 @@ pub enum Ended {
     Effect(EffectId, GroupId, Outcome, String),
     /// The durable state of this version was written, or why not.
     Stored(u32, Result<(), String>),
+    /// A bug could not be recorded, and why.
+    Unrecorded(String),
     /// DRBD of a group was seen.
     Observed(GroupId, message::Drbd),
     /// The configuration was looked at again: its problems, and whether it is good.
@@ -274,6 +277,15 @@ impl Children {
         }
     }
 
+    /// Records a bug of our own where it survives.
+    pub fn record(&mut self, now: Instant, text: &str) {
+        let dir = self.state_dir.to_string_lossy().into_owned();
+        let argv = ["ovzha", "agent", "bug", "--state-dir", &dir, text];
+        if let Err(why) = self.spawn(now, &argv, &[], None, BRIEF, "bug", Job::Bug) {
+            self.stillborn.push(Ended::Unrecorded(why));
+        }
+    }
+
     /// Looks at DRBD of every group that has one, if it is time.
     pub fn observe(&mut self, now: Instant, config: &Config) {
         if now < self.next_observe {
@@ -322,7 +334,7 @@ impl Children {
                 task::Event::Exit(exit) => self.exited(exit),
                 task::Event::Unstuck { id, .. } => self.take(id, false).and_then(|job| match job {
                     Job::Effect(_, group) => Some(Ended::Unstuck(group)),
-                    Job::Store(_) | Job::Observe(_) | Job::Validate | Job::Former(_) => None,
+                    Job::Store(_) | Job::Bug | Job::Observe(_) | Job::Validate | Job::Former(_) => None,
                 }),
             };
             for effect in std::mem::take(&mut self.waiting) {
@@ -357,6 +369,7 @@ impl Children {
                 ))
             }
             Job::Observe(group) => observed(&exit).map(|state| Ended::Observed(group, state)),
+            Job::Bug => (exit.how != How::Code(0)).then_some(Ended::Unrecorded(exit.last_line)),
             Job::Validate => Some(Ended::Validated(exit.how == How::Code(0), exit.tail)),
             Job::Former(_) => Some(Ended::Former(exit.label)),
         }

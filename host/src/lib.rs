@@ -1,6 +1,7 @@
 //! The Linux side of ovzha: files, links, children, and the loop that drives the core.
 pub mod agent;
 pub mod authkeys;
+pub mod bugs;
 pub mod busy;
 pub mod check;
 pub mod children;

@@ -10,6 +10,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command as Program;
 
+use ovzha_core::bug::Bug;
 use ovzha_core::cluster::Cluster;
 use ovzha_core::event::{Command, Event, Outcome};
 use ovzha_core::frame::FrameBuf;
@@ -253,6 +254,7 @@ impl Daemon {
                     self.reason = written.err().unwrap_or_default();
                     self.feed(now, Event::Stored { version, ok });
                 }
+                Ended::Unrecorded(why) => self.log.error(format_args!("{why}")),
                 Ended::Observed(group, state) => {
                     self.feed(now, Event::Drbd { group, state });
                 }
@@ -381,6 +383,7 @@ impl Daemon {
                 }
                 Output::Notice(notice) => self.tell(now, notice),
                 Output::FenceSelf { group } => self.fence_self(group),
+                Output::Bug(bug) => self.bug(now, bug),
                 Output::Exit => {
                     self.ends = Some(0);
                     return now;
@@ -412,6 +415,17 @@ impl Daemon {
         if let Notice::MoveBegins { client, refused, .. } = notice {
             self.control.begun(client, !refused.is_empty());
         }
+    }
+
+    /// The core contradicts itself: shouted, recorded on disk, and the loop goes on.
+    fn bug(&mut self, now: Instant, bug: Bug) {
+        let text = told::bug(&self.config, bug);
+        self.log.error(format_args!(
+            "BUG in ovzha: {text}; nothing is decided there until `ovzha clear` or a restart"
+        ));
+        self.control.progress(&text);
+        let version = env!("CARGO_PKG_VERSION");
+        self.children.record(now, &format!("ovzha {version}: {text}"));
     }
 
     fn fence_self(&mut self, group: GroupId) {

@@ -24,7 +24,7 @@ use crate::since::ActiveSince;
 use crate::status::HostFacts;
 use crate::sys::{self, CoreLimit, LastResort, Signals};
 use crate::validate::Fingerprint;
-use crate::{check, core_config, store};
+use crate::{bugs, check, core_config, store};
 
 /// Exit code: the files or the machine forbid a start.
 const BAD: u8 = 1;
@@ -103,6 +103,13 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         daemon
             .log
             .error(format_args!("the durable state is lost, starting held: {damage}"));
+    }
+    if let Some(newest) = bugs::read(&options.state_dir).last() {
+        let path = bugs::path(&options.state_dir);
+        daemon.log.error(format_args!(
+            "ovzha found a bug in itself earlier: {newest}; report {}, then remove it",
+            path.display()
+        ));
     }
     let former = daemon.children.former();
     if former > 0 {

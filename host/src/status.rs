@@ -129,6 +129,7 @@ pub fn status(config: &Config, facts: &HostFacts, snapshot: &Snapshot) -> Value 
         "hold": hold,
         "differs": { "haresources": snapshot.skew.0, "timings": snapshot.skew.1 },
         "state_dir_failed": snapshot.store_failed,
+        "bugs": snapshot.bugs.iter().map(|bug| told::bug(config, *bug)).collect::<Vec<_>>(),
         "realtime": facts.realtime,
         "links": links.collect::<Vec<_>>(),
         "ping_nodes": pings.collect::<Vec<_>>(),

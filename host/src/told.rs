@@ -2,6 +2,7 @@
 //!
 //! Each line stands for itself: who, what, why, in words that an admin can search for. The guide lists them.
 
+use ovzha_core::bug::Bug;
 use ovzha_core::event::{Command, Outcome};
 use ovzha_core::id::{GroupId, GroupSet, LinkId};
 use ovzha_core::message::Phase;
@@ -118,6 +119,15 @@ pub fn refusal(config: &Config, refusal: Refusal) -> String {
         Refusal::NoSuchGroup => "there is no such group".to_owned(),
         Refusal::Differs => format!("haresources differs between this node and {peer}"),
     }
+}
+
+/// A bug of our own: its number, what it is, where.
+#[must_use]
+pub fn bug(config: &Config, bug: Bug) -> String {
+    let place = bug
+        .group
+        .map_or_else(|| "all groups".to_owned(), |id| group(config, id));
+    format!("bug {} ({place}): {}", bug.id.number(), bug.id)
 }
 
 /// The names of some groups.

@@ -5,5 +5,6 @@ mod daemon_life;
 mod links;
 mod measured;
 mod moves;
+mod own_bug;
 mod start;
 mod wire;
