@@ -67,8 +67,17 @@ pub fn parse(file: &Path, bytes: &[u8]) -> Parsed<AuthKeys> {
         keys: Vec::new(),
         mentioned: Vec::new(),
     };
+    if let Err((line, why)) = words::is_text(bytes) {
+        reader.problems.error(line, why);
+        reader.auth_seen = true;
+        return reader.finish(line);
+    }
     for line in words::lines(bytes) {
-        reader.line(line.number, line.bytes);
+        if line.bytes.len() > words::LINE_MAX {
+            reader.problems.error(line.number, words::too_long(line.bytes));
+        } else {
+            reader.line(line.number, line.bytes);
+        }
     }
     reader.finish(words::last_line(bytes))
 }
@@ -194,10 +203,6 @@ impl Reader {
         if secret.len() > KEY_TEXT_MAX {
             self.problems
                 .error(line, format!("key {}: longer than {KEY_TEXT_MAX} bytes", id.0));
-        }
-        if secret.contains(&0) {
-            self.problems
-                .error(line, format!("key {}: the key holds a NUL byte", id.0));
         }
         if EXAMPLE_KEYS.contains(&secret) {
             self.problems.warning(

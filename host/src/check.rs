@@ -18,6 +18,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::{self, Files};
+use crate::diagnostic::printable;
 use crate::haresources::Resource;
 
 /// Largest file a check reads, in bytes (`modules.alias` of a distribution kernel has 1.5 million).
@@ -53,8 +54,8 @@ impl Finding {
             class,
             two_actives: false,
             place: None,
-            text: text.into(),
-            remedy: remedy.into(),
+            text: printable(&text.into()),
+            remedy: printable(&remedy.into()),
         }
     }
 
@@ -79,9 +80,10 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = |file: &Path| printable(&file.to_string_lossy());
         match &self.place {
-            Some((file, Some(line))) => write!(f, "{}:{line}: ", file.display())?,
-            Some((file, None)) => write!(f, "{}: ", file.display())?,
+            Some((path, Some(line))) => write!(f, "{}:{line}: ", file(path))?,
+            Some((path, None)) => write!(f, "{}: ", file(path))?,
             None => {}
         }
         f.write_str(&self.text)

@@ -17,6 +17,7 @@ use ovzha_core::message::hold_reason;
 use ovzha_core::time::{Instant, Span};
 use serde_json::{Value, json};
 
+use crate::diagnostic::printable;
 use crate::sys::{self, Interest};
 
 /// Most clients at once.
@@ -290,8 +291,12 @@ struct Request {
     reason: Option<String>,
 }
 
-fn parse(line: &[u8]) -> Result<Wish, String> {
-    let request: Request = serde_json::from_slice(line).map_err(|error| format!("no request: {error}"))?;
+/// Reads one line of a client.
+///
+/// # Errors
+/// What the client did wrong, for the client.
+pub fn parse(line: &[u8]) -> Result<Wish, String> {
+    let request: Request = serde_json::from_slice(line).map_err(|error| printable(&format!("no request: {error}")))?;
     let core = match request.command.as_str() {
         "status" => return Ok(Wish::Status),
         "standby" | "takeover" => {

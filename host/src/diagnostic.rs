@@ -108,6 +108,12 @@ impl Problems {
         self.error_seen
     }
 
+    /// Whether the next problem would only be counted.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.list.len() >= PROBLEMS_MAX
+    }
+
     /// Everything found, in the order it was found.
     #[must_use]
     pub fn into_vec(mut self) -> Vec<Diagnostic> {
@@ -128,7 +134,7 @@ impl Problems {
     }
 
     fn add(&mut self, severity: Severity, line: u32, text: String) {
-        if self.list.len() >= PROBLEMS_MAX {
+        if self.is_full() {
             self.left_out = self.left_out.saturating_add(1);
             return;
         }
@@ -139,6 +145,20 @@ impl Problems {
             text,
         });
     }
+}
+
+/// Text that quotes a stranger, on one line: control characters are shown, not sent to a terminal.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// A piece of a file's text as a message may show it: in backticks, cut short, control characters escaped.

@@ -172,6 +172,8 @@ struct Said<'a> {
 struct Reader {
     problems: Problems,
     nodes: Vec<At<String>>,
+    /// A name of a `node` line was refused, so that a lack of nodes needs no telling.
+    node_refused: bool,
     keepalive: Option<At<Span>>,
     warntime: Option<At<Span>>,
     deadtime: Option<At<Span>>,
@@ -194,6 +196,7 @@ impl Reader {
         Self {
             problems: Problems::new(file),
             nodes: Vec::new(),
+            node_refused: false,
             keepalive: None,
             warntime: None,
             deadtime: None,
@@ -216,7 +219,13 @@ impl Reader {
         let Some((name, rest)) = first_word(text) else { return };
         match directives::find(name) {
             Some(directive) => directive.read(self, Said { line, name, rest }),
-            None => self.problems.error(line, format!("unknown directive {}", quote(name))),
+            // a message that will not be shown needs no hint
+            None if self.problems.is_full() => self.problems.error(line, "unknown directive"),
+            None => {
+                let hint = directives::nearest(name).map(|near| format!(" (did you mean `{near}`?)"));
+                let text = format!("unknown directive {}{}", quote(name), hint.unwrap_or_default());
+                self.problems.error(line, text);
+            }
         }
     }
 
@@ -225,7 +234,10 @@ impl Reader {
         for word in split(rest) {
             seen = true;
             match values::node_name(word) {
-                Err(why) => self.problems.error(line, why),
+                Err(why) => {
+                    self.node_refused = true;
+                    self.problems.error(line, why);
+                }
                 Ok(name) => match self.nodes.iter().find(|node| node.value == name) {
                     Some(first) => {
                         let text = format!("node `{name}` stands already on line {}", first.line);

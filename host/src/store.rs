@@ -80,7 +80,11 @@ pub fn read(dir: &Path) -> Read {
     }
 }
 
-fn encode(content: &[u8]) -> io::Result<Vec<u8>> {
+/// The record that holds `content`.
+///
+/// # Errors
+/// When it is longer than [`CONTENT_MAX`].
+pub fn encode(content: &[u8]) -> io::Result<Vec<u8>> {
     let length = u32::try_from(content.len()).map_err(io::Error::other)?;
     if content.len() > CONTENT_MAX {
         let why = format!("{length} bytes of state are more than {CONTENT_MAX}");
@@ -96,7 +100,11 @@ fn encode(content: &[u8]) -> io::Result<Vec<u8>> {
     Ok(record)
 }
 
-fn decode(record: &[u8]) -> Result<&[u8], String> {
+/// The content of a stored record.
+///
+/// # Errors
+/// Why it can not be believed.
+pub fn decode(record: &[u8]) -> Result<&[u8], String> {
     let (body, check) = record.split_last_chunk::<CHECK>().ok_or("too short")?;
     if CRC.checksum(body) != u32::from_le_bytes(*check) {
         return Err("the check sum does not fit".to_owned());

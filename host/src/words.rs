@@ -85,7 +85,9 @@ pub fn as_text(bytes: &[u8]) -> Result<&str, String> {
     }
 }
 
-fn too_long(bytes: &[u8]) -> String {
+/// Says that a line is longer than [`LINE_MAX`].
+#[must_use]
+pub fn too_long(bytes: &[u8]) -> String {
     format!("the line has {} bytes, more than {LINE_MAX}", bytes.len())
 }
 

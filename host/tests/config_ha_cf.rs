@@ -11,7 +11,18 @@ const BASE: &str = "node a b\nserial /dev/ttyS0\nauto_failback off\nlogfacility 
 /// Line 5, and the error it gets.
 const ERRORS: &[(&str, &str)] = &[
     ("nosuch 1", "unknown directive `nosuch`"),
-    ("Node c", "unknown directive `Node`"),
+    ("pong 10.0.0.1", "unknown directive `pong`"),
+    ("undport 694", "unknown directive `undport` (did you mean `udpport`?)"),
+    (
+        "auto\\_failback on",
+        "unknown directive `auto\\_failback` (did you mean `auto_failback`?)",
+    ),
+    (
+        "keepalive=2",
+        "unknown directive `keepalive=2` (did you mean `keepalive`?)",
+    ),
+    ("MCAST eth0", "unknown directive `MCAST` (did you mean `mcast`?)"),
+    ("Node c", "unknown directive `Node` (did you mean `node`?)"),
     ("node c", "node `c` is one too many: ovzha is for exactly two"),
     ("node A", "node `a` stands already on line 1"),
     ("node", "`node` needs a node name"),
@@ -345,7 +356,7 @@ fn what_is_missing_is_told_at_the_end_of_the_file() {
     assert_eq!(
         parse("# nothing\n\n"),
         [
-            "ha.cf:2: error: two nodes are needed, but 0 stands here (`node NAME`)",
+            "ha.cf:2: error: two nodes are needed, but none stands here (`node NAME`)",
             "ha.cf:2: error: no link to the peer: neither ucast nor serial stands here",
             "ha.cf:2: warning: auto_failback is missing: Heartbeat's default `legacy` is treated as `on`",
         ]

@@ -107,7 +107,10 @@ fn key_lines_that_are_wrong_never_show_the_key() {
             "auth 1\n1 sha1 Hello!",
             "2: warning: key 1: this key stands in published examples; make an own one",
         ),
-        ("auth 1\n1 sha1 s3\0cret", "2: error: key 1: the key holds a NUL byte"),
+        (
+            "auth 1\n1 sha1 s3\0cret",
+            "2: error: NUL byte: the file is not plain text",
+        ),
     ] {
         let found = keys(text.as_bytes());
         assert!(found.contains(&format!("authkeys:{problem}")), "{text:?}: {found:#?}");

@@ -13,11 +13,9 @@ const INITDEAD_LOW: Span = Span::from_secs(10);
 impl Reader {
     /// The content with defaults; the lack of something is reported at `last_line`.
     pub(super) fn finish(&mut self, last_line: u32) -> HaCf {
-        if self.nodes.len() < 2 {
-            let text = format!(
-                "two nodes are needed, but {} stands here (`node NAME`)",
-                self.nodes.len()
-            );
+        if self.nodes.len() < 2 && !self.node_refused {
+            let here = if self.nodes.is_empty() { "none" } else { "only one" };
+            let text = format!("two nodes are needed, but {here} stands here (`node NAME`)");
             self.problems.error(last_line, text);
         }
         self.media.finish(&mut self.problems);

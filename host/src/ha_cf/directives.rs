@@ -97,6 +97,49 @@ pub fn find(name: &str) -> Option<&'static Directive> {
     DIRECTIVES.iter().find(|row| row.name == name)
 }
 
+/// The directive that an unknown word was probably meant to be, if one is near.
+#[must_use]
+pub fn nearest(word: &str) -> Option<&'static str> {
+    let plain = word.replace('\\', "").to_ascii_lowercase();
+    // `keepalive=2`, `node:`
+    let plain = plain.split(['=', ':']).next()?;
+    let near = |name: &str| {
+        let allowed = match name.len() {
+            0..=4 => 0,
+            5..=6 => 1,
+            _ => 2,
+        };
+        let alike = name.len().abs_diff(plain.len()) <= allowed;
+        alike
+            .then(|| distance(plain, name))
+            .filter(|distance| *distance <= allowed)
+    };
+    DIRECTIVES
+        .iter()
+        .filter_map(|row| near(row.name).map(|distance| (distance, row.name)))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// How many letters must be changed, put in or left out to make one word of the other.
+fn distance(from: &str, to: &str) -> usize {
+    let mut above: Vec<usize> = (0..=to.len()).collect();
+    for (row, a) in from.bytes().enumerate() {
+        let mut corner = row;
+        let mut left = row + 1;
+        for (cell, b) in above.iter_mut().skip(1).zip(to.bytes()) {
+            let changed = corner + usize::from(a != b);
+            corner = *cell;
+            left = changed.min(corner + 1).min(left + 1);
+            *cell = left;
+        }
+        if let Some(first) = above.first_mut() {
+            *first = row + 1;
+        }
+    }
+    above.last().copied().unwrap_or_default()
+}
+
 impl Directive {
     /// Takes a line of this directive, or says why not.
     pub(super) fn read(&self, reader: &mut Reader, said: Said<'_>) {
