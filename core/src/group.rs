@@ -145,6 +145,8 @@ pub struct Group {
     pub doubtful: bool,
     /// Moved or found here while the peer lived: it does not go back by itself before the peer's next life.
     pub guest: bool,
+    /// When either node last gave it to the other for its ping nodes.
+    pub pinged: Option<Instant>,
     /// Since when the peer has been able to run it.
     pub able_since: Option<Instant>,
     /// A probe could not tell.
@@ -180,6 +182,7 @@ impl Group {
             announced: Sequence(0),
             doubtful: false,
             guest: false,
+            pinged: None,
             able_since: None,
             unclear: false,
         }
@@ -290,6 +293,9 @@ impl Group {
             flight.abandon = true;
         }
         self.doubtful = false;
+        if why == Why::FewerPings {
+            self.pinged = Some(now);
+        }
         self.enter(now, State::Stopping(why, 0));
     }
 

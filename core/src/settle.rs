@@ -17,6 +17,8 @@ use crate::time::{Instant, Span};
 pub(crate) const PING_GAP: u64 = 3;
 /// Keepalives after which the peer's word of its own hearing counts when it was just heard again.
 pub(crate) const CONTACT: u64 = 3;
+/// How long a group that was given away for ping nodes is not given away for them again, in deadtimes.
+const PINGED_DEADTIMES: u64 = 10;
 /// How long a node that released a group waits for the peer to start it, in deadtimes.
 const YIELD_DEADTIMES: u64 = 2;
 
@@ -142,13 +144,24 @@ impl Cluster {
     fn settle_settling(&mut self, now: Instant) {
         let alive = self.member.is_alive();
         let theirs = self.member.head().map_or(0, |head| head.bits.pings());
-        let fewer = self.config.ipfail && alive && theirs > self.pings.alive().min(15);
+        let mine = self.pings.alive().min(15);
+        let fewer = self.config.ipfail && alive && theirs > mine;
         self.fewer_since = if fewer { self.fewer_since.or(Some(now)) } else { None };
         for (index, group) in self.groups.iter_mut().enumerate() {
             let said = self.member.group(index).filter(|_| alive);
             let able = said.is_some_and(|said| said.bits.flags().able);
             group.able_since = if able { group.able_since.or(Some(now)) } else { None };
+            // whatever it stops it for: it will not come back there for ping nodes alone
+            if said.is_some_and(|said| said.bits.phase() == Phase::Stopping) && mine > theirs {
+                group.pinged = Some(now);
+            }
         }
+    }
+
+    /// Ping nodes that come and go must not make a group do the same: once moved for them, it stays for a while.
+    pub(crate) fn is_damped(&self, now: Instant, group: &Group) -> bool {
+        let pause = self.deadtime().times(PINGED_DEADTIMES);
+        group.pinged.is_some_and(|at| now.since(at) < pause)
     }
 
     pub(crate) fn settled(&self, now: Instant, since: Option<Instant>) -> bool {

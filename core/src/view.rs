@@ -92,7 +92,7 @@ impl Cluster {
             wanted: group.wanted,
             yielded: group.yielded.is_some(),
             failback: self.config.auto_failback && !group.guest && self.settled(now, group.able_since),
-            fewer_pings: self.settled(now, self.fewer_since),
+            fewer_pings: self.settled(now, self.fewer_since) && !self.is_damped(now, group),
         })
     }
 }

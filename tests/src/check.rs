@@ -129,6 +129,10 @@ pub struct Watch {
     abandoned: [Vec<u32>; 2],
     open: [BTreeMap<u32, u64>; 2],
     both: Vec<bool>,
+    /// When each group was last handed over for ping nodes.
+    pinged: Vec<Option<u64>>,
+    /// How long it then must not be again.
+    pub pinged_pause: u64,
     /// Starts and stops begun.
     pub steps: u64,
     /// How many there were when a daemon was killed first.
@@ -150,6 +154,8 @@ impl Watch {
         let places: Vec<Place> = models.iter().map(|_| Place::default()).collect();
         Self {
             both: vec![false; models.len()],
+            pinged: vec![None; models.len()],
+            pinged_pause: 0,
             steps: 0,
             settled_steps: u64::MAX,
             models,
@@ -254,6 +260,7 @@ impl Watch {
     }
 
     fn new_life(&mut self, node: usize) {
+        self.pinged.fill(None);
         for place in &mut self.places[node] {
             (place.flight, place.stuck, place.yields) = (None, None, false);
         }
@@ -428,8 +435,19 @@ impl Watch {
         }
     }
 
+    /// L2: ping nodes that come and go don't make a group do the same (S-42).
+    fn pinged(&mut self, now: u64, group: usize) {
+        let before = self.pinged[group].replace(now);
+        if before.is_some_and(|at| now < at + self.pinged_pause) {
+            self.violation(now, &format!("L2 group {group} moves for ping nodes again"));
+        }
+    }
+
     /// After healing, one of two actives yields: never both.
     fn phase(&mut self, now: u64, node: usize, group: usize, phase: Phase, why: Why) {
+        if phase == Phase::Stopping && why == Why::FewerPings {
+            self.pinged(now, group);
+        }
         let yields = phase == Phase::Stopping && matches!(why, Why::EarlierTenure | Why::Slept);
         self.places[node][group].yields = yields;
         if yields && self.places[1 - node][group].yields {

@@ -31,6 +31,8 @@ impl World {
             | Fact::Durable(..) => Excuses::default(),
         };
         let before = (self.watch.violations.len(), self.watch.admitted.len());
+        // ten deadtimes in milliseconds, less the drift of both clocks, in microseconds
+        self.watch.pinged_pause = self.deadtime() * 10 * 970;
         self.watch.see(self.now, fact, &excuses);
         for text in self.watch.violations.get(before.0..).unwrap_or(&[]) {
             self.trace.line(self.now, text, || format!("VIOLATION {text}"));

@@ -242,6 +242,21 @@ mod tests {
     }
 
     #[test]
+    fn pinged_again_too_soon() {
+        let mut room = Room::new();
+        room.watch.pinged_pause = 10_000;
+        let fact = |node| Fact::Phase(node, 0, Phase::Stopping, Why::FewerPings);
+        room.see(&fact(0));
+        room.now += 10_000;
+        room.see(&fact(1));
+        room.see(&Fact::DaemonUp(1));
+        room.see(&fact(0));
+        room.silent();
+        room.see(&fact(1));
+        room.fires("L2 group 0 moves for ping nodes again");
+    }
+
+    #[test]
     fn both_yield() {
         let mut room = Room::new();
         room.see(&Fact::Phase(0, 0, Phase::Stopping, Why::EarlierTenure));
