@@ -270,7 +270,12 @@ fn surroundings(page: &mut Page, report: &Report) {
         } else {
             (Tone::Bad, "DOES NOT ANSWER")
         };
-        page.put(tone, "ping node", &format!("{} {word}", clean(&ping.address)));
+        let members = if ping.addresses.len() > 1 {
+            format!(" ({})", clean(&ping.addresses.join(" ")))
+        } else {
+            String::new()
+        };
+        page.put(tone, "ping node", &format!("{}{members} {word}", clean(&ping.name)));
     }
     let up = lasting(report.up_ms);
     let mut node = format!("{}, ovzha {}, up{up}", clean(&report.node), clean(&report.version));

@@ -63,7 +63,9 @@ pub struct Link {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct PingNode {
-    pub address: String,
+    pub name: String,
+    /// One, unless it is a group.
+    pub addresses: Vec<String>,
     pub answers: bool,
 }
 

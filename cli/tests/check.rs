@@ -62,7 +62,7 @@ DIR/authkeys:3: error: key 1: unknown method (known: crc, md5, sha1, sha256)
 DIR/ha.cf:2: error: `bcast` is refused: not in this release
 DIR/ha.cf:4: error: deadtime 4 s must be longer than two keepalives (2 x 2 s = 4 s)
 DIR/ha.cf:5: error: serial: `ttyS0` is no absolute path of a device
-DIR/ha.cf:6: error: no link to the peer: neither ucast nor serial stands here
+DIR/ha.cf:6: error: no link to the peer: no line of ucast, bcast, mcast or serial stands here
 DIR/haresources:1: error: node `c` is none of ha.cf (a, b)
 DIR/haresources:1: error: resource `IPaddr` is not supported yet (known: datadisk, drbddisk, Filesystem, vz, MailTo)
 DIR: refused: 8 errors, 0 warnings; this machine was not checked

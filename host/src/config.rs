@@ -4,7 +4,6 @@
 //! uses the first alone, so that files can be checked on a machine that is no node.
 
 use std::fs;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use crc::{CRC_32_ISO_HDLC, Crc, Digest};
@@ -12,7 +11,7 @@ use ovzha_core::time::Span;
 
 use crate::authkeys::{self, AuthKeys};
 use crate::diagnostic::{Diagnostic, Severity, quote};
-use crate::ha_cf::{self, HaCf, LinkConfig, LinkKind, LogSettings, Parsed, Timings};
+use crate::ha_cf::{self, HaCf, LinkConfig, LogSettings, Parsed, PingNode, Timings};
 use crate::haresources::{self, GroupLine, Resource};
 use crate::ovzha_cf::{self, Operation, OvzhaCf};
 use crate::services;
@@ -67,7 +66,7 @@ pub struct Config {
     /// 1 to 16; a link's number is its place.
     pub links: Vec<LinkConfig>,
     /// At most 16 ping nodes.
-    pub pings: Vec<Ipv4Addr>,
+    pub pings: Vec<PingNode>,
     /// Silence after which a ping node counts as dead.
     pub deadping: Span,
     /// Whether fewer reachable ping nodes than the peer's hand the group over.
@@ -99,17 +98,6 @@ pub struct Loaded {
     pub config: Option<Config>,
     /// Every problem found.
     pub diagnostics: Vec<Diagnostic>,
-}
-
-/// The ends of a UDP link, as seen from one node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Ends {
-    /// Our address on the device; `None` if `ha.cf` names only the peer's.
-    pub own: Option<Ipv4Addr>,
-    /// Where frames go, and the only address frames come from.
-    pub peer: Ipv4Addr,
-    /// On a loopback device sockets bind to `own` itself, because both nodes share the machine.
-    pub loopback: bool,
 }
 
 impl Config {
@@ -160,7 +148,7 @@ impl Config {
             me_in_file,
             timings: ha_cf.timings,
             links: ha_cf.links,
-            pings: ha_cf.pings.iter().map(|ping| ping.value).collect(),
+            pings: ha_cf.pings,
             deadping: ha_cf.deadping,
             ipfail: ha_cf.ipfail,
             auto_failback: ha_cf.auto_failback,
@@ -192,14 +180,6 @@ impl Config {
     #[must_use]
     pub fn timeout(&self, name: &str, operation: Operation) -> Option<Span> {
         self.settings.timeout(name, operation)
-    }
-
-    /// Which address of a UDP link is ours, given the addresses this machine has; see [`own_address`].
-    ///
-    /// # Errors
-    /// As [`own_address`].
-    pub fn own_address(&self, link: &LinkConfig, local: &[(String, Ipv4Addr)]) -> Result<Ends, String> {
-        own_address(link, self.me_in_file, local)
     }
 }
 
@@ -290,58 +270,6 @@ pub fn not_a_node(name: &str, nodes: &[String]) -> String {
         quote(name),
         nodes.join(", ")
     )
-}
-
-/// Which address of a UDP link is ours. `local` lists the addresses of this machine with their devices;
-/// `me_in_file` is our place among the `node` lines.
-///
-/// Two addresses: the one that is configured on the link's device is ours. One address: it is the peer's.
-/// Loopback addresses (both nodes on one machine, for the demo): the n-th belongs to the n-th node.
-///
-/// # Errors
-/// A sentence that says why it can't be told; it may change when addresses are configured later.
-pub fn own_address(link: &LinkConfig, me_in_file: usize, local: &[(String, Ipv4Addr)]) -> Result<Ends, String> {
-    let LinkKind::Udp { device, addresses, .. } = &link.kind else {
-        return Err("a serial link has no address".to_owned());
-    };
-    let ours = |address: Ipv4Addr| local.iter().any(|(there, has)| there == device && *has == address);
-    match *addresses.as_slice() {
-        [first, second] if first.is_loopback() && second.is_loopback() => {
-            let (own, peer) = if me_in_file == 0 {
-                (first, second)
-            } else {
-                (second, first)
-            };
-            Ok(Ends {
-                own: Some(own),
-                peer,
-                loopback: true,
-            })
-        }
-        [first, second] => match (ours(first), ours(second)) {
-            (true, false) => Ok(Ends {
-                own: Some(first),
-                peer: second,
-                loopback: false,
-            }),
-            (false, true) => Ok(Ends {
-                own: Some(second),
-                peer: first,
-                loopback: false,
-            }),
-            (true, true) => Err(format!("both {first} and {second} are this machine's own on {device}")),
-            (false, false) => Err(format!("neither {first} nor {second} is configured on {device}")),
-        },
-        [only] if ours(only) => Err(format!(
-            "{only} on {device} is this machine's own; the peer's address is missing"
-        )),
-        [only] => Ok(Ends {
-            own: None,
-            peer: only,
-            loopback: false,
-        }),
-        _ => Err(format!("{device} needs one or two addresses")),
-    }
 }
 
 /// CRC-32 over the meaning of `haresources`: blanks, comments and line breaks don't count.

@@ -1,20 +1,21 @@
 //! Parses `ha.cf`: every directive, with its line.
 //!
 //! The grammar is Heartbeat 3.0.6's: one directive a line, `#` starts a comment anywhere, values are
-//! separated by blanks or commas (`ucast` and `respawn` by blanks only), directives are case-sensitive,
+//! separated by blanks or commas (`ucast`, `mcast`, `ping_group`, `respawn` by blanks only), directives are case-sensitive,
 //! node names are lower-cased, `udpport` and `baud` count for the media lines below them.
 //! Each directive is taken, taken with a warning that says what differs, or refused by name; none is ignored: the
 //! table in [`directives`] says which. A method of `Reader` for each directive that is done reads its line.
 
+mod addresses;
 mod checks;
 pub mod directives;
 mod media;
+mod pings;
 pub mod values;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use ovzha_core::config::PINGS_MAX;
 use ovzha_core::time::Span;
 
 use crate::diagnostic::{Diagnostic, Problems, quote};
@@ -23,7 +24,7 @@ use crate::words;
 /// Heartbeat's default interval between heartbeats.
 const KEEPALIVE_DEFAULT: Span = Span::from_secs(1);
 /// The port registered as ha-cluster.
-const PORT_DEFAULT: u16 = 694;
+pub const PORT_DEFAULT: u16 = 694;
 /// Heartbeat's default deadtime.
 const DEADTIME_DEFAULT: Span = Span::from_secs(30);
 /// Middle of the kernel's `SCHED_FIFO` range 1 to 99, as Heartbeat takes it.
@@ -55,20 +56,41 @@ pub struct Timings {
 /// One way between the nodes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum LinkKind {
-    /// Datagrams through one network device.
-    Udp {
+    /// Datagrams to the peer's address (`ucast`, `ucast6`).
+    Unicast {
         /// The network device the socket is bound to.
         device: String,
         /// The UDP port of both nodes, 1 to 65535; default 694.
         port: u16,
-        /// The addresses of all `ucast` lines of this device and port, in file order: one (the peer's) or two (both nodes').
-        addresses: Vec<Ipv4Addr>,
+        /// The addresses of all lines of this medium, device and port, in file order: one (the peer's) or two (both nodes'),
+        /// all IPv4 or all IPv6.
+        addresses: Vec<IpAddr>,
+    },
+    /// Datagrams to the broadcast address of a device (`bcast`).
+    Broadcast {
+        /// The network device the socket is bound to.
+        device: String,
+        /// The UDP port of both nodes, 1 to 65535; default 694.
+        port: u16,
+    },
+    /// Datagrams to a multicast group (`mcast`, `mcast6`).
+    Multicast {
+        /// The network device the socket is bound to.
+        device: String,
+        /// The group that both nodes join.
+        group: IpAddr,
+        /// The UDP port of both nodes, 1 to 65535.
+        port: u16,
+        /// How many routers a frame may pass, and one more.
+        ttl: u8,
+        /// Whether this machine hears its own frames.
+        loops: bool,
     },
     /// A null-modem cable.
     Serial {
         /// Absolute path of the tty.
         device: PathBuf,
-        /// In bit/s: 9600, 19200 (the default), 38400, 57600, 115200, 230400 or 460800.
+        /// In bit/s: a standard rate from 1200 to 4000000; default 19200.
         baud: u32,
     },
 }
@@ -79,6 +101,17 @@ pub struct LinkConfig {
     /// The medium with what it needs.
     pub kind: LinkKind,
     /// The line of its first directive.
+    pub line: u32,
+}
+
+/// One ping node as the cluster counts them: it answers when any of its addresses does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PingNode {
+    /// Its address, or the name of its group.
+    pub name: String,
+    /// One address, or those of a `ping_group`.
+    pub addresses: Vec<IpAddr>,
+    /// The line it stands on.
     pub line: u32,
 }
 
@@ -103,7 +136,7 @@ pub struct HaCf {
     /// At least 1, at most 16, in order of first appearance.
     pub links: Vec<LinkConfig>,
     /// The ping nodes, in file order, at most 16.
-    pub pings: Vec<At<Ipv4Addr>>,
+    pub pings: Vec<PingNode>,
     /// Silence after which a ping node counts as dead; default deadtime.
     pub deadping: Span,
     /// Whether fewer reachable ping nodes than the peer's hand the group over.
@@ -180,7 +213,7 @@ struct Reader {
     initdead: Option<At<Span>>,
     deadping: Option<At<Span>>,
     media: media::Media,
-    pings: Vec<At<Ipv4Addr>>,
+    pings: pings::Pings,
     ipfail: Option<At<()>>,
     auto_failback: Option<At<bool>>,
     nice_failback: Option<At<bool>>,
@@ -203,7 +236,7 @@ impl Reader {
             initdead: None,
             deadping: None,
             media: media::Media::new(port),
-            pings: Vec::new(),
+            pings: pings::Pings::default(),
             ipfail: None,
             auto_failback: None,
             nice_failback: None,
@@ -281,7 +314,15 @@ impl Reader {
     }
 
     fn ucast(&mut self, said: Said<'_>) {
-        self.media.ucast(&mut self.problems, said.line, said.rest);
+        self.media.ucast(&mut self.problems, said);
+    }
+
+    fn bcast(&mut self, said: Said<'_>) {
+        self.media.bcast(&mut self.problems, said);
+    }
+
+    fn mcast(&mut self, said: Said<'_>) {
+        self.media.mcast(&mut self.problems, said);
     }
 
     fn baud(&mut self, said: Said<'_>) {
@@ -292,27 +333,12 @@ impl Reader {
         self.media.serial(&mut self.problems, said.line, said.rest);
     }
 
-    fn ping(&mut self, Said { line, rest, .. }: Said<'_>) {
-        let mut seen = false;
-        for word in split(rest) {
-            seen = true;
-            match values::address(word) {
-                Err(why) => self.problems.error(line, format!("ping: {why}")),
-                Ok(address) => match self.pings.iter().find(|ping| ping.value == address) {
-                    Some(first) => {
-                        let text = format!("ping node {address} stands already on line {}", first.line);
-                        self.problems.error(line, text);
-                    }
-                    None if self.pings.len() >= PINGS_MAX => {
-                        self.problems.error(line, format!("more than {PINGS_MAX} ping nodes"));
-                    }
-                    None => self.pings.push(At { value: address, line }),
-                },
-            }
-        }
-        if !seen {
-            self.problems.error(line, "`ping` needs an address");
-        }
+    fn ping(&mut self, said: Said<'_>) {
+        self.pings.ping(&mut self.problems, said);
+    }
+
+    fn ping_group(&mut self, said: Said<'_>) {
+        self.pings.group(&mut self.problems, said);
     }
 
     /// Only `respawn USER .../ipfail`, whose work is built in; the program need not exist.

@@ -3,24 +3,24 @@
 //! A link's number is its place in `ha.cf`. Nothing here waits: what can't be sent now is dropped, for the next
 //! heartbeat says the same and newer.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::RawFd;
 
 use ovzha_core::frame::FRAME_MAX;
 use ovzha_core::rejection::Rejection;
 use ovzha_core::serial::{Deframer, pump};
-use ovzha_core::time::{Instant, Span};
+use ovzha_core::time::Instant;
 
-use crate::config::{Config, own_address};
-use crate::ha_cf::{LinkConfig, LinkKind};
-use crate::sys::{self, Interest};
+use crate::config::Config;
+use crate::ha_cf::{LinkConfig, LinkKind, PORT_DEFAULT};
+use crate::network::Network;
+use crate::placing::{self, Carrier};
+use crate::sys::Interest;
 use crate::tty::{TtyConfig, TtyLink};
-use crate::udp::{DRAIN_MAX, Received, UdpConfig, UdpLink};
+use crate::udp::{DRAIN_MAX, Received, UdpLink};
 
 /// Serial reads before the other links get their turn: a flood can't starve the loop.
 const SERIAL_TURNS: usize = 128;
-/// How often a link whose own address is not known yet is looked at.
-const RETRY: Span = Span::from_secs(1);
 
 /// What a link gave.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,7 +44,7 @@ pub enum Change {
 
 #[derive(Debug)]
 enum Wire {
-    /// The addresses of this machine don't tell yet which end is ours.
+    /// The network of this machine lacks what the link needs.
     Unplaced,
     Udp(Box<UdpLink>),
     Serial(Box<TtyLink>, Box<Deframer>),
@@ -57,7 +57,10 @@ pub struct Medium {
     me_in_file: usize,
     wire: Wire,
     open: bool,
-    next_try: Instant,
+    /// The network as it was when the link was placed in it.
+    seen: u64,
+    /// Why it can't be placed, to be told.
+    trouble: Option<String>,
     told: String,
 }
 
@@ -66,7 +69,7 @@ impl Medium {
     #[must_use]
     pub fn new(config: &Config, link: &LinkConfig) -> Self {
         let wire = match &link.kind {
-            LinkKind::Udp { .. } => Wire::Unplaced,
+            LinkKind::Unicast { .. } | LinkKind::Broadcast { .. } | LinkKind::Multicast { .. } => Wire::Unplaced,
             LinkKind::Serial { device, baud } => {
                 let port = TtyConfig {
                     device: device.to_string_lossy().into_owned(),
@@ -77,14 +80,13 @@ impl Medium {
                 Wire::Serial(Box::new(TtyLink::new(port)), Box::new(Deframer::new()))
             }
         };
-        let me_in_file = config.me_in_file;
-        let next_try = Instant::default();
         Self {
             config: link.clone(),
-            me_in_file,
+            me_in_file: config.me_in_file,
             wire,
             open: false,
-            next_try,
+            seen: 0,
+            trouble: None,
             told: String::new(),
         }
     }
@@ -116,29 +118,34 @@ impl Medium {
     #[must_use]
     pub fn next_look(&self) -> Instant {
         match &self.wire {
-            Wire::Unplaced => self.next_try,
-            Wire::Udp(link) => link.next_look(),
+            // the network tells when it changes
+            Wire::Unplaced => Instant::from_millis(u64::MAX),
+            Wire::Udp(link) => link.next_try(),
             Wire::Serial(line, _) if line.is_open() => Instant::from_millis(u64::MAX),
             Wire::Serial(line, _) => line.next_try(),
         }
     }
 
     /// Opens what is closed, looks after what is open; to be called with every round of the loop.
-    pub fn tend(&mut self, now: Instant) -> Option<Change> {
-        if matches!(self.wire, Wire::Unplaced)
-            && let Err(why) = self.place(now)?
-        {
-            return self.failing(why);
+    pub fn tend(&mut self, now: Instant, network: &Network) -> Option<Change> {
+        if self.seen != network.generation() {
+            self.seen = network.generation();
+            self.place(network);
         }
         let tried = match &mut self.wire {
             Wire::Unplaced => None,
             Wire::Udp(link) => link.reopen(now),
             Wire::Serial(line, deframer) => line.reopen(now).inspect(|_| deframer.reset()),
         };
-        match tried {
-            Some(Err(error)) => self.failing(error.to_string()).or_else(|| self.changed()),
-            Some(Ok(())) | None => self.changed(),
+        if let Some(Err(error)) = tried {
+            self.trouble = Some(error.to_string());
         }
+        // a loss is told before its reason
+        let change = self.changed();
+        if change.is_some() {
+            return change;
+        }
+        self.trouble.take().and_then(|why| self.failing(why))
     }
 
     fn failing(&mut self, why: String) -> Option<Change> {
@@ -165,25 +172,26 @@ impl Medium {
         Some(if open { Change::Opened } else { Change::Closed })
     }
 
-    /// Finds out which of the link's addresses is ours. `None`: not now.
-    fn place(&mut self, now: Instant) -> Option<Result<(), String>> {
-        if now < self.next_try {
-            return None;
+    /// Finds the link's place in a network that has changed.
+    fn place(&mut self, network: &Network) {
+        if matches!(self.config.kind, LinkKind::Serial { .. }) {
+            return;
         }
-        self.next_try = now.after(RETRY);
-        let LinkKind::Udp { device, port, .. } = &self.config.kind else {
-            return None;
-        };
-        let local = sys::addresses().unwrap_or_default();
-        Some(own_address(&self.config, self.me_in_file, &local).map(|ends| {
-            self.wire = Wire::Udp(Box::new(UdpLink::new(UdpConfig {
-                device: device.clone(),
-                port: *port,
-                own: ends.own.unwrap_or(Ipv4Addr::UNSPECIFIED),
-                peer: ends.peer,
-                bind_to_address: ends.loopback,
-            })));
-        }))
+        let carrier = if self.open { Carrier::Optional } else { Carrier::Needed };
+        match placing::place(&self.config.kind, self.me_in_file, network.devices(), carrier) {
+            Ok(config) => {
+                self.trouble = None;
+                if let Wire::Udp(link) = &mut self.wire {
+                    link.move_to(config);
+                } else {
+                    self.wire = Wire::Udp(Box::new(UdpLink::new(config)));
+                }
+            }
+            Err(why) => {
+                self.trouble = Some(why);
+                self.wire = Wire::Unplaced;
+            }
+        }
     }
 
     /// Sends a frame now or drops it.
@@ -246,9 +254,28 @@ fn drain_serial(line: &mut TtyLink, deframer: &mut Deframer, take: &mut impl FnM
 /// A link as people know it.
 #[must_use]
 pub fn name(link: &LinkConfig) -> String {
-    match &link.kind {
-        LinkKind::Udp { device, port: 694, .. } => format!("ucast {device}"),
-        LinkKind::Udp { device, port, .. } => format!("ucast {device} port {port}"),
-        LinkKind::Serial { device, .. } => format!("serial {}", device.display()),
+    kind_name(&link.kind)
+}
+
+/// A link as people know it, by what it runs on.
+#[must_use]
+pub fn kind_name(kind: &LinkKind) -> String {
+    let six = |address: &IpAddr| if address.is_ipv6() { "6" } else { "" };
+    let (name, port) = match kind {
+        LinkKind::Unicast {
+            device,
+            port,
+            addresses,
+        } => (format!("ucast{} {device}", addresses.first().map_or("", six)), *port),
+        LinkKind::Broadcast { device, port } => (format!("bcast {device}"), *port),
+        LinkKind::Multicast {
+            device, group, port, ..
+        } => (format!("mcast{} {device} {group}", six(group)), *port),
+        LinkKind::Serial { device, .. } => return format!("serial {}", device.display()),
+    };
+    if port == PORT_DEFAULT {
+        name
+    } else {
+        format!("{name} port {port}")
     }
 }

@@ -1,10 +1,11 @@
 //! Sends ICMP echo requests to the ping nodes and recognises their replies.
 //!
 //! Takeover hangs on these replies, so a reply counts only if it comes from the address asked, carries our
-//! identifier, a sequence number still open, and a tag that only this process can compute over (node, sequence,
+//! identifier, a sequence number still open, and a tag that only this process can compute over (address, sequence,
 //! moment of sending); and it counts once. Everything else is counted and forgotten.
 //!
-//! One non-blocking socket for all nodes: raw where allowed, else the kernel's unprivileged ICMP socket, whose
+//! A ping node may have several addresses; all are asked, and any reply is the node's. One non-blocking socket for all
+//! IPv4 addresses and one for all IPv6 addresses: raw where allowed, else the kernel's unprivileged ICMP socket, whose
 //! identifier is the kernel's to choose and which hands over no IP header.
 
 pub use crate::open_error::{OpenError, OpenErrorKind};
@@ -15,20 +16,18 @@ use ovzha_core::time::{Instant, Span};
 use sha2::Sha256;
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 
-/// Most ping nodes.
-pub const NODES_MAX: usize = 16;
+/// Most addresses of all ping nodes together.
+pub const ADDRESSES_MAX: usize = 64;
 /// Most packets a caller takes before it looks at something else.
-pub const DRAIN_MAX: usize = 64;
-/// Requests of one node that may still be answered; an older one is forgotten.
+pub const DRAIN_MAX: usize = 2 * ADDRESSES_MAX;
+/// Requests to one address that may still be answered; an older one is forgotten.
 const OPEN_MAX: usize = 8;
 const TAG_LEN: usize = 8;
 const ICMP_HEADER: usize = 8;
 const REQUEST_LEN: usize = ICMP_HEADER + TAG_LEN;
-const ECHO_REQUEST: u8 = 8;
-const ECHO_REPLY: u8 = 0;
 const ICMP_PROTOCOL: u8 = 1;
 /// An IP header with all its options, our reply, and one byte that shows it was longer.
 const PACKET_MAX: usize = 60 + REQUEST_LEN + 1;
@@ -37,8 +36,8 @@ const RECEIVE_BUFFER: usize = 64 * 1024;
 /// A reply that proves its node answered a request of ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reply {
-    /// The node's place in the list.
-    pub index: usize,
+    /// The ping node's place in the list.
+    pub node: u8,
     /// When the request was sent: what a takeover has to compare with the peer's last heartbeat.
     pub sent: Instant,
     /// The request's number.
@@ -97,15 +96,55 @@ struct Request {
     answered: bool,
 }
 
+/// One address of a ping node.
 #[derive(Clone, Debug)]
-struct Node {
-    address: Ipv4Addr,
+struct Target {
+    node: u8,
+    address: IpAddr,
     next: u16,
     requests: [Option<Request>; OPEN_MAX],
 }
 
+/// What differs between ICMP and `ICMPv6`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Version {
+    V4,
+    V6,
+}
+
+impl Version {
+    const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+
+    const fn request(self) -> u8 {
+        match self {
+            Self::V4 => 8,
+            Self::V6 => 128,
+        }
+    }
+
+    const fn reply(self) -> u8 {
+        match self {
+            Self::V4 => 0,
+            Self::V6 => 129,
+        }
+    }
+
+    const fn socket(self) -> (Domain, Protocol) {
+        match self {
+            Self::V4 => (Domain::IPV4, Protocol::ICMPV4),
+            Self::V6 => (Domain::IPV6, Protocol::ICMPV6),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct IcmpSocket {
+    version: Version,
     kind: SocketKind,
     id: u16,
     // std's UDP type lends its safe send_to and recv_from; the calls are the same for ICMP sockets
@@ -115,97 +154,140 @@ struct IcmpSocket {
 /// All ping nodes; starts closed.
 #[derive(Debug)]
 pub struct Pinger {
-    nodes: Vec<Node>,
+    targets: Vec<Target>,
     key: Hmac<Sha256>,
     raw_id: u16,
-    socket: Option<IcmpSocket>,
+    /// One for each version of IP that is asked.
+    sockets: [Option<IcmpSocket>; 2],
     counters: PingCounters,
 }
 
 impl Pinger {
-    /// For these nodes; those beyond `NODES_MAX` are left out, which the configuration must have refused.
-    /// `secret` must be random and new at every start.
+    /// For these ping nodes, each with its addresses; addresses beyond `ADDRESSES_MAX` are left out, which the
+    /// configuration must have refused. `secret` must be random and new at every start.
     #[must_use]
-    pub fn new(addresses: &[Ipv4Addr], secret: &[u8; 32]) -> Self {
+    pub fn new(nodes: &[&[IpAddr]], secret: &[u8; 32]) -> Self {
         let mut block = [0; 64];
         block[..32].copy_from_slice(secret);
         // a key shorter than HMAC's block is padded with zeros: the same key, without a way to fail
         let key = <Hmac<Sha256> as KeyInit>::new(&block.into());
-        let node = |address: &Ipv4Addr| Node {
-            address: *address,
-            next: 1,
-            requests: [None; OPEN_MAX],
-        };
+        let targets = (0_u8..).zip(nodes).flat_map(|(node, addresses)| {
+            addresses.iter().map(move |address| Target {
+                node,
+                address: *address,
+                next: 1,
+                requests: [None; OPEN_MAX],
+            })
+        });
         let mut id = [0; 2];
         id.copy_from_slice(&key.clone().chain_update(b"identifier").finalize().into_bytes()[..2]);
         Self {
-            nodes: addresses.iter().take(NODES_MAX).map(node).collect(),
+            targets: targets.take(ADDRESSES_MAX).collect(),
             key,
             raw_id: u16::from_be_bytes(id).max(1),
-            socket: None,
+            sockets: [None, None],
             counters: PingCounters::default(),
         }
     }
 
-    /// Opens the socket, closing what was open. It is bound to no interface and survives their changes.
+    /// Whether every socket needed is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.versions().all(|version| self.socket(version).is_some())
+    }
+
+    /// The versions of IP that are asked.
+    fn versions(&self) -> impl Iterator<Item = Version> {
+        let asked = |version: &Version| {
+            self.targets
+                .iter()
+                .any(|target| Version::of(target.address) == *version)
+        };
+        let [v4, v6] = [Version::V4, Version::V6].map(|version| Some(version).filter(asked));
+        v4.into_iter().chain(v6)
+    }
+
+    fn socket(&self, version: Version) -> Option<&IcmpSocket> {
+        self.sockets.iter().flatten().find(|icmp| icmp.version == version)
+    }
+
+    /// Opens the sockets that are missing. They are bound to no interface and survive their changes.
     ///
     /// # Errors
     /// If neither kind of socket may be opened.
-    pub fn open(&mut self) -> Result<SocketKind, OpenError> {
-        self.socket = None;
-        let opened = match open_raw(self.raw_id) {
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES)) => {
-                open_datagram().map_err(told)
+    pub fn open(&mut self) -> Result<(), OpenError> {
+        let mut result = Ok(());
+        let versions: Vec<Version> = self.versions().collect();
+        for (slot, version) in self.sockets.iter_mut().zip(versions) {
+            if slot.is_some() {
+                continue;
             }
-            other => other.map_err(told),
-        };
-        match opened {
-            Ok(socket) => {
-                let kind = socket.kind;
-                self.socket = Some(socket);
-                Ok(kind)
+            let opened = match open_raw(version, self.raw_id) {
+                Err(error) if matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES)) => {
+                    open_datagram(version).map_err(told)
+                }
+                other => other.map_err(told),
+            };
+            match opened {
+                Ok(socket) => *slot = Some(socket),
+                Err(error) => {
+                    self.counters.last_errno = error.errno();
+                    result = Err(error);
+                }
             }
-            Err(error) => {
-                self.counters.last_errno = error.errno();
-                Err(error)
-            }
+        }
+        result
+    }
+
+    /// Asks every address of every ping node; never waits. What could not be sent is counted: its missing answer is
+    /// what matters.
+    pub fn ask(&mut self, now: Instant) {
+        for index in 0..self.targets.len() {
+            self.send(index, now);
         }
     }
 
-    /// Asks one node; never waits. `Gone` is never given: there is nothing to reopen.
+    /// Asks one address; never waits. `Gone` is never given: there is nothing to reopen.
     pub fn send(&mut self, index: usize, now: Instant) -> SendResult {
-        let (Some(icmp), Some(node)) = (self.socket.as_ref(), self.nodes.get_mut(index)) else {
+        let Some(target) = self.targets.get_mut(index) else {
             return SendResult::Closed;
         };
-        let sequence = node.next;
-        node.next = node.next.wrapping_add(1);
+        let version = Version::of(target.address);
+        let Some(icmp) = self.sockets.iter().flatten().find(|icmp| icmp.version == version) else {
+            return SendResult::Closed;
+        };
+        let sequence = target.next;
+        target.next = target.next.wrapping_add(1);
         let slot = usize::from(sequence) % OPEN_MAX;
-        node.requests[slot] = Some(Request {
+        target.requests[slot] = Some(Request {
             sequence,
             sent: now,
             answered: false,
         });
         let mut packet = [0; REQUEST_LEN];
-        packet[0] = ECHO_REQUEST;
+        packet[0] = version.request();
         packet[4..6].copy_from_slice(&icmp.id.to_be_bytes());
         packet[6..8].copy_from_slice(&sequence.to_be_bytes());
         let tag = mac(&self.key, index, sequence, now).finalize().into_bytes();
         packet[ICMP_HEADER..].copy_from_slice(&tag[..TAG_LEN]);
-        let sum = checksum(&packet);
-        packet[2..4].copy_from_slice(&sum.to_be_bytes());
-        match icmp.socket.send_to(&packet, SocketAddrV4::new(node.address, 0)) {
+        if version == Version::V4 {
+            // for ICMPv6 the kernel does it: the sum covers the addresses, too
+            let sum = checksum(&packet);
+            packet[2..4].copy_from_slice(&sum.to_be_bytes());
+        }
+        match icmp.socket.send_to(&packet, SocketAddr::new(target.address, 0)) {
             Ok(_) => {
                 self.counters.sent += 1;
                 SendResult::Sent
             }
             Err(error) => {
-                node.requests[slot] = None;
+                target.requests[slot] = None;
                 let number = error.raw_os_error().unwrap_or(0);
                 self.counters.not_sent += 1;
                 self.counters.last_errno = number;
                 match number {
                     libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM | libc::EINTR => SendResult::Full,
-                    libc::ENETDOWN | libc::ENETUNREACH | libc::EHOSTDOWN | libc::EHOSTUNREACH => {
+                    libc::ENETDOWN | libc::ENETUNREACH | libc::EHOSTDOWN | libc::EHOSTUNREACH | libc::EADDRNOTAVAIL => {
                         SendResult::Unreachable
                     }
                     libc::EPERM | libc::EACCES => SendResult::Denied,
@@ -217,7 +299,17 @@ impl Pinger {
 
     /// Takes at most one packet from the kernel; never waits. Loop until `Empty`, at most `DRAIN_MAX` times.
     pub fn receive(&mut self, now: Instant) -> Received {
-        let Some(icmp) = self.socket.as_ref() else {
+        for place in 0..self.sockets.len() {
+            let received = self.receive_from(place, now);
+            if received != Received::Empty {
+                return received;
+            }
+        }
+        Received::Empty
+    }
+
+    fn receive_from(&mut self, place: usize, now: Instant) -> Received {
+        let Some(icmp) = self.sockets.get(place).and_then(Option::as_ref) else {
             return Received::Empty;
         };
         let mut packet = [0; PACKET_MAX];
@@ -231,40 +323,37 @@ impl Pinger {
                 return Received::Dropped;
             }
         };
-        let kind = icmp.kind;
-        let id = icmp.id;
-        let from = match from {
-            SocketAddr::V4(from) => *from.ip(),
-            SocketAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
-        };
+        let (version, kind, id) = (icmp.version, icmp.kind, icmp.id);
         let bytes = &packet[..len];
-        let icmp = match kind {
-            SocketKind::Raw => ip_payload(bytes),
-            SocketKind::Datagram => Some(bytes),
+        let icmp = match (version, kind) {
+            (Version::V4, SocketKind::Raw) => ip_payload(bytes),
+            (Version::V4, SocketKind::Datagram) | (Version::V6, _) => Some(bytes),
         };
-        let Some(icmp) = icmp.filter(|icmp| icmp.len() >= ICMP_HEADER && checksum(icmp) == 0) else {
+        // the kernel has checked the sum of ICMPv6
+        let whole = |icmp: &&[u8]| icmp.len() >= ICMP_HEADER && (version == Version::V6 || checksum(icmp) == 0);
+        let Some(icmp) = icmp.filter(whole) else {
             self.counters.malformed += 1;
             return Received::Dropped;
         };
-        let ours = icmp[0] == ECHO_REPLY && icmp[1] == 0 && icmp[4..6] == id.to_be_bytes();
+        let ours = icmp[0] == version.reply() && icmp[1] == 0 && icmp[4..6] == id.to_be_bytes();
         let Some(tag) = icmp.get(ICMP_HEADER..).filter(|tag| ours && tag.len() == TAG_LEN) else {
             self.counters.other += 1;
             return Received::Dropped;
         };
-        self.recognise(from, u16::from_be_bytes([icmp[6], icmp[7]]), tag, now)
+        self.recognise(from.ip(), u16::from_be_bytes([icmp[6], icmp[7]]), tag, now)
     }
 
-    fn recognise(&mut self, from: Ipv4Addr, sequence: u16, tag: &[u8], now: Instant) -> Received {
+    fn recognise(&mut self, from: IpAddr, sequence: u16, tag: &[u8], now: Instant) -> Received {
         let slot = usize::from(sequence) % OPEN_MAX;
         let (mut open, mut answered) = (false, false);
         // an address may be listed twice; the tag tells which of the two was meant
-        for (index, node) in self
-            .nodes
+        for (index, target) in self
+            .targets
             .iter_mut()
             .enumerate()
-            .filter(|(_, node)| node.address == from)
+            .filter(|(_, target)| target.address == from)
         {
-            let Some(request) = node.requests[slot]
+            let Some(request) = target.requests[slot]
                 .as_mut()
                 .filter(|request| request.sequence == sequence)
             else {
@@ -286,7 +375,7 @@ impl Pinger {
             self.counters.replies += 1;
             let sent = request.sent;
             return Received::Reply(Reply {
-                index,
+                node: target.node,
                 sent,
                 sequence,
                 round_trip: now.since(sent),
@@ -300,16 +389,14 @@ impl Pinger {
         Received::Dropped
     }
 
-    /// For `poll(2)`; `None` while closed.
-    #[must_use]
-    pub fn fd(&self) -> Option<RawFd> {
-        self.socket.as_ref().map(|icmp| icmp.socket.as_raw_fd())
+    /// For `poll(2)`; none while closed.
+    pub fn fds(&self) -> impl Iterator<Item = RawFd> {
+        self.sockets.iter().flatten().map(|icmp| icmp.socket.as_raw_fd())
     }
 
-    /// The kind of socket in use, `None` while closed.
-    #[must_use]
-    pub fn kind(&self) -> Option<SocketKind> {
-        self.socket.as_ref().map(|icmp| icmp.kind)
+    /// The kinds of the sockets in use.
+    pub fn kinds(&self) -> impl Iterator<Item = SocketKind> {
+        self.sockets.iter().flatten().map(|icmp| icmp.kind)
     }
 
     /// What happened so far.
@@ -351,17 +438,23 @@ fn ip_payload(packet: &[u8]) -> Option<&[u8]> {
 }
 
 /// Lets only echo replies with our identifier through to a raw socket, so that other pings on the machine
-/// neither wake the daemon nor fill its buffer. Classic BPF over the packet from its IP header on.
-fn replies_only(id: u16) -> [SockFilter; 7] {
+/// neither wake the daemon nor fill its buffer. Classic BPF over the packet from its IP header on, for `ICMPv6` from
+/// the ICMP header on.
+fn replies_only(version: Version, id: u16) -> [SockFilter; 7] {
     const LOAD_HEADER_LENGTH: u16 = 0xb1; // x = 4 * (byte[k] & 0xf)
+    const LOAD_ZERO: u16 = 0x01; // x = k
     const LOAD_HALF: u16 = 0x48; // a = half[x + k]
     const IF_EQUAL: u16 = 0x15; // skip jt if a == k, else jf
     const RETURN: u16 = 0x06; // pass k bytes
+    let begin = match version {
+        Version::V4 => LOAD_HEADER_LENGTH,
+        Version::V6 => LOAD_ZERO,
+    };
     [
-        SockFilter::new(LOAD_HEADER_LENGTH, 0, 0, 0),
-        // type and code at once: both are zero in an echo reply
+        SockFilter::new(begin, 0, 0, 0),
+        // type and code at once: the code of an echo reply is zero
         SockFilter::new(LOAD_HALF, 0, 0, 0),
-        SockFilter::new(IF_EQUAL, 0, 3, u32::from(ECHO_REPLY)),
+        SockFilter::new(IF_EQUAL, 0, 3, u32::from(version.reply()) << 8),
         SockFilter::new(LOAD_HALF, 0, 0, 4),
         SockFilter::new(IF_EQUAL, 0, 1, u32::from(id)),
         SockFilter::new(RETURN, 0, 0, 0xffff),
@@ -369,29 +462,37 @@ fn replies_only(id: u16) -> [SockFilter; 7] {
     ]
 }
 
-fn open_raw(id: u16) -> io::Result<IcmpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?;
+fn open_raw(version: Version, id: u16) -> io::Result<IcmpSocket> {
+    let (domain, protocol) = version.socket();
+    let socket = Socket::new(domain, Type::RAW, Some(protocol))?;
     socket.set_nonblocking(true)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     // only spares work: `receive` checks everything again
-    drop(socket.attach_filter(&replies_only(id)));
+    drop(socket.attach_filter(&replies_only(version, id)));
     Ok(IcmpSocket {
+        version,
         kind: SocketKind::Raw,
         id,
         socket: socket.into(),
     })
 }
 
-fn open_datagram() -> io::Result<IcmpSocket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::ICMPV4))?;
+fn open_datagram(version: Version) -> io::Result<IcmpSocket> {
+    let (domain, protocol) = version.socket();
+    let socket = Socket::new(domain, Type::DGRAM, Some(protocol))?;
     socket.set_nonblocking(true)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    let any = match version {
+        Version::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        Version::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
     // The "port" of such a socket is the identifier in our requests. The kernel chooses it: it lets several
     // sockets ask for the same one and then gives the replies to the last (seen on 6.18).
-    socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)).into())?;
+    socket.bind(&SocketAddr::new(any, 0).into())?;
     let socket = UdpSocket::from(socket);
     let id = socket.local_addr()?.port();
     Ok(IcmpSocket {
+        version,
         kind: SocketKind::Datagram,
         id,
         socket,

@@ -24,6 +24,7 @@ use crate::config::{self, Config};
 use crate::control::{Control, Wish};
 use crate::log::{Level, Log};
 use crate::media::{Arrived, Change, Medium};
+use crate::network::Network;
 use crate::ping::{self, Pinger};
 use crate::status::{self, HostFacts};
 use crate::sys::{self, Interest, LastResort, PollFd, Signal, Signals};
@@ -63,6 +64,7 @@ pub struct Daemon {
     pub(crate) config: Config,
     pub(crate) cluster: Cluster,
     pub(crate) log: Log,
+    pub(crate) network: Network,
     pub(crate) media: Vec<Medium>,
     pub(crate) pinger: Pinger,
     pub(crate) next_ping: Instant,
@@ -142,17 +144,21 @@ impl Daemon {
         self.fds.push(PollFd::new(self.signals.as_raw_fd(), Interest::Read));
         let links = self.media.iter().filter_map(Medium::interest);
         self.fds.extend(links.map(|(fd, interest)| PollFd::new(fd, interest)));
-        self.fds
-            .extend(self.pinger.fd().map(|fd| PollFd::new(fd, Interest::Read)));
+        let quiet = self.network.fd().into_iter().chain(self.pinger.fds());
+        self.fds.extend(quiet.map(|fd| PollFd::new(fd, Interest::Read)));
         self.fds
             .extend(self.control.interests().map(|(fd, interest)| PollFd::new(fd, interest)));
         let mut next = until.min(self.children.next_observe());
         for at in self.media.iter().map(Medium::next_look) {
             next = next.min(at);
         }
-        for at in [self.children.next_wake(), self.control.deadline()]
-            .into_iter()
-            .flatten()
+        for at in [
+            self.children.next_wake(),
+            self.control.deadline(),
+            self.network.next_look(),
+        ]
+        .into_iter()
+        .flatten()
         {
             next = next.min(at);
         }
@@ -204,8 +210,8 @@ impl Daemon {
         for _ in 0..ping::DRAIN_MAX {
             match self.pinger.receive(now) {
                 ping::Received::Reply(reply) => {
-                    let Ok(ping) = u8::try_from(reply.index) else { continue };
-                    self.feed(now, Event::PingReply { ping, sent: reply.sent });
+                    let (ping, sent) = (reply.node, reply.sent);
+                    self.feed(now, Event::PingReply { ping, sent });
                 }
                 ping::Received::Dropped => {}
                 ping::Received::Empty => break,
@@ -322,8 +328,10 @@ impl Daemon {
 
     /// Opens what is closed and asks the ping nodes.
     fn tend(&mut self, now: Instant) {
+        self.network.tend(now);
         for index in 0..self.media.len() {
-            let Some(change) = self.media.get_mut(index).and_then(|medium| medium.tend(now)) else {
+            let Self { media, network, .. } = self;
+            let Some(change) = media.get_mut(index).and_then(|medium| medium.tend(now, network)) else {
                 continue;
             };
             let name = self.media.get(index).map(Medium::name).unwrap_or_default();
@@ -349,15 +357,12 @@ impl Daemon {
         }
         if !self.config.pings.is_empty() && now >= self.next_ping {
             self.next_ping = now.after(self.config.timings.keepalive);
-            if self.pinger.fd().is_none()
+            if !self.pinger.is_open()
                 && let Err(error) = self.pinger.open()
             {
                 self.facts.ping_fails(&error.to_string(), &mut self.log);
             }
-            for index in 0..self.config.pings.len() {
-                // what could not be sent is counted, and its missing answer is what matters
-                self.pinger.send(index, now);
-            }
+            self.pinger.ask(now);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io::Write;
+use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +19,7 @@ use crate::control::Control;
 use crate::diagnostic::Severity;
 use crate::log::{Facility, Log, Targets};
 use crate::media::Medium;
+use crate::network::Network;
 use crate::ping::Pinger;
 use crate::run::{Daemon, Options};
 use crate::since::ActiveSince;
@@ -75,10 +77,12 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
     let (realtime, limit) = stand_firm(&config);
     let now = sys::boottime();
     let (state_dir, config_dir) = (options.state_dir.clone(), options.config_dir.clone());
+    let pings: Vec<&[IpAddr]> = config.pings.iter().map(|ping| ping.addresses.as_slice()).collect();
     let mut daemon = Daemon {
         cluster: Cluster::new(core, keyring, BootId(boot), durable, now),
         media: config.links.iter().map(|link| Medium::new(&config, link)).collect(),
-        pinger: Pinger::new(&config.pings, &secret),
+        network: Network::open(now),
+        pinger: Pinger::new(&pings, &secret),
         next_ping: now,
         children: Children::new(now, &config, (state_dir, config_dir), limit, &running),
         facts: HostFacts::new(now, realtime, &config, &active),

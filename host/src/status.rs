@@ -107,9 +107,10 @@ pub fn status(config: &Config, facts: &HostFacts, snapshot: &Snapshot) -> Value 
             let failing = facts.failing.get(number).and_then(Option::as_deref);
             link_value(number, &media::name(link), view, failing)
         });
-    let pings = config.pings.iter().enumerate().map(|(place, address)| {
+    let pings = config.pings.iter().enumerate().map(|(place, ping)| {
         let answers = u32::try_from(place).is_ok_and(|place| snapshot.pings.checked_shr(place).unwrap_or(0) & 1 == 1);
-        json!({ "address": address.to_string(), "answers": answers })
+        let addresses: Vec<String> = ping.addresses.iter().map(ToString::to_string).collect();
+        json!({ "name": ping.name, "addresses": addresses, "answers": answers })
     });
     let groups = config.groups.iter().zip(&snapshot.groups).enumerate();
     let groups = groups.map(|(number, (group, view))| group_value(config, facts, snapshot, number, group, view));

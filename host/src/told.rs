@@ -305,5 +305,5 @@ fn address(config: &Config, ping: u8) -> String {
     config
         .pings
         .get(usize::from(ping))
-        .map_or_else(|| ping.to_string(), ToString::to_string)
+        .map_or_else(|| ping.to_string(), |ping| ping.name.clone())
 }

@@ -1,17 +1,19 @@
-//! A unicast UDP heartbeat link bound to one interface.
+//! A UDP heartbeat link bound to one interface: unicast, broadcast or multicast.
 //!
-//! One socket: non-blocking, bound to this node's address (so that the source address is the one the peer
-//! filters for, even when the interface carries service addresses as well) on that very interface. A loopback
-//! device (demo and tests) is bound by address alone, which needs no privilege.
+//! One socket: non-blocking, on that very interface, bound to an address of its own: this node's (so that the source
+//! address is the one the peer filters for, even when the interface carries service addresses as well), the
+//! broadcast address, or the group. So links that share a device and a port don't hear each other's datagrams. A
+//! loopback device (demo and tests) is bound by address alone, which needs no privilege.
 //! Nothing here waits or logs: what happened to a datagram is a return value and a counter. A link that can't
 //! be opened, or whose interface went away, is closed and tried again by `reopen`.
 
+use crate::network::Subnet;
 pub use crate::open_error::{OpenError, OpenErrorKind};
 use ovzha_core::time::{Instant, Span};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 use std::fs::File;
 use std::io::{self, Read};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 
 /// Most datagrams a caller takes from one link before it looks at the others: a flood can't starve the loop.
@@ -26,19 +28,81 @@ const LOW_DELAY: u32 = 0x10;
 /// Longer than any frame, so that a datagram cut by the kernel shows as oversized.
 const DATAGRAM_MAX: usize = 2048;
 
+/// Whose datagrams a link takes, by source address, before anything of them is looked at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Sources {
+    /// The peer's alone.
+    Peer(IpAddr),
+    /// Those of the interface's own networks: on a broadcast the peer's address is not known.
+    Subnets(Vec<Subnet>),
+    /// All: a multicast that passes routers.
+    Anybody,
+}
+
+/// How multicast is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Membership {
+    /// How many routers a frame may pass, and one more.
+    pub ttl: u8,
+    /// Whether this machine hears its own frames.
+    pub loops: bool,
+}
+
 /// Where a link runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UdpConfig {
     /// The interface, as in `ucast eth1 ...`.
     pub device: String,
+    /// The kernel's number of it: another one is another interface. 0 where it does not matter.
+    pub index: u32,
     /// `udpport`, the same on both nodes.
     pub port: u16,
-    /// This node's address on the interface.
-    pub own: Ipv4Addr,
-    /// The peer's address.
-    pub peer: Ipv4Addr,
+    /// What the socket is bound to: this node's address, the broadcast address, or the group.
+    pub bound: IpAddr,
+    /// Where frames go: the peer's address, the broadcast address, or the group.
+    pub to: IpAddr,
+    /// This node's addresses on the interface: what comes from them is an echo.
+    pub own: Vec<IpAddr>,
+    /// Who else is listened to.
+    pub sources: Sources,
+    /// For a multicast link.
+    pub membership: Option<Membership>,
     /// Bind to the address alone, not to the device: the rule for loopback devices.
     pub bind_to_address: bool,
+}
+
+impl UdpConfig {
+    /// A link between two addresses, bound to the device.
+    #[must_use]
+    pub fn unicast(device: &str, port: u16, own: IpAddr, peer: IpAddr) -> Self {
+        Self {
+            device: device.to_owned(),
+            index: 0,
+            port,
+            bound: own,
+            to: peer,
+            own: vec![own],
+            sources: Sources::Peer(peer),
+            membership: None,
+            bind_to_address: false,
+        }
+    }
+
+    /// Whether a socket of `self` serves `other`, too.
+    fn same_socket(&self, other: &Self) -> bool {
+        let socket = |config: &Self| (config.index, config.port, config.bound, config.to, config.membership);
+        self.device == other.device && socket(self) == socket(other) && self.bind_to_address == other.bind_to_address
+    }
+}
+
+impl Sources {
+    fn admits(&self, from: IpAddr) -> bool {
+        match self {
+            Self::Peer(peer) => *peer == from,
+            Self::Subnets(subnets) => subnets.iter().any(|subnet| subnet.contains(from)),
+            Self::Anybody => true,
+        }
+    }
 }
 
 /// What became of one `send`.
@@ -63,7 +127,7 @@ pub enum SendResult {
 /// Whose address a frame came from. The address proves nothing; the MAC does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Source {
-    /// The peer's.
+    /// The peer's, or on a broadcast or multicast that of any neighbour.
     Peer,
     /// Our own: a loop on the wire, or another process here.
     Own,
@@ -90,7 +154,7 @@ pub enum Received {
 pub struct UdpCounters {
     /// Datagrams handed to the kernel.
     pub sent: u64,
-    /// Datagrams from the peer's address.
+    /// Datagrams from the peer's address, or from where it may be.
     pub received: u64,
     /// Datagrams from our own address.
     pub own: u64,
@@ -122,7 +186,7 @@ pub struct UdpLink {
     config: UdpConfig,
     carrier_path: String,
     socket: Option<UdpSocket>,
-    looked: Option<Instant>,
+    tried: Option<Instant>,
     counters: UdpCounters,
     datagram: Box<[u8; DATAGRAM_MAX]>,
 }
@@ -136,7 +200,7 @@ impl UdpLink {
             config,
             carrier_path,
             socket: None,
-            looked: None,
+            tried: None,
             counters: UdpCounters::default(),
             datagram: Box::new([0; DATAGRAM_MAX]),
         }
@@ -161,26 +225,36 @@ impl UdpLink {
         }
     }
 
-    /// Called with every tick: at most once per `RETRY` it looks whether the interface is still the one the
-    /// socket is bound to, and opens a closed link. `None` if there was nothing to do or it is not yet time.
+    /// Called with every tick: opens a closed link, at most once per `RETRY`. `None` if there was nothing to do or
+    /// it is not yet time.
     pub fn reopen(&mut self, now: Instant) -> Option<Result<(), OpenError>> {
-        if self.looked.is_some_and(|at| now < at.after(RETRY)) {
+        if self.socket.is_some() || self.tried.is_some_and(|at| now < at.after(RETRY)) {
             return None;
         }
-        self.looked = Some(now);
-        self.look();
-        if self.socket.is_some() { None } else { Some(self.open()) }
+        self.tried = Some(now);
+        Some(self.open())
     }
 
     /// When `reopen` has something to do next.
     #[must_use]
-    pub fn next_look(&self) -> Instant {
-        self.looked.map_or(Instant::default(), |at| at.after(RETRY))
+    pub fn next_try(&self) -> Instant {
+        if self.socket.is_some() {
+            return Instant::from_millis(u64::MAX);
+        }
+        self.tried.map_or(Instant::default(), |at| at.after(RETRY))
+    }
+
+    /// The interface has changed: goes on with the same socket if that still serves, else closes it.
+    pub fn move_to(&mut self, config: UdpConfig) {
+        if !self.config.same_socket(&config) && self.socket.is_some() {
+            self.close_gone();
+        }
+        self.config = config;
     }
 
     /// Closes the link if its interface was removed or renamed; one of the same name is another one. The
     /// kernel keeps the index and translates it back to a name, in the namespace of the socket: no `/sys`.
-    fn look(&mut self) {
+    pub fn look(&mut self) {
         let Some(socket) = self.socket.as_ref() else {
             return;
         };
@@ -205,17 +279,17 @@ impl UdpLink {
         self.counters.gone += 1;
     }
 
-    /// Sends one frame to the peer; never waits.
+    /// Sends one frame; never waits.
     pub fn send(&mut self, frame: &[u8]) -> SendResult {
         let Some(socket) = self.socket.as_ref() else {
             return SendResult::Closed;
         };
-        let peer = SocketAddrV4::new(self.config.peer, self.config.port);
-        let mut result = socket.send_to(frame, peer);
+        let to = SocketAddr::new(self.config.to, self.config.port);
+        let mut result = socket.send_to(frame, to);
         if errno(&result) == libc::ECONNREFUSED {
             // the answer to an earlier datagram, which the kernel reports instead of sending this one
             self.counters.refused += 1;
-            result = socket.send_to(frame, peer);
+            result = socket.send_to(frame, to);
         }
         let error = errno(&result);
         if error != 0 {
@@ -266,14 +340,11 @@ impl UdpLink {
             Ok(taken) => taken,
             Err(error) => return self.receive_failed(&error),
         };
-        let from = match from {
-            SocketAddr::V4(from) => *from.ip(),
-            SocketAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
-        };
-        let source = if from == self.config.peer {
-            Source::Peer
-        } else if from == self.config.own {
+        let from = from.ip();
+        let source = if self.config.own.contains(&from) {
             Source::Own
+        } else if self.config.sources.admits(from) {
+            Source::Peer
         } else {
             self.counters.foreign += 1;
             return Received::Dropped;
@@ -375,14 +446,14 @@ fn told(step: &'static str, privilege: &'static str, source: io::Error) -> OpenE
 }
 
 fn open_socket(config: &UdpConfig) -> Result<UdpSocket, OpenError> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))
-        .map_err(|e| told("can't make a UDP socket", "", e))?;
-    socket
-        .set_nonblocking(true)
-        .and_then(|()| socket.set_reuse_address(true))
-        .and_then(|()| socket.set_tos_v4(LOW_DELAY))
-        .and_then(|()| socket.set_recv_buffer_size(RECEIVE_BUFFER))
-        .map_err(|e| told("can't set up the UDP socket", "", e))?;
+    let domain = if config.bound.is_ipv4() {
+        Domain::IPV4
+    } else {
+        Domain::IPV6
+    };
+    let socket =
+        Socket::new(domain, Type::DGRAM, Some(Protocol::UDP)).map_err(|e| told("can't make a UDP socket", "", e))?;
+    set_up(&socket, config).map_err(|e| told("can't set up the UDP socket", "", e))?;
     if !config.bind_to_address {
         socket.bind_device(Some(config.device.as_bytes())).map_err(|e| {
             told(
@@ -392,7 +463,7 @@ fn open_socket(config: &UdpConfig) -> Result<UdpSocket, OpenError> {
             )
         })?;
     }
-    let own = SocketAddr::new(IpAddr::V4(config.own), config.port);
+    let own = SocketAddr::new(config.bound, config.port);
     socket.bind(&own.into()).map_err(|e| {
         told(
             "can't bind to the address",
@@ -400,5 +471,41 @@ fn open_socket(config: &UdpConfig) -> Result<UdpSocket, OpenError> {
             e,
         )
     })?;
+    if let Some(membership) = config.membership {
+        join(&socket, config, membership).map_err(|e| told("can't join the group", "", e))?;
+    }
     Ok(socket.into())
+}
+
+fn set_up(socket: &Socket, config: &UdpConfig) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    match config.bound {
+        IpAddr::V4(_) => {
+            socket.set_tos_v4(LOW_DELAY)?;
+            // for unicast it changes nothing
+            socket.set_broadcast(true)
+        }
+        IpAddr::V6(_) => {
+            socket.set_only_v6(true)?;
+            socket.set_tclass_v6(LOW_DELAY)
+        }
+    }
+}
+
+fn join(socket: &Socket, config: &UdpConfig, membership: Membership) -> io::Result<()> {
+    match config.bound {
+        IpAddr::V4(group) => {
+            socket.set_multicast_ttl_v4(u32::from(membership.ttl))?;
+            socket.set_multicast_loop_v4(membership.loops)?;
+            socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(config.index))
+        }
+        IpAddr::V6(group) => {
+            socket.set_multicast_if_v6(config.index)?;
+            socket.set_multicast_hops_v6(u32::from(membership.ttl))?;
+            socket.set_multicast_loop_v6(membership.loops)?;
+            socket.join_multicast_v6(&group, config.index)
+        }
+    }
 }

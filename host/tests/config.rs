@@ -5,9 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
 
-use fixture::{ARTICLE, Dir, ip, udp};
+use fixture::{ARTICLE, Dir, ip};
 use ovzha_core::time::Span;
-use ovzha_host::config::{self, Config, Ends};
+use ovzha_host::config::{self, Config};
 use ovzha_host::ha_cf::LinkKind;
 use ovzha_host::haresources::Resource;
 use ovzha_host::meant;
@@ -16,12 +16,11 @@ use ovzha_host::ovzha_cf::Operation;
 #[cfg(test)]
 mod fixture {
     use std::fs;
-    use std::net::Ipv4Addr;
+    use std::net::IpAddr;
     use std::os::unix::fs::PermissionsExt;
     use std::path::{Path, PathBuf};
 
     use ovzha_host::config::Config;
-    use ovzha_host::ha_cf::{LinkConfig, LinkKind};
 
     pub const ARTICLE: [(&str, &str); 3] = [
         ("ha.cf", include_str!("files/article/ha.cf")),
@@ -73,19 +72,8 @@ mod fixture {
         }
     }
 
-    pub fn ip(text: &str) -> Ipv4Addr {
+    pub fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
-    }
-
-    pub fn udp(device: &str, addresses: &[&str]) -> LinkConfig {
-        LinkConfig {
-            kind: LinkKind::Udp {
-                device: device.to_owned(),
-                port: 694,
-                addresses: addresses.iter().map(|a| ip(a)).collect(),
-            },
-            line: 1,
-        }
     }
 }
 
@@ -155,13 +143,14 @@ fn the_articles_files_load_on_both_nodes() {
         assert_eq!(config.timings.deadtime, Span::from_secs(30));
         assert_eq!(config.timings.initdead, Span::from_secs(120));
         assert_eq!(config.deadping, Span::from_secs(30));
-        assert_eq!(config.pings, [ip("192.168.1.1")]);
+        assert_eq!(config.pings[0].addresses, [ip("192.168.1.1")]);
+        assert_eq!((config.pings.len(), config.pings[0].name.as_str()), (1, "192.168.1.1"));
         assert!(config.ipfail && !config.auto_failback && config.realtime);
         assert_eq!(config.log.facility, Some(3));
         assert_eq!(config.links.len(), 3);
         assert_eq!(
             config.links[0].kind,
-            LinkKind::Udp {
+            LinkKind::Unicast {
                 device: "eth1".to_owned(),
                 port: 694,
                 addresses: vec![ip("192.168.255.1"), ip("192.168.255.2")],
@@ -332,37 +321,4 @@ fn ovzha_cf_sets_timeouts() {
         dir.diagnostics()[1..],
         ["ovzha.cf:2: error: stop-budget 30 s must be shorter than deadtime 30 s of ha.cf"]
     );
-}
-
-#[test]
-fn the_own_address_is_the_one_configured_on_the_links_device() {
-    let local = [
-        ("eth1".to_owned(), ip("192.168.255.2")),
-        ("eth0".to_owned(), ip("192.168.1.202")),
-        ("lo".to_owned(), ip("127.0.0.1")),
-    ];
-    let ends = |device: &str, addresses: &[&str], me| config::own_address(&udp(device, addresses), me, &local);
-    let wire = |own: Option<&str>, peer| {
-        Ok(Ends {
-            own: own.map(ip),
-            peer: ip(peer),
-            loopback: false,
-        })
-    };
-    let both = ["192.168.255.1", "192.168.255.2"];
-    assert_eq!(ends("eth1", &both, 0), wire(Some("192.168.255.2"), "192.168.255.1"));
-    assert_eq!(ends("eth1", &both[..1], 0), wire(None, "192.168.255.1"));
-    assert!(ends("eth0", &both, 0).unwrap_err().contains("neither"));
-    assert!(
-        ends("eth1", &both[1..], 0)
-            .unwrap_err()
-            .contains("the peer's address is missing")
-    );
-    let loopback = ["127.0.0.11", "127.0.0.12"];
-    for me in [0, 1] {
-        let ends = ends("lo", &loopback, me).unwrap();
-        assert_eq!(ends.own, Some(ip(loopback[me])));
-        assert_eq!(ends.peer, ip(loopback[1 - me]));
-        assert!(ends.loopback);
-    }
 }

@@ -75,7 +75,7 @@ const ERRORS: &[(&str, &str)] = &[
     ("ucast a/b 10.0.0.2", "ucast: `a/b` is no name of a network device"),
     ("serial", "`serial` needs the path of a device"),
     ("serial ttyS1", "serial: `ttyS1` is no absolute path of a device"),
-    ("serial /dev/ttyS0", "serial `/dev/ttyS0` stands already on line 2"),
+    ("serial /dev/ttyS0", "serial /dev/ttyS0 stands already on line 2"),
     ("baud 9600", "baud must stand above the serial line it is for"),
     (
         "baud 1200",
@@ -83,7 +83,7 @@ const ERRORS: &[(&str, &str)] = &[
     ),
     (
         "udpport 694",
-        "udpport has no effect: it must stand above the ucast lines it is for",
+        "udpport has no effect: it must stand above the ucast and bcast lines it is for",
     ),
     ("udpport 70000", "udpport: `70000` is no number from 1 to 65535"),
     (
@@ -157,7 +157,7 @@ fn warnings_say_what_differs_from_heartbeat() {
             "initdead 1.5m",
             "initdead: Heartbeat itself refuses the unit in `1.5m`; 90 s is what is meant here",
         ),
-        ("keepalive 1500us", "keepalive: `1500us` is rounded up to 2 ms"),
+        ("keepalive 200500us", "keepalive: `200500us` is rounded up to 201 ms"),
         (
             "deadtime 5\ninitdead 5",
             "initdead 5 s is below 10 s: a network that comes up late after a boot makes two actives",
@@ -180,7 +180,7 @@ fn warnings_say_what_differs_from_heartbeat() {
         ),
         (
             "ucast eth0 10.0.0.1\nudpport 1000\nucast eth1 10.0.1.1",
-            "udpport counts for the ucast lines below it; those above use port 694",
+            "udpport counts for the ucast and bcast lines below it; those above use port 694",
         ),
     ] {
         let found = after_base(line);
@@ -357,7 +357,7 @@ fn what_is_missing_is_told_at_the_end_of_the_file() {
         parse("# nothing\n\n"),
         [
             "ha.cf:2: error: two nodes are needed, but none stands here (`node NAME`)",
-            "ha.cf:2: error: no link to the peer: neither ucast nor serial stands here",
+            "ha.cf:2: error: no link to the peer: no line of ucast, bcast, mcast or serial stands here",
             "ha.cf:2: warning: auto_failback is missing: Heartbeat's default `legacy` is treated as `on`",
         ]
     );
@@ -380,11 +380,21 @@ fn links_count_by_first_appearance_and_collect_addresses() {
         .links
         .iter()
         .map(|link| match &link.kind {
-            LinkKind::Udp {
+            LinkKind::Unicast {
                 device,
                 port,
                 addresses,
             } => format!("{device}:{port} {addresses:?} line {}", link.line),
+            LinkKind::Broadcast { device, port } => format!("bcast {device}:{port} line {}", link.line),
+            LinkKind::Multicast {
+                device,
+                group,
+                port,
+                ttl,
+                loops,
+            } => {
+                format!("mcast {device} {group}:{port} {ttl} {loops} line {}", link.line)
+            }
             LinkKind::Serial { device, baud } => format!("{} {baud} line {}", device.display(), link.line),
         })
         .collect();
@@ -442,4 +452,126 @@ fn times_are_exact() {
             "{word}"
         );
     }
+}
+
+#[test]
+fn broadcast_multicast_and_ipv6_links() {
+    let text = format!(
+        "{BASE}bcast eth0, eth1\nmcast eth0 225.0.0.1 695 1 0\nucast6 eth1 fe80::1%eth1\nucast eth1 10.1.0.1\n\
+         ucast6 eth1 fe80::2\nmcast6 eth1 ff12::1 694 4 1\nucast6 eth0 fe80::1\nudpport 700\nbcast eth0\n"
+    );
+    let parsed = ha_cf::parse(Path::new("ha.cf"), text.as_bytes());
+    let names: Vec<String> = parsed.value.links.iter().map(ovzha_host::media::name).collect();
+    assert_eq!(
+        names,
+        [
+            "serial /dev/ttyS0",
+            "bcast eth0",
+            "bcast eth1",
+            "mcast eth0 225.0.0.1 port 695",
+            "ucast6 eth1",
+            "ucast eth1",
+            "mcast6 eth1 ff12::1",
+            "ucast6 eth0",
+            "bcast eth0 port 700",
+        ]
+    );
+    assert_eq!(
+        after_base(
+            "bcast\nbcast eth0 eth0\nmcast eth0 10.0.0.1 0 256 2\nmcast eth0 239.0.0.1 694 1\nmcast eth0 239.0.0.1 694 0 0\n\
+             mcast eth0 239.0.0.1 694 1 1\nmcast6 eth0 ff11::1 694 1 0\nmcast6 eth0 239.0.0.1 694 1 0"
+        ),
+        [
+            "ha.cf:5: error: `bcast` needs a network device",
+            "ha.cf:6: error: bcast eth0 stands already on line 6",
+            "ha.cf:7: error: mcast: `10.0.0.1` is no multicast group (224.0.0.0 to 239.255.255.255)",
+            "ha.cf:7: error: mcast: port: `0` is no number from 1 to 65535",
+            "ha.cf:7: error: mcast: TTL: `256` is no number from 0 to 255",
+            "ha.cf:7: error: mcast: loop: `2` is no number from 0 to 1",
+            "ha.cf:8: error: `mcast` needs a network device, a group, a port, a TTL and 0 or 1 for the loop",
+            "ha.cf:9: warning: mcast: TTL 0: no frame leaves this machine",
+            "ha.cf:10: error: mcast eth0 239.0.0.1 stands already on line 9",
+            "ha.cf:11: warning: mcast6: ff11::1: no frame leaves this machine",
+            "ha.cf:12: error: mcast6: `239.0.0.1` is no multicast group (ff00::/8)",
+        ]
+    );
+    assert_eq!(
+        after_base(
+            "ucast6 eth0 fe80::1%eth1\nucast6 eth0 10.0.0.1\nucast6 eth0 ::1\nucast6 eth0 ::ffff:10.0.0.1\nucast eth0 fd00::1"
+        ),
+        [
+            "ha.cf:5: error: ucast6: `fe80::1%eth1` is on `eth1`, not on `eth0`",
+            "ha.cf:6: error: ucast6: `10.0.0.1` is no IPv6 address (names are not looked up)",
+            "ha.cf:7: error: ucast6: `::1` is not the address of one other machine",
+            "ha.cf:8: error: ucast6: `::ffff:10.0.0.1` is the IPv4 address 10.0.0.1",
+            "ha.cf:9: error: ucast: `fd00::1` is no IPv4 address (names are not looked up)",
+        ]
+    );
+}
+
+#[test]
+fn any_rate_linux_knows_and_slow_ones_are_told() {
+    let with = |baud: &str| {
+        let text = format!("node a b\nbaud {baud}\nserial /dev/ttyS0\nauto_failback off\n");
+        let parsed = ha_cf::parse(Path::new("ha.cf"), text.as_bytes());
+        parsed.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for baud in ["4800", "9600", "115200", "576000", "1500000", "4000000"] {
+        assert_eq!(with(baud), [""; 0], "{baud}");
+    }
+    assert_eq!(
+        with("1200"),
+        [
+            "ha.cf:3: warning: serial /dev/ttyS0: at 1200 bit/s a heartbeat takes up to 800 ms, more than half of keepalive 1 s"
+        ]
+    );
+    for baud in ["14400", "0", "9600.0", "-9600", "4000001"] {
+        assert!(
+            with(baud)[0].starts_with(&format!("ha.cf:2: error: baud: `{baud}` is none of [1200, ")),
+            "{baud}"
+        );
+    }
+}
+
+#[test]
+fn ping_nodes_and_their_groups() {
+    let text = format!("{BASE}ping 10.0.0.1 fd00::1\nping_group routers 10.0.1.1 fd00::2\nping6 fd00::3\n");
+    let parsed = ha_cf::parse(Path::new("ha.cf"), text.as_bytes());
+    let pings: Vec<String> = parsed
+        .value
+        .pings
+        .iter()
+        .map(|ping| format!("{} {:?} line {}", ping.name, ping.addresses, ping.line))
+        .collect();
+    assert_eq!(
+        pings,
+        [
+            "10.0.0.1 [10.0.0.1] line 5",
+            "fd00::1 [fd00::1] line 5",
+            "routers [10.0.1.1, fd00::2] line 6",
+            "fd00::3 [fd00::3] line 7",
+        ]
+    );
+    assert_eq!(
+        after_base(
+            "ping6 10.0.0.1\nping fe80::1\nping_group\nping_group a\nping_group 10.0.0.1 10.0.0.2\nping_group a 10.0.0.1 10.0.0.1\n\
+             ping_group a 10.0.0.2\nping_group b 10.0.0.1 x"
+        ),
+        [
+            "ha.cf:5: error: ping6: `10.0.0.1` is no IPv6 address (names are not looked up)",
+            "ha.cf:6: error: ping: `fe80::1` is link-local: take an address of that machine that has a route",
+            "ha.cf:7: error: `ping_group` needs a name and addresses",
+            "ha.cf:8: error: ping_group a has no address",
+            "ha.cf:9: error: ping_group: `10.0.0.1` is no name of a group",
+            "ha.cf:10: warning: ping_group a: 10.0.0.1 stands there twice",
+            "ha.cf:11: error: ping_group `a` stands already on line 10",
+            "ha.cf:12: warning: 10.0.0.1 is in ping node `a` (line 10), too: its answer counts for both",
+            "ha.cf:12: error: ping_group b: `x` is no IPv4 address (names are not looked up)",
+        ]
+    );
+    let many = (0..65).map(|n| format!(" 10.0.0.{n}")).collect::<Vec<_>>().concat();
+    assert_eq!(
+        after_base(&format!("ping_group many{many}")),
+        ["ha.cf:5: error: more than 64 addresses of ping nodes"]
+    );
 }

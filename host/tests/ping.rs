@@ -6,13 +6,18 @@ mod netns;
 use ovzha_core::time::{Instant, Span};
 use ovzha_host::ping::{OpenErrorKind, Pinger, Received, Reply, SendResult, SocketKind};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{Command, ExitStatus};
 use std::thread::sleep;
 use std::time::Duration;
 
 const SECRET: [u8; 32] = [7; 32];
 const BARE: &str = "OVZHA_TEST_WITHOUT_NET_RAW";
+
+#[expect(clippy::unwrap_used, reason = "addresses of this file")]
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
 
 fn at(ms: u64) -> Instant {
     Instant::from_millis(ms)
@@ -65,13 +70,14 @@ fn only_the_right_reply_counts_and_only_once() {
     }
     let home = Ipv4Addr::LOCALHOST;
     let wire = raw(home);
-    let mut pinger = Pinger::new(&[home], &SECRET);
-    assert_eq!((pinger.send(0, at(0)), pinger.fd()), (SendResult::Closed, None));
-    assert_eq!(pinger.open().unwrap(), SocketKind::Raw);
+    let mut pinger = Pinger::new(&[&[home.into()]], &SECRET);
+    assert_eq!((pinger.send(0, at(0)), pinger.fds().next()), (SendResult::Closed, None));
+    pinger.open().unwrap();
+    assert_eq!(pinger.kinds().collect::<Vec<_>>(), [SocketKind::Raw]);
     assert_eq!(pinger.send(1, at(0)), SendResult::Closed, "no such node");
     assert_eq!(pinger.send(0, at(100)), SendResult::Sent);
     let counts = Reply {
-        index: 0,
+        node: 0,
         sent: at(100),
         sequence: 1,
         round_trip: Span::from_millis(3),
@@ -131,7 +137,7 @@ fn a_reply_too_many_requests_late_does_not_count() {
     if netns::inside("a_reply_too_many_requests_late_does_not_count").is_none() {
         return;
     }
-    let mut pinger = Pinger::new(&[Ipv4Addr::LOCALHOST, Ipv4Addr::LOCALHOST], &SECRET);
+    let mut pinger = Pinger::new(&[&[Ipv4Addr::LOCALHOST.into()], &[Ipv4Addr::LOCALHOST.into()]], &SECRET);
     pinger.open().unwrap();
     for ms in 0..9 {
         assert_eq!(pinger.send(1, at(ms)), SendResult::Sent);
@@ -140,10 +146,7 @@ fn a_reply_too_many_requests_late_does_not_count() {
     loop {
         match next(&mut pinger, at(20)) {
             Received::Reply(reply) => {
-                assert_eq!(
-                    (reply.index, reply.sent.as_millis() + 1),
-                    (1, u64::from(reply.sequence))
-                );
+                assert_eq!((reply.node, reply.sent.as_millis() + 1), (1, u64::from(reply.sequence)));
                 sequences.push(reply.sequence);
             }
             Received::Dropped => {}
@@ -159,7 +162,7 @@ fn a_node_that_goes_and_comes_back() {
     let Some(peer) = netns::inside("a_node_that_goes_and_comes_back") else {
         return;
     };
-    let mut pinger = Pinger::new(&[Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(10, 94, 0, 2)], &SECRET);
+    let mut pinger = Pinger::new(&[&[ip("192.0.2.1")], &[ip("10.94.0.2")]], &SECRET);
     pinger.open().unwrap();
     assert_eq!(pinger.send(0, at(0)), SendResult::Unreachable, "no route");
     netns::cable(&peer);
@@ -168,7 +171,7 @@ fn a_node_that_goes_and_comes_back() {
         let mut sent = SendResult::Closed;
         for attempt in 0..attempts {
             sent = pinger.send(1, at(now + attempt));
-            if matches!(next(pinger, at(now + attempt)), Received::Reply(Reply { index: 1, .. })) {
+            if matches!(next(pinger, at(now + attempt)), Received::Reply(Reply { node: 1, .. })) {
                 return (sent, true);
             }
         }
@@ -209,24 +212,26 @@ fn without_net_raw_the_unprivileged_socket_serves() {
         return;
     }
     let range = "/proc/sys/net/ipv4/ping_group_range";
-    let mut pinger = Pinger::new(&[Ipv4Addr::LOCALHOST], &SECRET);
+    let mut pinger = Pinger::new(&[&[ip("127.0.0.1")]], &SECRET);
     std::fs::write(range, "1 0").unwrap();
     let error = pinger.open().unwrap_err();
     assert_eq!(error.kind, OpenErrorKind::Denied, "{error}");
     assert!(error.to_string().contains("CAP_NET_RAW"), "{error}");
 
     std::fs::write(range, "0 0").unwrap();
-    assert_eq!(pinger.open().unwrap(), SocketKind::Datagram);
+    pinger.open().unwrap();
+    assert_eq!(pinger.kinds().collect::<Vec<_>>(), [SocketKind::Datagram]);
     // two of them, with the same secret even, don't take each other's replies
-    let mut second = Pinger::new(&[Ipv4Addr::LOCALHOST], &SECRET);
-    assert_eq!(second.open().unwrap(), SocketKind::Datagram);
+    let mut second = Pinger::new(&[&[ip("127.0.0.1")]], &SECRET);
+    second.open().unwrap();
+    assert!(second.is_open());
     for one in [&mut pinger, &mut second] {
         assert_eq!(one.send(0, at(5)), SendResult::Sent);
         let found = next(one, at(6));
         let right = matches!(
             found,
             Received::Reply(Reply {
-                index: 0,
+                node: 0,
                 sequence: 1,
                 ..
             })
@@ -234,4 +239,31 @@ fn without_net_raw_the_unprivileged_socket_serves() {
         assert!(right, "{found:?} {:?}", one.counters());
         assert_eq!(one.receive(at(7)), Received::Empty);
     }
+}
+
+#[test]
+fn ipv6_is_asked_and_any_address_of_a_node_answers_for_it() {
+    if netns::inside("ipv6_is_asked_and_any_address_of_a_node_answers_for_it").is_none() {
+        return;
+    }
+    netns::ip("addr add fd00::1/64 dev lo nodad");
+    let group = [ip("192.0.2.1"), ip("fd00::1")];
+    let mut pinger = Pinger::new(&[&[ip("127.0.0.1")], &group], &SECRET);
+    pinger.open().unwrap();
+    assert_eq!(pinger.kinds().collect::<Vec<_>>(), [SocketKind::Raw, SocketKind::Raw]);
+    let mut nodes = Vec::new();
+    pinger.ask(at(7));
+    while let Received::Reply(reply) = next(&mut pinger, at(9)) {
+        assert_eq!((reply.sent, reply.sequence), (at(7), 1));
+        nodes.push(reply.node);
+    }
+    nodes.sort_unstable();
+    assert_eq!(nodes, [0, 1], "{:?}", pinger.counters());
+    assert_eq!((pinger.counters().sent, pinger.counters().not_sent), (2, 1));
+
+    // what else is sent to this machine as ICMPv6 never reaches us
+    let wire = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6)).unwrap();
+    let other = [129, 0, 0, 0, 1, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+    wire.send_to(&other, &SocketAddr::new(group[1], 0).into()).unwrap();
+    assert_eq!(next(&mut pinger, at(9)), Received::Empty);
 }

@@ -13,23 +13,15 @@ use std::time::Duration;
 const ECHO: &str = "OVZHA_TEST_ECHO";
 
 fn loopback(own: u8, peer: u8, port: u16) -> UdpConfig {
+    let home = |last| Ipv4Addr::new(127, 0, 0, last).into();
     UdpConfig {
-        device: "lo".into(),
-        port,
-        own: Ipv4Addr::new(127, 0, 0, own),
-        peer: Ipv4Addr::new(127, 0, 0, peer),
         bind_to_address: true,
+        ..UdpConfig::unicast("lo", port, home(own), home(peer))
     }
 }
 
 fn cabled(own: &str, peer: &str) -> Result<UdpConfig, std::net::AddrParseError> {
-    Ok(UdpConfig {
-        device: "hb0".into(),
-        port: 694,
-        own: own.parse()?,
-        peer: peer.parse()?,
-        bind_to_address: false,
-    })
+    Ok(UdpConfig::unicast("hb0", 694, own.parse()?, peer.parse()?))
 }
 
 /// Waits up to two seconds for something other than `Empty`.
@@ -156,7 +148,7 @@ fn a_flood_is_bounded_by_the_kernel_and_leaves_the_link_usable() {
 #[test]
 fn an_address_that_is_not_ours_is_not_yet() {
     let mut link = UdpLink::new(UdpConfig {
-        own: Ipv4Addr::new(192, 0, 2, 1),
+        bound: Ipv4Addr::new(192, 0, 2, 1).into(),
         ..loopback(1, 2, free_port())
     });
     let error = link.open().unwrap_err();
@@ -196,6 +188,7 @@ fn peer_echo() {
     let mut link = UdpLink::new(cabled(netns::PEER, netns::OWN).unwrap());
     let mut frame = [0; 64];
     for tick in 0..6000 {
+        link.look();
         if let Some(Err(error)) = link.reopen(Instant::from_millis(tick * 5)) {
             assert_eq!(error.kind, OpenErrorKind::NotYet, "{error}");
         }
@@ -261,6 +254,7 @@ fn bound_to_a_device_that_comes_goes_and_comes_back() {
     netns::ip("link del hb0");
     netns::cable(&peer);
     assert!(link.is_open());
+    link.look();
     link.reopen(Instant::from_millis(5000)).unwrap().unwrap();
     assert_eq!((link.counters().gone, link.counters().opened), (1, 2));
     assert!(echoed(&mut link), "{:?}", link.counters());
@@ -275,6 +269,7 @@ fn bound_to_a_device_that_comes_goes_and_comes_back() {
     link.open().unwrap();
     netns::ip("link set hb0 down");
     netns::ip("link set hb0 name hb1");
+    link.look();
     assert_eq!(
         link.reopen(Instant::from_millis(9000)).unwrap().unwrap_err().kind,
         OpenErrorKind::NotYet

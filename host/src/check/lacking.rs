@@ -43,10 +43,12 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
 
 fn device_lacking(subject: &Subject<'_>, kind: &LinkKind) -> Option<Finding> {
     match kind {
-        LinkKind::Udp { device, .. } => (!subject.exists(&format!("/sys/class/net/{device}"))).then(|| {
-            let remedy = "check the name with `ip link`; the other links work without it";
-            Finding::machine(format!("there is no network device {}", quote(device)), remedy)
-        }),
+        LinkKind::Unicast { device, .. } | LinkKind::Broadcast { device, .. } | LinkKind::Multicast { device, .. } => {
+            (!subject.exists(&format!("/sys/class/net/{device}"))).then(|| {
+                let remedy = "check the name with `ip link`; the other links work without it";
+                Finding::machine(format!("there is no network device {}", quote(device)), remedy)
+            })
+        }
         LinkKind::Serial { device, .. } => {
             let path = device.to_string_lossy();
             (!subject.exists(&path)).then(|| {

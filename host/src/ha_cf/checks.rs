@@ -20,17 +20,20 @@ impl Reader {
         }
         self.media.finish(&mut self.problems);
         if self.media.links.is_empty() {
-            self.problems
-                .error(last_line, "no link to the peer: neither ucast nor serial stands here");
+            self.problems.error(
+                last_line,
+                "no link to the peer: no line of ucast, bcast, mcast or serial stands here",
+            );
         }
         self.check_pings();
         let auto_failback = self.failback(last_line);
         let timings = self.timings();
+        self.media.check_rates(&mut self.problems, timings.keepalive);
         HaCf {
             nodes: std::mem::take(&mut self.nodes),
             timings,
             links: std::mem::take(&mut self.media.links),
-            pings: std::mem::take(&mut self.pings),
+            pings: self.pings.take(),
             deadping: self.deadping.map_or(timings.deadtime, |at| at.value),
             ipfail: self.ipfail.is_some(),
             auto_failback,
@@ -135,20 +138,20 @@ impl Reader {
     }
 
     fn check_pings(&mut self) {
-        for ping in &self.pings {
-            let on_link =
-                self.media.links.iter().any(
-                    |link| matches!(&link.kind, LinkKind::Udp { addresses, .. } if addresses.contains(&ping.value)),
+        let links = &self.media.links;
+        for ping in self.pings.list() {
+            for address in &ping.addresses {
+                let on_link = links.iter().any(
+                    |link| matches!(&link.kind, LinkKind::Unicast { addresses, .. } if addresses.contains(address)),
                 );
-            if on_link {
-                let text = format!(
-                    "ping node {} is a node's own address: it proves nothing a link does not prove",
-                    ping.value
-                );
-                self.problems.warning(ping.line, text);
+                if on_link {
+                    let text =
+                        format!("ping node {address} is a node's own address: it proves nothing a link does not prove");
+                    self.problems.warning(ping.line, text);
+                }
             }
         }
-        if let Some(at) = self.ipfail.filter(|_| self.pings.is_empty()) {
+        if let Some(at) = self.ipfail.filter(|_| self.pings.list().is_empty()) {
             self.problems
                 .warning(at.line, "ipfail has no effect: there is no ping node");
         }

@@ -68,51 +68,79 @@ pub const DIRECTIVES: &[Directive] = &[
         "ucast eth0 10.0.0.1",
     )
     .done(Reader::ucast),
-    row("bcast", "DEVICE...", Both, NOT_YET, "bcast eth0").refused(),
-    row("udp", "DEVICE...", Both, NOT_YET, "udp eth0").refused(),
+    row(
+        "bcast",
+        "DEVICE...",
+        Both,
+        "to the broadcast address of each device, a link each",
+        "bcast eth0 eth1",
+    )
+    .done(Reader::bcast),
+    row(
+        "udp",
+        "DEVICE...",
+        Both,
+        "the old name of `bcast`: the same, with a warning",
+        "udp eth0",
+    )
+    .done(Reader::bcast),
     row(
         "mcast",
         "DEVICE GROUP PORT TTL LOOP",
         Both,
-        NOT_YET,
+        "TTL 0 to 255 (1: this network alone), LOOP 0 or 1; has its own port",
         "mcast eth0 225.0.0.1 694 1 0",
     )
-    .refused(),
-    row("ucast6", "DEVICE ADDRESS", New, NOT_YET, "ucast6 eth0 fd00::1").refused(),
+    .done(Reader::mcast),
+    row(
+        "ucast6",
+        "DEVICE ADDRESS",
+        New,
+        "as `ucast`; a link-local address is one of that device",
+        "ucast6 eth0 fd00::1",
+    )
+    .done(Reader::ucast),
     row(
         "mcast6",
         "DEVICE GROUP PORT TTL LOOP",
         New,
-        NOT_YET,
+        "as `mcast`",
         "mcast6 eth0 ff02::694 694 1 0",
     )
-    .refused(),
+    .done(Reader::mcast),
     row(
         "baud",
         "RATE",
         Both,
-        "19200; 9600, 19200, 38400, 57600, 115200, 230400, 460800; once, above `serial`",
+        "19200; any rate Linux has a name for, 1200 to 4000000; once, above `serial`",
         "",
     )
     .done(Reader::baud),
-    row("serial", "DEVICE...", Both, "absolute paths", "serial /dev/ttyS1").done(Reader::serial),
+    row(
+        "serial",
+        "DEVICE...",
+        Both,
+        "absolute paths, a link each",
+        "serial /dev/ttyS1",
+    )
+    .done(Reader::serial),
     row(
         "ping",
         "ADDRESS...",
         Both,
-        "at most 16 IPv4 addresses; any of them switches the protection row to `ping`",
+        "IPv4 or IPv6, a ping node each, at most 16 with groups; any switches the protection row to `ping`",
         "ping 10.0.0.254",
     )
     .done(Reader::ping),
-    row("ping6", "ADDRESS...", New, NOT_YET, "ping6 fd00::1").refused(),
+    row("ping6", "ADDRESS...", New, "as `ping`, IPv6 alone", "ping6 fd00::1").done(Reader::ping),
     row(
         "ping_group",
         "NAME ADDRESS...",
         Both,
-        NOT_YET,
+        "one ping node: it answers when any of the addresses does; at most 64 addresses in all",
         "ping_group routers 10.0.0.254 10.0.1.254",
     )
-    .refused(),
+    .done(Reader::ping_group),
     row(
         "auto_failback",
         "on|off|legacy",
