@@ -50,7 +50,7 @@ fn errors_in_the_files_are_all_shown_by_file_and_line() {
     let changed = [
         (
             "ha.cf",
-            "node a b\nbcast eth0\nkeepalive 2\ndeadtime 4\nserial ttyS0\nauto_failback off\n",
+            "node a b\nmcast eth0 10.0.0.1 694 1 0\nkeepalive 2\ndeadtime 4\nserial ttyS0\nauto_failback off\n",
         ),
         ("authkeys", "auth 2\n1 sha1 topsecret\n1 rot13 topsecret\n"),
         ("haresources", "c vz IPaddr::10.0.0.1\n"),
@@ -59,7 +59,7 @@ fn errors_in_the_files_are_all_shown_by_file_and_line() {
     let expected = "\
 DIR/authkeys:1: error: key 2 is named, but has no line of its own
 DIR/authkeys:3: error: key 1: unknown method (known: crc, md5, sha1, sha256)
-DIR/ha.cf:2: error: `bcast` is refused: not in this release
+DIR/ha.cf:2: error: mcast: `10.0.0.1` is no multicast group (224.0.0.0 to 239.255.255.255)
 DIR/ha.cf:4: error: deadtime 4 s must be longer than two keepalives (2 x 2 s = 4 s)
 DIR/ha.cf:5: error: serial: `ttyS0` is no absolute path of a device
 DIR/ha.cf:6: error: no link to the peer: no line of ucast, bcast, mcast or serial stands here

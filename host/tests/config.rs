@@ -1,6 +1,7 @@
 //! The three files of the article, and what `Config::load` makes of a directory.
 
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::Command;
@@ -143,8 +144,12 @@ fn the_articles_files_load_on_both_nodes() {
         assert_eq!(config.timings.deadtime, Span::from_secs(30));
         assert_eq!(config.timings.initdead, Span::from_secs(120));
         assert_eq!(config.deadping, Span::from_secs(30));
-        assert_eq!(config.pings[0].addresses, [ip("192.168.1.1")]);
-        assert_eq!((config.pings.len(), config.pings[0].name.as_str()), (1, "192.168.1.1"));
+        let pings: Vec<(&str, &[IpAddr])> = config
+            .pings
+            .iter()
+            .map(|p| (p.name.as_str(), p.addresses.as_slice()))
+            .collect();
+        assert_eq!(pings, [("192.168.1.1", [ip("192.168.1.1")].as_slice())]);
         assert!(config.ipfail && !config.auto_failback && config.realtime);
         assert_eq!(config.log.facility, Some(3));
         assert_eq!(config.links.len(), 3);

@@ -78,8 +78,8 @@ const ERRORS: &[(&str, &str)] = &[
     ("serial /dev/ttyS0", "serial /dev/ttyS0 stands already on line 2"),
     ("baud 9600", "baud must stand above the serial line it is for"),
     (
-        "baud 1200",
-        "baud: `1200` is none of [9600, 19200, 38400, 57600, 115200, 230400, 460800]",
+        "baud 14400",
+        "baud: `14400` is none of [1200, 1800, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000]",
     ),
     (
         "udpport 694",
@@ -242,8 +242,8 @@ fn errors_name_the_line_and_the_word() {
         [
             "ha.cf:5: error: logfacility stands already on line 4",
             "ha.cf:5: error: logfacility: `nosuch` is no syslog facility",
-            "ha.cf:6: error: baud: `x` is none of [9600, 19200, 38400, 57600, 115200, 230400, 460800]",
-            "ha.cf:7: error: baud: `y` is none of [9600, 19200, 38400, 57600, 115200, 230400, 460800]",
+            "ha.cf:6: error: baud: `x` is none of [1200, 1800, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000]",
+            "ha.cf:7: error: baud: `y` is none of [1200, 1800, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 500000, 576000, 921600, 1000000, 1152000, 1500000, 2000000, 2500000, 3000000, 3500000, 4000000]",
         ]
     );
     assert_eq!(
