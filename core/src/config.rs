@@ -116,6 +116,14 @@ impl fmt::Display for ConfigError {
     }
 }
 
+/// How long a node that resets itself may take to bring its last words to its disk. Small beside the deadtime, which
+/// ends that much later than the reset begins.
+#[must_use]
+pub fn last_words(deadtime: Span) -> Span {
+    let share = deadtime.as_millis().checked_div(40).unwrap_or(0);
+    Span::from_millis(share).min(Span::from_millis(50))
+}
+
 impl Config {
     /// Checks every relation; the first broken one is returned.
     ///

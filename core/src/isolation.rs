@@ -1,6 +1,7 @@
 //! Whether this node is cut off: what its pings and the peer's echoes prove, and when it must be stopped by then.
 
 use crate::cluster::Cluster;
+use crate::config::last_words;
 use crate::decide::Attached;
 use crate::group::Group;
 use crate::id::GroupId;
@@ -89,8 +90,9 @@ impl Cluster {
         // a held node was not to stop, and a peer that was held does not take over from it (S-46)
         let from = self.proved.max(attached).max(self.unheld)?;
         let dead = self.deadtime();
-        // both clocks' drift, and the time a wake-up may be late
+        // both clocks' drift, the time a wake-up may be late, and what a node may spend on saying why
         let drift = Span::from_millis(dead.as_millis().checked_div(50).unwrap_or(0));
-        Some(from.after(dead.minus(drift).minus(WAKE_UP)))
+        let early = WAKE_UP.plus(last_words(self.config.deadtime));
+        Some(from.after(dead.minus(drift).minus(early)))
     }
 }

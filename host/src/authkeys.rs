@@ -9,6 +9,7 @@ use std::path::Path;
 
 use ovzha_core::auth::{KEY_TEXT_MAX, Method};
 use ovzha_core::id::KeyId;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::diagnostic::Problems;
 use crate::ha_cf::Parsed;
@@ -17,9 +18,15 @@ use crate::words;
 /// Keys of published examples: they keep nobody out.
 const EXAMPLE_KEYS: [&[u8]; 4] = [b"PutYourSuperSecretKeyHere", b"Hello!", b"HI!", b"secret"];
 
-/// The bytes of a key; shows none of them.
+/// The bytes of a key; shows none of them, and leaves none in memory.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl Secret {
     /// The key for signing. Not to be written anywhere.
@@ -55,6 +62,30 @@ pub struct AuthKeys {
     pub signing: KeyId,
     /// At most 16, in file order; all of them are accepted from the peer.
     pub keys: Vec<Key>,
+}
+
+impl AuthKeys {
+    /// As an `authkeys` that says the same, in its shortest form; wiped when it is dropped.
+    #[must_use]
+    pub fn render(&self) -> Zeroizing<Vec<u8>> {
+        let words = |key: &Key| 2 + 2 + 1 + 6 + 1 + key.secret.bytes().len();
+        // of its last size from the start: growing would leave copies behind
+        let size = 8 + self.keys.iter().map(words).sum::<usize>();
+        let mut text = Zeroizing::new(Vec::with_capacity(size));
+        text.extend_from_slice(format!("auth {}\n", self.signing.0).as_bytes());
+        for key in &self.keys {
+            let method = match key.method {
+                Method::Crc => "crc",
+                Method::Md5 => "md5",
+                Method::Sha1 => "sha1",
+                Method::Sha256 => "sha256",
+            };
+            text.extend_from_slice(format!("{} {method} ", key.id.0).as_bytes());
+            text.extend_from_slice(key.secret.bytes());
+            text.push(b'\n');
+        }
+        text
+    }
 }
 
 /// Reads the bytes of an `authkeys`; `file` is only named in messages.

@@ -99,6 +99,14 @@ pub enum Protection {
     PingNodes,
 }
 
+impl Protection {
+    /// The row that holds with this many ping nodes.
+    #[must_use]
+    pub const fn with_pings(count: usize) -> Self {
+        if count == 0 { Self::None } else { Self::PingNodes }
+    }
+}
+
 impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -115,11 +123,7 @@ impl fmt::Display for Protection {
 /// The protection these files really give.
 #[must_use]
 pub fn protection(files: &Files) -> Protection {
-    if files.ha_cf.pings.is_empty() {
-        Protection::None
-    } else {
-        Protection::PingNodes
-    }
+    Protection::with_pings(files.ha_cf.pings.len())
 }
 
 /// What the checks look at.

@@ -14,12 +14,14 @@ use ovzha_core::output::{Effect, Op};
 use ovzha_core::time::{Instant, Span};
 
 use crate::agent;
+use crate::authkeys::AuthKeys;
 use crate::config::{Config, Group};
 use crate::drbd::{Connection, Disk, Role, State};
 use crate::haresources::Resource;
 use crate::ovzha_cf::Operation;
 use crate::sys::CoreLimit;
 use crate::task::{self, Exit, How, Spec, TaskId, Tasks};
+use crate::validate::Handover;
 
 /// Between TERM and KILL, and between KILL and giving a child up.
 const GRACE: Span = Span::from_secs(5);
@@ -55,8 +57,8 @@ pub enum Ended {
     Unrecorded(String),
     /// DRBD of a group was seen.
     Observed(GroupId, message::Drbd),
-    /// The configuration was looked at again: its problems, and whether it is good.
-    Validated(bool, String),
+    /// The configuration was looked at again: its problems, whether it is good, and its keys.
+    Validated(bool, String, Option<AuthKeys>),
     /// A child that could not be killed is gone.
     Unstuck(GroupId),
     /// A child of a former life is gone.
@@ -74,6 +76,8 @@ pub struct Children {
     stillborn: Vec<Ended>,
     state_dir: PathBuf,
     config_dir: PathBuf,
+    /// What the child that validates hands over apart from its output.
+    handover: Option<Handover>,
     next_observe: Instant,
 }
 
@@ -106,6 +110,7 @@ impl Children {
             stillborn,
             state_dir,
             config_dir,
+            handover: None,
             next_observe: now,
         }
     }
@@ -245,6 +250,11 @@ impl Children {
             argv: &argv,
             env: &whole,
             stdin,
+            answer: self
+                .handover
+                .as_ref()
+                .filter(|_| job == Job::Validate)
+                .map(Handover::fd),
             deadline,
             grace: GRACE,
             label,
@@ -318,8 +328,12 @@ impl Children {
         let dir = self.config_dir.to_string_lossy().into_owned();
         let program = program.to_string_lossy();
         let argv = ["ovzha", "agent", "validate", &dir, node, &program];
-        if let Err(why) = self.spawn(now, &argv, &[], None, BRIEF, "validate", Job::Validate) {
-            self.stillborn.push(Ended::Validated(false, why));
+        let begun = Handover::new().map_err(|error| error.to_string()).and_then(|place| {
+            self.handover = Some(place);
+            self.spawn(now, &argv, &[], None, BRIEF, "validate", Job::Validate)
+        });
+        if let Err(why) = begun {
+            self.stillborn.push(Ended::Validated(false, why, None));
         }
         true
     }
@@ -370,7 +384,10 @@ impl Children {
             }
             Job::Observe(group) => observed(&exit).map(|state| Ended::Observed(group, state)),
             Job::Bug => (exit.how != How::Code(0)).then_some(Ended::Unrecorded(exit.last_line)),
-            Job::Validate => Some(Ended::Validated(exit.how == How::Code(0), exit.tail)),
+            Job::Validate => {
+                let keys = self.handover.take().and_then(Handover::keys);
+                Some(Ended::Validated(exit.how == How::Code(0), exit.tail, keys))
+            }
             Job::Former(_) => Some(Ended::Former(exit.label)),
         }
     }

@@ -235,15 +235,6 @@ pub fn read_files(dir: &Path) -> Loadable {
     Loadable { files, diagnostics }
 }
 
-/// The keys in `dir` alone; `None` if there is anything wrong with them.
-#[must_use]
-pub fn read_keys(dir: &Path) -> Option<AuthKeys> {
-    let mut diagnostics = Vec::new();
-    trusted_file::check_directory(dir, &mut diagnostics);
-    let keys = needed(dir, "authkeys", Secrecy::Secret, &mut diagnostics, authkeys::parse);
-    keys.filter(|_| !diagnostics.iter().any(Diagnostic::is_error))
-}
-
 /// The name this machine gives itself, lower case, as `uname -n` prints it; `root` is `/` outside tests.
 #[must_use]
 pub fn own_name(root: &Path) -> String {

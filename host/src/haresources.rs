@@ -32,6 +32,12 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// Whether it is a DRBD resource, named by its first argument.
+    #[must_use]
+    pub fn is_drbd(&self) -> bool {
+        matches!(self.name.as_str(), "datadisk" | "drbddisk")
+    }
+
     /// The word as it stands in the file.
     #[must_use]
     pub fn word(&self) -> String {

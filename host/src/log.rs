@@ -7,23 +7,30 @@
 //! ```text
 //! Log --datagram--> /dev/log
 //!     --pipe-----> writer child (log/writer.rs) --> logfile, debugfile, stderr
+//!     <--a byte--- when all that came before a flush is on the disk
 //! ```
 
+mod format;
 mod writer;
 
-use std::fmt::{self, Write as _};
-use std::io::{self, PipeReader, PipeWriter, Write as _};
-use std::os::fd::AsFd;
+use std::fmt;
+use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use ovzha_core::time::{Instant, Span};
 
-use crate::sys::{self, Pid};
+use crate::sys::{self, Interest, Pid, PollFd};
+
+use format::Line;
+pub use format::Stamp;
 
 /// Bytes of a line with all that stands before the text; longer text is cut.
 pub const LINE_MAX: usize = 1024;
+/// Stands in the pipe for "bring all of it to the disk, then say so".
+const FLUSH: u8 = b'F';
 /// How long a dead writer child stays dead.
 const WRITER_PAUSE: Span = Span::from_secs(10);
 /// Repeated lines that a [`RateLimit`] knows apart.
@@ -137,6 +144,8 @@ pub struct Log {
     socket: &'static Path,
     syslog: Option<UnixDatagram>,
     writer: Option<Writer>,
+    /// The writer of our former life (before a re-exec), until it has ended.
+    former: Option<Pid>,
     lost_syslog: u64,
     lost_writer: u64,
     restart_at: Instant,
@@ -145,6 +154,7 @@ pub struct Log {
 #[derive(Debug)]
 struct Writer {
     pipe: PipeWriter,
+    done: PipeReader,
     pid: Pid,
 }
 
@@ -159,6 +169,7 @@ impl Log {
             socket: Path::new("/dev/log"),
             syslog: None,
             writer: None,
+            former: None,
             node: node.to_owned(),
             pid: sys::own_pid(),
             lost_syslog: 0,
@@ -180,6 +191,11 @@ impl Log {
         if self.targets.need_writer() {
             self.through_writer(level, text);
         }
+    }
+
+    /// One of the daemon's own lines.
+    pub fn say(&mut self, line: &crate::line::Line<'_>) {
+        self.line(line.level(), format_args!("{line}"));
     }
 
     /// A line that a person must act on.
@@ -212,6 +228,35 @@ impl Log {
     #[must_use]
     pub fn writer_pid(&self) -> Option<Pid> {
         self.writer.as_ref().map(|w| w.pid)
+    }
+
+    /// This process had another writer before it executed itself anew: it ends by itself, and is ours to fetch.
+    pub fn had_writer(&mut self, pid: Pid) {
+        self.former = Some(pid);
+        self.reap();
+    }
+
+    /// Fetches writers that have ended. To be called after SIGCHLD.
+    pub fn reap(&mut self) {
+        // not our child (any more): nothing to fetch either
+        if self.former.is_some_and(|pid| !matches!(sys::wait_for(pid), Ok(None))) {
+            self.former = None;
+        }
+    }
+
+    /// Gives what was logged a chance to survive a reset that follows at once: waits until the writer has it on the
+    /// disk, at most for `most`; all of `most` where syslog must run to send it on. Answers whether the files have it.
+    pub fn flush(&mut self, most: Span) -> bool {
+        let end = sys::boottime().after(most);
+        let mut done = false;
+        if let Some(writer) = &mut self.writer {
+            let asked = writer.pipe.write(&[FLUSH, b'\n']).is_ok();
+            done = asked && answered(&writer.done, end);
+        }
+        if self.targets.facility.is_some() {
+            pause(None, end);
+        }
+        done
     }
 
     fn through_syslog(&mut self, level: Level, text: fmt::Arguments<'_>) {
@@ -315,115 +360,39 @@ fn connect_syslog(path: &Path) -> io::Result<UnixDatagram> {
 
 fn start_writer(targets: &Targets) -> io::Result<Writer> {
     let (input, pipe): (PipeReader, PipeWriter) = io::pipe()?;
+    let (done, answer): (PipeReader, PipeWriter) = io::pipe()?;
     sys::set_nonblocking(&pipe)?;
-    let pid = sys::fork_apart(input.as_fd(), || writer::run(io::stdin().lock(), targets))?;
-    Ok(Writer { pipe, pid })
+    sys::set_nonblocking(&done)?;
+    let pid = sys::fork_apart(input.as_fd(), answer.as_fd(), |answer| {
+        writer::run(io::stdin().lock(), answer, targets);
+    })?;
+    Ok(Writer { pipe, done, pid })
 }
 
-/// One line under construction: bounded, control characters escaped, cut at a whole character.
-struct Line {
-    bytes: [u8; LINE_MAX],
-    used: usize,
-    cut: bool,
-}
-
-/// Stands at the end of a line that was cut, before its newline.
-const CUT: &[u8] = b"...";
-/// What text may fill: room for `CUT` and the newline stays.
-const TEXT_MAX: usize = LINE_MAX - CUT.len() - 1;
-
-impl Line {
-    const fn new() -> Self {
-        Self {
-            bytes: [0; LINE_MAX],
-            used: 0,
-            cut: false,
+/// Waits for the writer's byte until `end`.
+fn answered(mut done: &PipeReader, end: Instant) -> bool {
+    loop {
+        match done.read(&mut [0; 16]) {
+            Ok(count) => return count > 0,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock && sys::boottime() < end => pause(Some(done), end),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
         }
     }
-
-    fn push(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.used) {
-            *place = byte;
-            self.used += 1;
-        }
-    }
-
-    /// Appends text; once it is cut, nothing more goes in.
-    fn put(&mut self, text: fmt::Arguments<'_>) {
-        if self.write_fmt(text).is_err() && !self.cut {
-            self.cut = true;
-            for byte in CUT {
-                self.push(*byte);
-            }
-        }
-    }
-
-    fn end(&mut self) {
-        self.push(b'\n');
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.used).unwrap_or(&[])
-    }
 }
 
-impl fmt::Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for c in text.chars() {
-            let mut plain = [0; 4];
-            let mut put = |piece: &str| {
-                let end = self.used + piece.len();
-                if self.cut || end > TEXT_MAX {
-                    return Err(fmt::Error);
-                }
-                piece.bytes().for_each(|byte| self.push(byte));
-                Ok(())
-            };
-            if c.is_control() {
-                c.escape_default().try_for_each(|e| put(e.encode_utf8(&mut plain)))?;
-            } else {
-                put(c.encode_utf8(&mut plain))?;
-            }
+/// Waits until `end`, or until there is something to read.
+fn pause(until_read: Option<&PipeReader>, end: Instant) {
+    let fd = until_read.map_or(-1, AsRawFd::as_raw_fd);
+    loop {
+        let mut fds = [PollFd::new(fd, Interest::Read)];
+        let left = end.since(sys::boottime());
+        match sys::poll(&mut fds, Some(left)) {
+            // a signal cuts a wait short
+            Ok(0) if sys::boottime() < end => {}
+            Ok(_) | Err(_) => return,
         }
-        Ok(())
     }
-}
-
-/// A moment of the wall clock, UTC, as `2026-11-23T16:20:01.123Z`. For people only, never for a decision.
-#[derive(Clone, Copy, Debug)]
-pub struct Stamp(pub SystemTime);
-
-impl fmt::Display for Stamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (seconds, millis) = (since.as_secs(), since.subsec_millis());
-        let (days, second) = (seconds / 86_400, seconds % 86_400);
-        let (year, month, day) = date_of(days);
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
-        )
-    }
-}
-
-/// The date `days` after 1970-01-01, by years that begin on the first of March: so the leap day is the last.
-const fn date_of(days: u64) -> (u64, u64, u64) {
-    // 719,468 days lie between 0000-03-01 and 1970-01-01; 146,097 are 400 years
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    // months from March have 31, 30, 31, 30, 31 days over and over: 153 in five
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
-    let year = era * 400 + year_of_era + if month <= 2 { 1 } else { 0 };
-    (year, month, day)
 }
 
 /// Lets a line that repeats through once in a while. Bounded: with too many keys the longest unseen is forgotten.
@@ -475,40 +444,6 @@ impl RateLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-
-    fn line(text: fmt::Arguments<'_>) -> String {
-        let mut line = Line::new();
-        line.put(text);
-        line.end();
-        String::from_utf8(line.bytes().to_vec()).unwrap()
-    }
-
-    #[test]
-    fn lines_are_escaped_and_cut_at_characters() {
-        assert_eq!(line(format_args!("a\nb\x1b[1m\tü")), "a\\nb\\u{1b}[1m\\tü\n");
-        let long = line(format_args!("{}", "ü".repeat(LINE_MAX)));
-        assert!(long.len() <= LINE_MAX);
-        assert!(long.ends_with("ü...\n"));
-        let mut twice = Line::new();
-        twice.put(format_args!("{}", "x".repeat(2 * LINE_MAX)));
-        twice.put(format_args!("more"));
-        assert!(twice.bytes().ends_with(b"xxx..."));
-    }
-
-    #[test]
-    fn stamps_of_known_moments() {
-        for (seconds, expected) in [
-            (0, "1970-01-01T00:00:00.123Z"),
-            (951_782_400, "2000-02-29T00:00:00.123Z"),
-            (1_154_632_181, "2006-08-03T19:09:41.123Z"),
-            (1_795_450_801, "2026-11-23T16:20:01.123Z"),
-            (4_107_542_400, "2100-03-01T00:00:00.123Z"),
-        ] {
-            let time = UNIX_EPOCH + Duration::from_millis(seconds * 1000 + 123);
-            assert_eq!(Stamp(time).to_string(), expected);
-        }
-    }
 
     #[test]
     fn syslog_may_come_and_go() {

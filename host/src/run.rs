@@ -6,22 +6,25 @@
 //! meanwhile before it decides.
 
 use std::os::fd::AsRawFd;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command as Program;
 
 use ovzha_core::bug::Bug;
 use ovzha_core::cluster::Cluster;
+use ovzha_core::config::last_words;
 use ovzha_core::event::{Command, Event, Outcome};
 use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::{ClientId, GroupId, LinkId};
+use ovzha_core::message::Connection;
 use ovzha_core::notice::Notice;
 use ovzha_core::output::Output;
 use ovzha_core::time::{Instant, Span};
 
+use crate::check::Protection;
 use crate::children::{Children, Ended};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::control::{Control, Wish};
+use crate::last_words::LastWords;
+use crate::line::Line;
 use crate::log::{Level, Log};
 use crate::media::{Arrived, Change, Medium};
 use crate::network::Network;
@@ -29,7 +32,7 @@ use crate::ping::{self, Pinger};
 use crate::status::{self, HostFacts};
 use crate::sys::{self, Interest, LastResort, PollFd, Signal, Signals};
 use crate::validate::Fingerprint;
-use crate::{core_config, meant, told};
+use crate::{meant, told};
 
 /// How `ovzha daemon` was called.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,6 +75,7 @@ pub struct Daemon {
     pub(crate) control: Control,
     pub(crate) signals: Signals,
     pub(crate) last_resort: Option<LastResort>,
+    pub(crate) last_words: LastWords,
     pub(crate) facts: HostFacts,
     pub(crate) program: PathBuf,
     pub(crate) fingerprint: Fingerprint,
@@ -100,15 +104,15 @@ pub fn run(options: &Options) -> u8 {
 
 impl Daemon {
     fn run(&mut self) -> u8 {
-        let version = env!("CARGO_PKG_VERSION");
-        self.log
-            .info(format_args!("ovzha {version} started on {}", self.config.own_node()));
-        let realtime = self.facts.realtime.clone();
-        self.log.info(format_args!("{realtime}"));
+        let (version, node) = (env!("CARGO_PKG_VERSION"), self.config.own_node());
+        self.log.say(&Line::Started { version, node });
+        self.log.say(&Line::Standing(&self.facts.realtime));
+        let row = Protection::with_pings(self.config.pings.len());
+        self.log.say(&Line::Protection(row));
         let mut until = self.drain(sys::boottime());
         loop {
             if let Some(code) = self.ends {
-                self.log.info(format_args!("ovzha stopped"));
+                self.log.say(&Line::Stopped);
                 return code;
             }
             self.guard(sys::boottime());
@@ -131,9 +135,10 @@ impl Daemon {
         (self.rounds, self.counted) = (0, now);
         if self.busy == BUSY_SECONDS && self.config.realtime {
             let done = sys::set_ordinary().map_or_else(|error| error.to_string(), |()| "given up".to_owned());
-            self.log.error(format_args!(
-                "flooded: over {ROUNDS_MAX} rounds a second: realtime priority {done}"
-            ));
+            self.log.say(&Line::Flooded {
+                rounds: ROUNDS_MAX,
+                done: &done,
+            });
             self.facts.realtime.push_str(", realtime priority given up: flooded");
         }
     }
@@ -167,7 +172,7 @@ impl Daemon {
         }
         let span = next.since(sys::boottime());
         if let Err(error) = sys::poll(&mut self.fds, Some(span)) {
-            self.log.error(format_args!("poll: {error}"));
+            self.log.say(&Line::Poll(&error.to_string()));
         }
     }
 
@@ -184,7 +189,7 @@ impl Daemon {
     }
 
     /// One event, then all outputs: the drain contract.
-    fn feed(&mut self, now: Instant, event: Event<'_>) -> Instant {
+    pub(crate) fn feed(&mut self, now: Instant, event: Event<'_>) -> Instant {
         self.cluster.handle(now, event);
         self.drain(now)
     }
@@ -223,7 +228,7 @@ impl Daemon {
         while let Some(signal) = self.signals.take() {
             match signal {
                 Signal::Terminate | Signal::Interrupt => {
-                    self.log.info(format_args!("asked to stop"));
+                    self.log.say(&Line::AskedToStop);
                     self.feed(
                         now,
                         Event::Request {
@@ -233,12 +238,15 @@ impl Daemon {
                     );
                 }
                 Signal::Hangup => {
-                    self.log.info(format_args!("asked to read the configuration again"));
+                    self.log.say(&Line::AskedToReload);
                     if !self.children.validate(now, self.config.own_node(), &self.program) {
-                        self.log.info(format_args!("it is being read already"));
+                        self.log.say(&Line::ReloadBusy);
                     }
                 }
-                Signal::Child => self.children.reap(),
+                Signal::Child => {
+                    self.children.reap();
+                    self.log.reap();
+                }
                 Signal::User1 => {}
             }
         }
@@ -260,15 +268,16 @@ impl Daemon {
                     self.reason = written.err().unwrap_or_default();
                     self.feed(now, Event::Stored { version, ok });
                 }
-                Ended::Unrecorded(why) => self.log.error(format_args!("{why}")),
+                Ended::Unrecorded(why) => self.log.say(&Line::Unrecorded(&why)),
                 Ended::Observed(group, state) => {
+                    self.tell_connection(group, state.connection);
                     self.feed(now, Event::Drbd { group, state });
                 }
                 Ended::Unstuck(group) => {
                     self.feed(now, Event::Unstuck { group });
                 }
-                Ended::Former(label) => self.log.info(format_args!("left by the former daemon, ended: {label}")),
-                Ended::Validated(good, text) => self.validated(now, good, &text),
+                Ended::Former(label) => self.log.say(&Line::FormerEnded(&label)),
+                Ended::Validated(good, text, keys) => self.validated(now, good, &text, keys),
             }
         }
         self.children.observe(now, &self.config);
@@ -277,21 +286,44 @@ impl Daemon {
         }
     }
 
+    /// A connection that DRBD gave up is told once, and so is the end of that.
+    fn tell_connection(&mut self, id: GroupId, seen: Connection) {
+        if !self.facts.stand_alone_changed(id, seen) {
+            return;
+        }
+        let found = self.config.groups.get(usize::from(id.0));
+        let drbd = found.and_then(|group| group.resources.iter().find(|resource| resource.is_drbd()));
+        let drbd = drbd
+            .and_then(|resource| resource.args.first())
+            .map_or("", String::as_str);
+        let group = told::group(&self.config, id);
+        let group = group.as_str();
+        self.log.say(&match seen {
+            Connection::StandAlone => Line::StandAlone { group, drbd },
+            Connection::Connected | Connection::Connecting | Connection::Unknown => {
+                let connected = seen == Connection::Connected;
+                Line::StandAloneEnded { group, drbd, connected }
+            }
+        });
+    }
+
     /// What the next life must find of this one: its children, since when its groups are active.
-    fn keep(&mut self, name: &str, text: &str) {
+    pub(crate) fn keep(&mut self, name: &str, text: &str) {
         // the run directory is in memory: this waits for no disk
         if let Err(error) = std::fs::write(self.options.run_dir.join(name), text) {
-            self.log
-                .error(format_args!("the run directory can't be written: {error}"));
+            self.log.say(&Line::RunDir(&error.to_string()));
         }
     }
 
     /// Who waits for a move here wants to know how it goes there.
     fn watch_peer(&mut self, now: Instant) {
         for (group, phase) in self.facts.watch_peer(now, &self.cluster) {
-            if let Some(text) = told::on_peer(&self.config, group, phase) {
-                self.log.info(format_args!("{text}"));
-                self.control.progress(&text);
+            if told::is_lasting(phase) {
+                let (group, peer) = (told::group(&self.config, group), self.config.peer_node());
+                let group = group.as_str();
+                let line = Line::OnPeer { group, phase, peer };
+                self.log.say(&line);
+                self.control.progress(&line.to_string());
             }
         }
     }
@@ -317,8 +349,8 @@ impl Daemon {
             };
             match asked {
                 Ok(command) => {
-                    self.log
-                        .info(format_args!("asked: {}", told::command(&self.config, &command)));
+                    let text = told::command(&self.config, &command);
+                    self.log.say(&Line::Asked(&text));
                     self.feed(now, Event::Request { client, command });
                 }
                 Err(why) => self.control.answer(client, "refused", Some(&why)),
@@ -340,17 +372,16 @@ impl Daemon {
             };
             match change {
                 Change::Opened => {
-                    self.log.info(format_args!("link {name} opened"));
+                    self.log.say(&Line::LinkOpened(&name));
                     self.facts.link_fails(index, None);
                     self.feed(now, Event::Opened { link });
                 }
                 Change::Closed => {
-                    self.log.warning(format_args!("link {name} lost; it is tried again"));
+                    self.log.say(&Line::LinkLost(&name));
                     self.feed(now, Event::Closed { link });
                 }
                 Change::Failing(why) => {
-                    self.log
-                        .error(format_args!("link {name} can't be opened, it is tried again: {why}"));
+                    self.log.say(&Line::LinkFails { link: &name, why: &why });
                     self.facts.link_fails(index, Some(why));
                 }
             }
@@ -382,7 +413,7 @@ impl Daemon {
                     let (word, reason) = told::answer(&self.config, answer);
                     if client != OWN {
                         let why = reason.as_deref().unwrap_or_default();
-                        self.log.info(format_args!("answered: {word}: {why}"));
+                        self.log.say(&Line::Answered { word, why });
                     }
                     self.control.answer(client, word, reason.as_deref());
                 }
@@ -425,77 +456,24 @@ impl Daemon {
     /// The core contradicts itself: shouted, recorded on disk, and the loop goes on.
     fn bug(&mut self, now: Instant, bug: Bug) {
         let text = told::bug(&self.config, bug);
-        self.log.error(format_args!(
-            "BUG in ovzha: {text}; nothing is decided there until `ovzha clear` or a restart"
-        ));
+        self.log.say(&Line::Bug(&text));
         self.control.progress(&text);
         let version = env!("CARGO_PKG_VERSION");
         self.children.record(now, &format!("ovzha {version}: {text}"));
     }
 
     fn fence_self(&mut self, group: GroupId) {
-        let name = told::group(&self.config, group);
-        self.log
-            .error(format_args!("{name}: won't stop: this machine resets itself now"));
+        let group = told::group(&self.config, group);
+        let line = Line::Reset { group: &group };
+        self.log.say(&line);
         match &self.last_resort {
             Some(last_resort) => {
+                self.last_words.say(&line.to_string());
+                self.log.flush(last_words(self.config.timings.deadtime));
                 let error = last_resort.reset_now();
-                self.log.error(format_args!("the reset failed: {error}"));
+                self.log.say(&Line::ResetFailed(&error.to_string()));
             }
-            None => self.log.error(format_args!("--last-resort none: no reset")),
+            None => self.log.say(&Line::NoReset),
         }
-    }
-
-    /// The files were read again by a child.
-    fn validated(&mut self, now: Instant, good: bool, text: &str) {
-        if !good {
-            for line in text.lines().filter(|line| !line.starts_with("fingerprint ")) {
-                self.log.error(format_args!("{line}"));
-            }
-            self.log.error(format_args!(
-                "the configuration is bad: the daemon goes on with the one it has"
-            ));
-            return;
-        }
-        let Some(found) = Fingerprint::parse(text) else {
-            self.log
-                .error(format_args!("the configuration could not be compared: nothing changed"));
-            return;
-        };
-        if found.files != self.fingerprint.files || found.program != self.fingerprint.program {
-            self.re_exec();
-        } else if found.keys != self.fingerprint.keys {
-            self.rekey(found);
-        } else {
-            self.log.info(format_args!("nothing has changed"));
-        }
-        self.feed(now, Event::Tick);
-    }
-
-    /// New keys in place. The file was read a moment ago by the child: it comes from memory, not from a disk.
-    fn rekey(&mut self, found: Fingerprint) {
-        let keys = config::read_keys(&self.options.config_dir).and_then(|keys| core_config::keyring(&keys).ok());
-        match keys {
-            Some(keys) => {
-                self.cluster.rekey(keys);
-                self.fingerprint = found;
-                self.log.info(format_args!("new keys in use"));
-            }
-            None => self
-                .log
-                .error(format_args!("authkeys changed while it was read: the old keys stay")),
-        }
-    }
-
-    /// The same process, a new program or configuration: what runs goes on and is adopted.
-    fn re_exec(&mut self) {
-        self.log.info(format_args!("starting anew in place; what runs goes on"));
-        let running = self.children.render();
-        self.keep("running", &running);
-        let error = Program::new(&self.program).args(std::env::args_os().skip(1)).exec();
-        self.log.error(format_args!(
-            "{}: {error}: the daemon goes on as it is",
-            self.program.display()
-        ));
     }
 }

@@ -17,6 +17,8 @@ use crate::children::Children;
 use crate::config::{self, Config, Files, Group};
 use crate::control::Control;
 use crate::diagnostic::Severity;
+use crate::last_words::LastWords;
+use crate::line::Line;
 use crate::log::{Facility, Log, Targets};
 use crate::media::Medium;
 use crate::network::Network;
@@ -26,7 +28,7 @@ use crate::since::ActiveSince;
 use crate::status::HostFacts;
 use crate::sys::{self, CoreLimit, LastResort, Signals};
 use crate::validate::Fingerprint;
-use crate::{bugs, check, core_config, store};
+use crate::{bugs, check, core_config, reload, store};
 
 /// Exit code: the files or the machine forbid a start.
 const BAD: u8 = 1;
@@ -71,7 +73,10 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
     let boot = sys::random_bytes::<4>().map_err(|error| lacking("/dev/urandom", &error))?;
     let secret = sys::random_bytes::<32>().map_err(|error| lacking("/dev/urandom", &error))?;
     let control = Control::open(&options.run_dir).map_err(|error| lacking("control socket", &error))?;
-    let log = open_log(&config, options).map_err(|error| lacking("log", &error))?;
+    let mut log = open_log(&config, options).map_err(|error| lacking("log", &error))?;
+    if let Some(former) = former_writer(&options.run_dir) {
+        log.had_writer(former);
+    }
     let signals = Signals::open().map_err(|error| lacking("signals", &error))?;
     let last_resort = options.last_resort.then(LastResort::prepare);
     let (realtime, limit) = stand_firm(&config);
@@ -91,6 +96,7 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         control,
         signals,
         last_resort,
+        last_words: LastWords::prepare(Path::new("/dev")),
         program,
         fingerprint,
         reason: String::new(),
@@ -104,22 +110,18 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         config,
     };
     if let Some(damage) = damage {
-        daemon
-            .log
-            .error(format_args!("the durable state is lost, starting held: {damage}"));
+        daemon.log.say(&Line::StateLost(&damage));
     }
     if let Some(newest) = bugs::read(&options.state_dir).last() {
         let path = bugs::path(&options.state_dir);
-        daemon.log.error(format_args!(
-            "ovzha found a bug in itself earlier: {newest}; report {}, then remove it",
-            path.display()
-        ));
+        daemon.log.say(&Line::FormerBug {
+            newest,
+            path: &path.display().to_string(),
+        });
     }
     let former = daemon.children.former();
     if former > 0 {
-        daemon
-            .log
-            .info(format_args!("waiting for {former} children of the former daemon"));
+        daemon.log.say(&Line::FormerChildren(former));
     }
     Ok(daemon)
 }
@@ -189,6 +191,15 @@ fn durable(state_dir: &Path, groups: usize) -> (Durable, Option<String>) {
     (durable, Some(damage))
 }
 
+/// The log's writer child of the life that executed this one in its place.
+fn former_writer(run_dir: &Path) -> Option<sys::Pid> {
+    let path = run_dir.join(reload::WRITER);
+    let text = fs::read_to_string(&path).ok()?;
+    // a daemon that crashes later leaves no word of it, and its writer is init's
+    drop(fs::remove_file(&path));
+    text.trim().parse().ok().and_then(sys::Pid::new)
+}
+
 fn open_log(config: &Config, options: &Options) -> std::io::Result<Log> {
     let targets = Targets {
         facility: config.log.facility.and_then(Facility::from_number),
@@ -243,6 +254,7 @@ impl HostFacts {
             active_since: ActiveSince::new(config.groups.iter().map(Group::name), active, started),
             peer_phases: vec![(None, started); groups],
             ping_failure: None,
+            stand_alone: vec![false; groups],
         }
     }
 }

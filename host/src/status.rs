@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use crate::check::Protection;
 use crate::config::{Config, Group};
+use crate::line::Line;
 use crate::log::Log;
 use crate::since::ActiveSince;
 use crate::{media, told};
@@ -35,6 +36,8 @@ pub struct HostFacts {
     pub peer_phases: Vec<(Option<Phase>, Instant)>,
     /// Why the ping nodes can't be asked, as last told.
     pub ping_failure: Option<String>,
+    /// Whether DRBD of each group was last seen `StandAlone`, which is told once.
+    pub stand_alone: Vec<bool>,
 }
 
 impl HostFacts {
@@ -69,8 +72,20 @@ impl HostFacts {
     pub fn ping_fails(&mut self, why: &str, log: &mut Log) {
         if self.ping_failure.as_deref() != Some(why) {
             self.ping_failure = Some(why.to_owned());
-            log.error(format_args!("ping nodes can't be asked: {why}"));
+            log.say(&Line::PingFails(why));
         }
+    }
+
+    /// What a group's DRBD connection was just seen as: whether it gave up since, or no longer has.
+    pub fn stand_alone_changed(&mut self, group: GroupId, seen: Connection) -> bool {
+        let is_so = match seen {
+            Connection::StandAlone => true,
+            Connection::Connected | Connection::Connecting => false,
+            // what could not be seen is no news
+            Connection::Unknown => return false,
+        };
+        let known = self.stand_alone.get_mut(usize::from(group.0));
+        known.is_some_and(|known| std::mem::replace(known, is_so) != is_so)
     }
 }
 
@@ -89,11 +104,7 @@ fn said(silence: Option<Silence>) -> Value {
 /// The whole object.
 #[must_use]
 pub fn status(config: &Config, facts: &HostFacts, snapshot: &Snapshot) -> Value {
-    let protection = if config.pings.is_empty() {
-        Protection::None
-    } else {
-        Protection::PingNodes
-    };
+    let protection = Protection::with_pings(config.pings.len());
     let hold = snapshot
         .hold
         .held
@@ -266,5 +277,37 @@ const fn attached(attached: Attached) -> &'static str {
         Attached::Proved => "proved",
         Attached::Unproved => "unproved",
         Attached::Isolated => "isolated",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_given_up_is_news_once_and_so_is_its_end() {
+        let mut facts = HostFacts {
+            stand_alone: vec![false; 2],
+            ..HostFacts::default()
+        };
+        let seen = [
+            (Connection::Connecting, false),
+            (Connection::StandAlone, true),
+            (Connection::StandAlone, false),
+            (Connection::Unknown, false),
+            (Connection::StandAlone, false),
+            (Connection::Connecting, true),
+            (Connection::Connected, false),
+            (Connection::StandAlone, true),
+        ];
+        for (connection, news) in seen {
+            assert_eq!(
+                facts.stand_alone_changed(GroupId(1), connection),
+                news,
+                "{connection:?}"
+            );
+        }
+        assert_eq!(facts.stand_alone, [false, true]);
+        assert!(!facts.stand_alone_changed(GroupId(2), Connection::StandAlone));
     }
 }

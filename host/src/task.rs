@@ -24,7 +24,7 @@ use std::ffi::{CStr, CString};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 
 use ovzha_core::time::{Instant, Span};
@@ -62,6 +62,8 @@ pub struct Spec<'a> {
     pub env: &'a [CString],
     /// Bytes for its standard input; `None` is /dev/null.
     pub stdin: Option<&'a [u8]>,
+    /// A file for an answer that is no output and never in an [`Exit`]: the child's descriptor 3. The caller keeps it.
+    pub answer: Option<BorrowedFd<'a>>,
     /// When its group gets TERM.
     pub deadline: Instant,
     /// How long after TERM its group gets KILL, and how long after KILL it counts as stuck.
@@ -243,6 +245,7 @@ impl Tasks {
             env: spec.env,
             stdin: input.as_ref().map(AsFd::as_fd),
             output: output.as_fd(),
+            answer: spec.answer,
             core_limit: self.core_limit,
         })
         .map_err(SpawnError::Fork)?;

@@ -64,15 +64,12 @@ pub const fn phase(phase: Phase) -> &'static str {
     }
 }
 
-/// What the peer said of one of its groups; `None` for what passes in a moment.
+/// Whether a phase is worth a line when the peer says it; the others pass in a moment.
 #[must_use]
-pub fn on_peer(config: &Config, id: GroupId, new: Phase) -> Option<String> {
-    match new {
-        Phase::Starting | Phase::Active | Phase::Stopping | Phase::Failed | Phase::Stuck => {
-            let (name, peer) = (group(config, id), config.peer_node());
-            Some(format!("{name} is {} on {peer}", phase(new)))
-        }
-        Phase::Probing | Phase::Idle | Phase::Claiming => None,
+pub const fn is_lasting(phase: Phase) -> bool {
+    match phase {
+        Phase::Starting | Phase::Active | Phase::Stopping | Phase::Failed | Phase::Stuck => true,
+        Phase::Probing | Phase::Idle | Phase::Claiming => false,
     }
 }
 

@@ -186,3 +186,52 @@ fn a_killed_writer_is_replaced() {
     assert!(text(&path).contains("log lines dropped"));
     assert!(text(&path).ends_with("again\n"));
 }
+
+#[test]
+fn a_flush_waits_for_the_file() {
+    let scratch = Scratch::new("flush");
+    let path = scratch.path("log");
+    let mut log = to_file(&path);
+    for n in 0..100 {
+        log.info(format_args!("line {n}"));
+    }
+    log.error(format_args!("the last one"));
+    assert!(log.flush(LONG), "the writer did not answer");
+    assert!(text(&path).ends_with("error: the last one\n"));
+    // and it goes on
+    log.info(format_args!("after all"));
+    assert!(log.flush(LONG));
+    finish(log);
+    assert!(text(&path).ends_with("info: after all\n"));
+}
+
+#[test]
+fn a_flush_to_a_hanging_disk_takes_its_time_and_no_more() {
+    let scratch = Scratch::new("flush-hang");
+    let path = scratch.path("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    let mut log = to_file(&path);
+    log.error(format_args!("nobody reads this"));
+    let begin = boottime();
+    let most = Span::from_millis(50);
+    assert!(!log.flush(most));
+    assert!(boottime() >= begin.after(most), "given up early");
+    sys::kill_child(log.writer_pid().unwrap(), libc::SIGKILL).unwrap();
+}
+
+#[test]
+fn the_writer_of_a_former_life_is_fetched() {
+    let scratch = Scratch::new("former");
+    let path = scratch.path("log");
+    let mut log = to_file(&path);
+    let former = to_file(&scratch.path("former"));
+    let pid = former.writer_pid().unwrap();
+    drop(former);
+    log.had_writer(pid);
+    wait_until("the child is fetched", || {
+        log.reap();
+        !Path::new(&format!("/proc/{pid}")).exists()
+    });
+    finish(log);
+}

@@ -43,6 +43,8 @@ pub struct Twin {
     pub connected: bool,
     /// Both sides wrote for themselves.
     pub split: bool,
+    /// The sides that gave the connection up: after a split brain, or told to disconnect.
+    pub alone: [bool; 2],
     /// What the newest side writes reaches the other.
     pub mirrored: bool,
     /// The side with the newest data.
@@ -56,6 +58,7 @@ impl Twin {
     pub const NEW: Self = Self {
         connected: true,
         split: false,
+        alone: [false; 2],
         mirrored: true,
         newest: 1,
         primary: [0, 0],
@@ -79,7 +82,7 @@ impl Twin {
 
     fn parse(text: &str) -> Option<Self> {
         let words: Vec<u32> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>().ok()?;
-        let [connected, split, mirrored, newest, one, two] = words[..] else {
+        let [connected, split, mirrored, newest, one, two, first, second] = words[..] else {
             return None;
         };
         Some(Self {
@@ -88,6 +91,7 @@ impl Twin {
             mirrored: mirrored == 1,
             newest: u8::try_from(newest).ok()?,
             primary: [one, two],
+            alone: [first == 1, second == 1],
         })
     }
 
@@ -95,11 +99,13 @@ impl Twin {
         let flag = u32::from;
         let [one, two] = self.primary;
         format!(
-            "{} {} {} {} {one} {two}\n",
+            "{} {} {} {} {one} {two} {} {}\n",
             flag(self.connected),
             flag(self.split),
             flag(self.mirrored),
-            self.newest
+            self.newest,
+            flag(self.alone[0]),
+            flag(self.alone[1]),
         )
     }
 
@@ -115,7 +121,10 @@ impl Twin {
 
     /// Whether the two sides talk.
     pub fn is_linked(&self, shared: &Path) -> bool {
-        self.connected && !self.split && [1, 2].iter().all(|node| life_of(shared, *node).is_some())
+        self.connected
+            && !self.split
+            && self.alone == [false; 2]
+            && [1, 2].iter().all(|node| life_of(shared, *node).is_some())
     }
 
     /// Makes this node's present life Primary, once its disk has the newest data there is for it.
@@ -154,6 +163,30 @@ impl Twin {
         self.connected = true;
         self.split |= [1, 2].iter().all(|node| self.is_primary(shared, *node));
         self.mirrored = !self.split;
+        if self.split {
+            self.alone = [true; 2];
+        }
+    }
+
+    /// This side gives the connection up. What it writes until it connects again reaches the other side then.
+    pub fn disconnect(&mut self, node: Node) {
+        self.alone[Self::index(node)] = true;
+    }
+
+    /// Whether this side has given up.
+    pub fn is_alone(&self, node: Node) -> bool {
+        self.alone[Self::index(node)]
+    }
+
+    /// This side tries again; with `discard` it drops what it wrote, and then the other's data counts.
+    pub fn connect(&mut self, node: Node, discard: bool) {
+        self.alone[Self::index(node)] = false;
+        if discard && self.split {
+            (self.split, self.mirrored, self.newest) = (false, true, other(node));
+        }
+        if self.split && self.alone == [false; 2] {
+            self.alone = [true; 2];
+        }
     }
 }
 

@@ -9,10 +9,10 @@ use std::io::{self, BufRead, Read as _, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::{LINE_MAX, Level, Targets};
+use super::{FLUSH, LINE_MAX, Level, Targets};
 
-/// Copies lines until end of file.
-pub(super) fn run(mut input: impl BufRead, targets: &Targets) {
+/// Copies lines until end of file; a byte on `answer` for every flush.
+pub(super) fn run(mut input: impl BufRead, mut answer: impl Write, targets: &Targets) {
     let mut logfile = targets.logfile.as_deref().map(Destination::new);
     let mut debugfile = targets.debugfile.as_deref().map(Destination::new);
     let room = u64::try_from(LINE_MAX).unwrap_or(u64::MAX);
@@ -28,6 +28,14 @@ pub(super) fn run(mut input: impl BufRead, targets: &Targets) {
         let Some((mark, text)) = line.split_first() else {
             continue;
         };
+        if *mark == FLUSH {
+            for file in [&logfile, &debugfile].into_iter().flatten() {
+                file.sync();
+            }
+            // only ever asked for by a daemon that is about to end
+            drop(answer.write_all(b".").and_then(|()| answer.flush()));
+            continue;
+        }
         let Some(level) = Level::from_mark(*mark) else { continue };
         if let Some(file) = &mut debugfile {
             file.write(text);
@@ -61,6 +69,13 @@ impl<'a> Destination<'a> {
             file: None,
             lost: 0,
             torn: false,
+        }
+    }
+
+    fn sync(&self) {
+        if let Some(file) = &self.file {
+            // a disk that fails now has no other copy
+            drop(file.sync_data());
         }
     }
 

@@ -4,14 +4,18 @@
 //! said on its standard error, and it exits with 127 (or 126 where the program was found).
 
 use std::ffi::{CStr, CString, c_char};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, RawFd};
 use std::ptr;
 
 use super::checked;
 use super::process::Pid;
 use super::standing::{CoreLimit, set_scheduler};
 use super::wait::empty_set;
+
+/// Where a child finds the file for its answer.
+const ANSWER: RawFd = 3;
 
 /// A program to start as a child of its own session.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub struct Child<'a> {
     pub stdin: Option<BorrowedFd<'a>>,
     /// Its standard output and standard error.
     pub output: BorrowedFd<'a>,
+    /// A file for an answer that is not for the log, as descriptor 3; `None`: it has no descriptor 3.
+    pub answer: Option<BorrowedFd<'a>>,
     /// The core limit it gets; `None` leaves ours.
     pub core_limit: Option<CoreLimit>,
 }
@@ -37,6 +43,7 @@ struct Prepared {
     env: Vec<*const c_char>,
     stdin: RawFd,
     output: RawFd,
+    answer: RawFd,
     core_limit: Option<CoreLimit>,
     open_files: RawFd,
 }
@@ -52,6 +59,7 @@ pub fn spawn(child: &Child<'_>) -> io::Result<Pid> {
         env: pointers(child.env),
         stdin: child.stdin.map_or(-1, |fd| fd.as_raw_fd()),
         output: child.output.as_raw_fd(),
+        answer: child.answer.map_or(-1, |fd| fd.as_raw_fd()),
         core_limit: child.core_limit,
         open_files: open_files_limit(),
     };
@@ -62,14 +70,15 @@ pub fn spawn(child: &Child<'_>) -> io::Result<Pid> {
 }
 
 /// Forks a copy of this process that runs `work` and ends, apart from us: own session, no descriptor of ours but
-/// `input` (as 0) and standard error, every ending signal ignored but KILL. It ends when `work` returns.
+/// `input` (as 0), `output` (as 1, and for `work`: std's own handle may have been locked at the fork) and standard error,
+/// every ending signal ignored but KILL. It ends when `work` returns.
 ///
 /// `work` is ordinary code and may allocate, so this is for the start, while the process has one thread.
 ///
 /// # Errors
 /// No process could be made.
-pub fn fork_apart(input: BorrowedFd<'_>, work: impl FnOnce()) -> io::Result<Pid> {
-    let input = input.as_raw_fd();
+pub fn fork_apart(input: BorrowedFd<'_>, output: BorrowedFd<'_>, work: impl FnOnce(File)) -> io::Result<Pid> {
+    let (input, output) = (input.as_raw_fd(), output.as_raw_fd());
     let open_files = open_files_limit();
     if let Some(pid) = fork_masked()? {
         return Ok(pid);
@@ -82,9 +91,12 @@ pub fn fork_apart(input: BorrowedFd<'_>, work: impl FnOnce()) -> io::Result<Pid>
     // SAFETY: touches no memory.
     unsafe { libc::setsid() };
     reset_standing(None);
+    let (input, output) = (above_two(input), above_two(output));
     move_to(input, 0);
+    move_to(output, 1);
     close_from(3, open_files);
-    work();
+    // SAFETY: the descriptor was just put there, and nothing else of this process writes to it.
+    work(unsafe { File::from_raw_fd(1) });
     leave(0)
 }
 
@@ -134,11 +146,14 @@ fn become_program(prepared: &Prepared) -> ! {
     reset_signals();
     reset_standing(prepared.core_limit);
     let (input, output) = (above_two(prepared.stdin), above_two(prepared.output));
+    let answer = above_two(prepared.answer);
     move_to(output, 1);
     move_to(output, 2);
     let input = if input >= 0 { input } else { open_null() };
     move_to(input, 0);
-    close_from(3, prepared.open_files);
+    // last, for it may stand where one of the others stood
+    move_to(answer, ANSWER);
+    close_from(ANSWER + 1, prepared.open_files);
     // SAFETY: a string constant.
     unsafe { libc::chdir(c"/".as_ptr()) };
     // SAFETY: touches no memory.

@@ -244,10 +244,10 @@ mod tests {
     /// In a process of its own, for the signals of this one are the test runner's.
     #[test]
     fn signals_arrive_through_the_descriptor() {
-        let (input, _open) = io::pipe().unwrap();
-        // fork_apart closes all but its input, so the answer goes through a file
+        let (input, open) = io::pipe().unwrap();
+        // fork_apart closes all but its input and output, so the answer goes through a file
         let path = std::env::temp_dir().join(format!("ovzha-signals-{}", own_pid()));
-        let child = fork_apart(input.as_fd(), || {
+        let child = fork_apart(input.as_fd(), open.as_fd(), |_| {
             let arrived = signals_sent_to_self().unwrap_or_default();
             drop(std::fs::write(&path, arrived));
         });

@@ -220,12 +220,16 @@ impl Node {
     }
 
     pub fn log(&self) -> String {
-        let read = |name: &str| {
-            let bytes = fs::read(self.own.join("log").join(name)).unwrap_or_default();
-            String::from_utf8_lossy(&bytes).into_owned()
-        };
         // what grows comes last, so that a test can look at what is new
-        ["daemon.err", "messages", "ha-log"].map(read).concat()
+        ["daemon.err", "messages", "ha-log"]
+            .map(|name| self.log_file(name))
+            .concat()
+    }
+
+    /// One file of `/var/log`; empty if there is none.
+    pub fn log_file(&self, name: &str) -> String {
+        let bytes = fs::read(self.own.join("log").join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// The mails that left the node.

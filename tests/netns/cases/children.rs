@@ -74,6 +74,23 @@ fn a_failing_stop_of_data_ends_that_node_only_and_the_other_takes_over() {
     pair.note(1, "power cut");
     pair.wait_active(2);
     pair.check(pair.log(1).contains("stop vz: failed"), "the failed stop was not told");
+    // in the log file though its writer ended with the node, and where the kernel's log would be
+    for (place, line) in [
+        (
+            "ha-log",
+            "error: datadisk::r0: won't stop: this machine resets itself now\n",
+        ),
+        (
+            "kmsg",
+            "<2>ovzha: datadisk::r0: won't stop: this machine resets itself now\n",
+        ),
+    ] {
+        let text = pair.node(1).log_file(place);
+        pair.check(
+            text.contains(line),
+            &format!("{place} is without the last words: {text}"),
+        );
+    }
     pair.check(
         pair.when(2, "drbd primary asked", asked) > pair.when(1, "power cut", asked),
         "too early",

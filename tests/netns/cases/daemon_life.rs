@@ -92,6 +92,43 @@ fn sigstop_with_drbd_cut_the_thawed_node_yields_to_the_one_that_took_over() {
     });
     pair.check_order(1, stopped, &["vz stop begins", "vz stop done", "drbd is secondary"]);
     pair.check(pair.when(2, "vz stop", stopped).is_none(), "both stopped");
+    // the two sides meet: a split brain, told on both, ended by a person with the commands that the log names
+    pair.heal_drbd();
+    for number in [1, 2] {
+        pair.wait_log(number, "error: datadisk::r0: DRBD r0 is StandAlone");
+    }
+    pair.node(1).inside("drbdadm secondary r0").must();
+    pair.node(1).inside("drbdadm connect --discard-my-data r0").must();
+    pair.node(2).inside("drbdadm connect r0").must();
+    for number in [1, 2] {
+        pair.wait_log(number, "info: datadisk::r0: DRBD r0 is no longer StandAlone");
+    }
+    pair.finish();
+}
+
+#[test]
+fn a_connection_that_drbd_gave_up_is_told_once_and_again_by_the_next_daemon() {
+    let mut pair = Pair::up(&Files::calm());
+    let told = |pair: &Pair, text: &str| pair.log(1).matches(text).count();
+    pair.node(1).inside("drbdadm disconnect r0").must();
+    pair.wait("it is told", |pair| told(pair, "DRBD r0 is StandAlone") == 1);
+    // longer than the pause between two looks
+    pair.stays("told once", Duration::from_secs(12), |pair| {
+        told(pair, "DRBD r0 is StandAlone") == 1
+    });
+    pair.kill_daemon(1);
+    pair.start(1);
+    pair.wait("the next daemon tells it", |pair| {
+        told(pair, "DRBD r0 is StandAlone") == 2
+    });
+    pair.node(1).inside("drbdadm connect r0").must();
+    pair.wait_log(
+        1,
+        "info: datadisk::r0: DRBD r0 is no longer StandAlone: connected again",
+    );
+    pair.check(!pair.log(2).contains("StandAlone"), "node 2 only waits for its peer");
+    let rows = pair.log(1).matches("info: protection: ping nodes: ").count();
+    pair.check(rows == 2, "each start tells the protection that holds");
     pair.finish();
 }
 
@@ -113,6 +150,7 @@ fn a_new_key_rolled_out_node_by_node_is_no_interruption() {
     pair.check_untouched(begin);
     for number in [1, 2] {
         pair.check(!pair.log(number).contains(" late: nothing"), "a link went silent");
+        pair.check(!pair.log(number).contains("SecretKey"), "a key was logged");
     }
     pair.finish();
 }
@@ -139,6 +177,14 @@ fn upgrade_under_load_bounces_nothing() {
     }
     pair.stays("node 1 active", Duration::from_secs(5), |pair| pair.is_active(1));
     pair.check(pair.daemon(1).pid() == pid && pair.daemon(1).lives(), "another process");
+    pair.wait("the log writers of the former programs are fetched", |pair| {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        let states = children.split_whitespace().map(|child| {
+            let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+            stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" Z"))
+        });
+        pair.log(1).matches("found running").count() == 3 && !states.into_iter().any(|is_zombie| is_zombie)
+    });
     pair.check_untouched(begin);
     pair.check(!pair.log(2).contains("ovz-node1 is dead"), "node 2 took it for dead");
     for child in &mut load {

@@ -145,6 +145,10 @@ fn devices(pts: &Path) -> io::Result<()> {
         run(&format!("mknod -m 666 dev/{name} c 1 {minor}"))?;
     }
     fs::create_dir("dev/shm")?;
+    // no log of the machine's kernel: a file that outlives the node
+    File::options().append(true).create(true).open("var/log/kmsg")?;
+    File::create("dev/kmsg")?;
+    run("mount --bind var/log/kmsg dev/kmsg")?;
     File::create("dev/ttyS0")?;
     run(&format!("mount --bind {} dev/ttyS0", pts.display()))
 }

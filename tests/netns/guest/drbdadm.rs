@@ -1,12 +1,14 @@
-//! `drbdadm` over the stand-in: the verbs that ovzha uses, with the words and exit codes of DRBD 8.4.
+//! `drbdadm` over the stand-in: the verbs that ovzha and, for a split brain, people use, with the words and exit codes of DRBD 8.4.
 use crate::twin::{Twin, disk, is_held, note, other};
 use std::io::{self, Write};
 use std::path::Path;
 
 /// Runs one `drbdadm VERB RESOURCE`.
 pub fn run(shared: &Path, words: &[&str]) -> io::Result<u8> {
-    let [verb, resource] = words else {
-        return said(20, "USAGE: drbdadm COMMAND RESOURCE\n");
+    let (verb, discard, resource) = match words {
+        [verb, resource] => (verb, false, resource),
+        ["connect", "--discard-my-data", resource] => (&"connect", true, resource),
+        _ => return said(20, "USAGE: drbdadm COMMAND RESOURCE\n"),
     };
     if *resource != "r0" {
         return said(
@@ -18,6 +20,17 @@ pub fn run(shared: &Path, words: &[&str]) -> io::Result<u8> {
     match *verb {
         "primary" => primary(shared, node),
         "secondary" => secondary(shared, node),
+        "disconnect" => Twin::change(shared, |twin| {
+            twin.disconnect(node);
+            Ok(0)
+        }),
+        "connect" => Twin::change(shared, |twin| {
+            if discard && twin.is_primary(shared, node) {
+                return said(11, "0: Failure: (123) --discard-my-data not allowed when primary.\n");
+            }
+            twin.connect(node, discard);
+            Ok(0)
+        }),
         "sh-dev" => answer("/dev/drbd0"),
         "role" | "state" | "cstate" | "dstate" => Twin::change(shared, |twin| tell(twin, shared, node, verb)),
         _ => said(20, &format!("drbdadm: Unknown command '{verb}'\n")),
@@ -35,7 +48,7 @@ fn tell(twin: &Twin, shared: &Path, node: u8, verb: &str) -> io::Result<u8> {
     };
     match verb {
         "cstate" if linked => answer("Connected"),
-        "cstate" if twin.split => answer("StandAlone"),
+        "cstate" if twin.is_alone(node) => answer("StandAlone"),
         "cstate" => answer("WFConnection"),
         "dstate" if linked => answer("UpToDate/UpToDate"),
         "dstate" => answer("UpToDate/DUnknown"),

@@ -1,0 +1,72 @@
+//! What follows a HUP: the files as a child read them, new keys in place, or this process anew.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command as Program;
+
+use ovzha_core::event::Event;
+use ovzha_core::time::Instant;
+
+use crate::authkeys::AuthKeys;
+use crate::core_config;
+use crate::line::Line;
+use crate::run::Daemon;
+use crate::validate::Fingerprint;
+
+/// The file in the run directory by which the next life knows the log's writer child of this one.
+pub(crate) const WRITER: &str = "writer";
+
+impl Daemon {
+    /// The files were read again by a child.
+    pub(crate) fn validated(&mut self, now: Instant, good: bool, text: &str, keys: Option<AuthKeys>) {
+        if !good {
+            for line in text.lines().filter(|line| !line.starts_with("fingerprint ")) {
+                self.log.say(&Line::Problem(line));
+            }
+            self.log.say(&Line::KeptConfiguration);
+            return;
+        }
+        let Some(found) = Fingerprint::parse(text) else {
+            self.log.say(&Line::NotCompared);
+            return;
+        };
+        if found.files != self.fingerprint.files || found.program != self.fingerprint.program {
+            self.re_exec();
+        } else if found.keys != self.fingerprint.keys {
+            self.rekey(found, keys);
+        } else {
+            self.log.say(&Line::NothingChanged);
+        }
+        self.feed(now, Event::Tick);
+    }
+
+    /// New keys in place.
+    fn rekey(&mut self, found: Fingerprint, keys: Option<AuthKeys>) {
+        let ring = keys.as_ref().and_then(|keys| core_config::keyring(keys).ok());
+        let (Some(keys), Some(ring)) = (keys, ring) else {
+            self.log.say(&Line::KeysMissing);
+            return;
+        };
+        self.cluster.rekey(ring);
+        self.config.keys = keys;
+        self.fingerprint = found;
+        self.log.say(&Line::NewKeys);
+    }
+
+    /// The same process, a new program or configuration: what runs goes on and is adopted.
+    fn re_exec(&mut self) {
+        self.log.say(&Line::Anew);
+        let running = self.children.render();
+        self.keep("running", &running);
+        if let Some(writer) = self.log.writer_pid() {
+            self.keep(WRITER, &format!("{writer}\n"));
+        }
+        let error = Program::new(&self.program).args(std::env::args_os().skip(1)).exec();
+        // a later crash must not leave a number that may be somebody else's by then
+        drop(std::fs::remove_file(self.options.run_dir.join(WRITER)));
+        let (program, why) = (self.program.display().to_string(), error.to_string());
+        self.log.say(&Line::AnewFailed {
+            program: &program,
+            why: &why,
+        });
+    }
+}
