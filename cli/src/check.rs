@@ -49,6 +49,10 @@ fn findings(config_dir: &Path, root: &Path, out: &mut impl Write) -> io::Result<
         write_finding(out, finding)?;
     }
     writeln!(out, "protection: {}", check::protection(&files))?;
+    writeln!(out, "resources:")?;
+    for (word, runs) in check::resources(root, &files) {
+        writeln!(out, "  {word}: {runs}")?;
+    }
     let lacks = findings
         .iter()
         .filter(|finding| finding.class == Class::Machine)

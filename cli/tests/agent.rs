@@ -31,7 +31,13 @@ fn bad_words_are_told_in_one_line() {
     let (code, reason) = told(&agent(&["start", "nothing-known"], b""));
     assert_eq!(
         (code, reason.as_str()),
-        (Some(5), "no resource is called \"nothing-known\"")
+        (
+            Some(5),
+            concat!(
+                "no resource is called \"nothing-known\": /etc/ha.d/resource.d/nothing-known (not there) and ",
+                "/etc/init.d/nothing-known (not there), nor is there a systemd unit nothing-known.service"
+            )
+        )
     );
     let (code, reason) = told(&agent(&["probe", "MailTo", "root"], b""));
     assert_eq!((code, reason.as_str()), (Some(9), "a mail has no state"));

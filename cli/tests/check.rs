@@ -25,7 +25,8 @@ mod fixture {
             write(name, &fs::read_to_string(article.join(name)).unwrap(), 0o600);
         }
         for (path, text) in changed.iter().chain(machine) {
-            write(path, text, 0o600);
+            let script = *text == "+x";
+            write(path, if script { "" } else { text }, if script { 0o700 } else { 0o600 });
         }
         fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).unwrap();
         let output = Command::new(env!("CARGO_BIN_EXE_ovzha"))
@@ -64,7 +65,7 @@ DIR/ha.cf:4: error: deadtime 4 s must be longer than two keepalives (2 x 2 s = 4
 DIR/ha.cf:5: error: serial: `ttyS0` is no absolute path of a device
 DIR/ha.cf:6: error: no link to the peer: no line of ucast, bcast, mcast or serial stands here
 DIR/haresources:1: error: node `c` is none of ha.cf (a, b)
-DIR/haresources:1: error: resource `IPaddr` is not supported yet (known: datadisk, drbddisk, Filesystem, vz, MailTo)
+DIR/haresources:1: error: `IPaddr::10.0.0.1` is an address (IPaddr), which is not supported yet
 DIR: refused: 8 errors, 0 warnings; this machine was not checked
 ";
     assert_eq!((code, printed.as_str()), (1, expected));
@@ -119,8 +120,47 @@ fn a_machine_that_has_everything_is_fine() {
     ];
     let (code, printed) = check("ready", &[("authkeys", "auth 1\n1 sha256 an-own-key\n")], &machine);
     assert!(printed.starts_with("protection: ping nodes: "), "{printed}");
-    assert!(printed.ends_with("\nDIR: fine: 0 problems, 0 warnings\n"), "{printed}");
+    let resources = "\
+resources:
+  datadisk::r0: built in
+  Filesystem::/dev/drbd0::/vz::ext3: built in
+  vz: built in
+  MailTo::youremail@yourdomain.tld: built in
+DIR: fine: 0 problems, 0 warnings
+";
+    assert!(printed.ends_with(resources), "{printed}");
     assert_eq!(code, 0);
+}
+
+#[test]
+fn a_script_is_told_where_it_was_found_or_where_it_was_looked_for() {
+    let files = [(
+        "haresources",
+        "ovz-node1 Filesystem::/dev/sda1::/vz::ext3 web mail::x db\n",
+    )];
+    let machine = [
+        ("proc/sys/kernel/hostname", "ovz-node2\n"),
+        ("proc/filesystems", "\text3\n"),
+        ("sys/class/net/eth0/mtu", ""),
+        ("sys/class/net/eth1/mtu", ""),
+        ("dev/ttyS0", ""),
+        ("vz/x", ""),
+        ("resource.d/web", "+x"),
+        ("resource.d/Filesystem", "+x"),
+        ("etc/init.d/web", "+x"),
+        ("etc/init.d/mail", ""),
+        ("usr/lib/systemd/system/db.service", ""),
+        ("etc/systemd/system/multi-user.target.wants/db.service", ""),
+    ];
+    let (code, printed) = check("scripts", &files, &machine);
+    assert_eq!(code, 3, "{printed}");
+    for line in [
+        "  problem: resource `mail` is neither built in nor found: DIR/resource.d/mail (not there) and DIR/etc/init.d/mail (no executable file), nor is there a systemd unit mail.service\n",
+        "  problem: /etc/systemd/system/multi-user.target.wants/db.service: db is started at boot: ",
+        "resources:\n  Filesystem::/dev/sda1::/vz::ext3: built in; DIR/resource.d/Filesystem is not used\n  web: DIR/resource.d/web\n  mail::x: not found\n  db: systemd unit db.service (DIR/usr/lib/systemd/system/db.service)\n",
+    ] {
+        assert!(printed.contains(line), "{line}\n{printed}");
+    }
 }
 
 #[test]

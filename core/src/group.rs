@@ -525,6 +525,8 @@ impl Group {
                 Turn::None
             }
             Outcome::Unfit => {
+                // nothing of this resource was begun: there is no program for it here, or not the right one
+                self.running &= !bit(flight.resource);
                 self.unfit = Some(now.after(LOOK_AGAIN));
                 self.enter(now, State::Stopping(Why::StartFailed, 0));
                 Turn::Phase(Why::Unfit)

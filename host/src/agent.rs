@@ -4,7 +4,7 @@
 //! everything here may block. The exit code is the answer ([`Exit`]); the last line on stderr is the reason,
 //! one line for people; stdout carries only what `observe` answers.
 use crate::program::{self, Deadline, one_line};
-use crate::{bugs, demo_step, drbd, filesystem, mail, store, validate, vz};
+use crate::{bugs, demo_step, drbd, external, filesystem, mail, store, validate, vz};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{Read, Write};
@@ -160,12 +160,6 @@ pub fn default_timeout(name: &str, op: Op) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Whether there is a resource of this name built in.
-#[must_use]
-pub fn is_built_in(name: &str) -> bool {
-    matches!(name, "datadisk" | "drbddisk" | "Filesystem" | "vz" | "MailTo")
-}
-
 /// Runs `ovzha agent ARGS...`, prints its answer, and returns the exit code.
 #[must_use]
 pub fn run(args: &[OsString]) -> u8 {
@@ -236,7 +230,7 @@ pub fn operate(op: Op, name: &str, args: &[&str], deadline: Deadline) -> Answer 
         "vz" => vz::operate(op, args, deadline),
         "MailTo" => mail::operate(op, args),
         demo_step::NAME => demo_step::operate(op, args),
-        _ => Answer::unfit(format!("no resource is called {name:?}")),
+        _ => external::operate(op, name, args, deadline),
     }
 }
 
@@ -297,10 +291,19 @@ mod tests {
 
     #[test]
     fn an_unknown_resource_is_unfit_by_name() {
-        let answer = operate(Op::Start, "portblock", &[], Deadline::after(Duration::from_secs(1)));
-        assert_eq!(
-            (answer.exit, answer.reason.as_str()),
-            (Exit::Unfit, "no resource is called \"portblock\"")
+        let answer = operate(
+            Op::Start,
+            "no-such-script",
+            &[],
+            Deadline::after(Duration::from_secs(1)),
+        );
+        assert_eq!(answer.exit, Exit::Unfit);
+        assert!(
+            answer
+                .reason
+                .starts_with("no resource is called \"no-such-script\": /etc/ha.d/resource.d/no-such-script"),
+            "{}",
+            answer.reason
         );
     }
 }

@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{self, Files};
 use crate::diagnostic::printable;
-use crate::haresources::Resource;
+use crate::external::{self, Found};
+use crate::haresources::{self, Resource};
 
 /// Largest file a check reads, in bytes (`modules.alias` of a distribution kernel has 1.5 million).
 const READ_MAX: u64 = 8 << 20;
@@ -201,6 +202,30 @@ pub fn machine(root: &Path, files: &Files) -> Vec<Finding> {
     findings.extend(lacking::check(&subject));
     findings.sort_by_key(|finding| (!finding.two_actives, finding.class));
     findings
+}
+
+/// Each resource of the files in their order, with what would run for it on the machine below `root`.
+#[must_use]
+pub fn resources(root: &Path, files: &Files) -> Vec<(String, String)> {
+    let groups = files.groups.iter().flat_map(|group| &group.resources);
+    groups
+        .map(|resource| (resource.word(), runs(root, files, resource)))
+        .collect()
+}
+
+fn runs(root: &Path, files: &Files, resource: &Resource) -> String {
+    let found = external::find(root, &files.dir, &resource.name);
+    if haresources::is_built_in(&resource.name) {
+        return match found {
+            Ok(Found::ResourceScript(path)) => format!("built in; {} is not used", path.display()),
+            Ok(Found::InitScript(_) | Found::Unit(..)) | Err(_) => "built in".to_owned(),
+        };
+    }
+    match found {
+        Ok(Found::ResourceScript(path) | Found::InitScript(path)) => path.display().to_string(),
+        Ok(Found::Unit(unit, path)) => format!("systemd unit {unit} ({})", path.display()),
+        Err(_) => "not found".to_owned(),
+    }
 }
 
 /// The findings on which the daemon refuses to start.

@@ -23,6 +23,8 @@ const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// What the files say, before it is known which node reads them.
 #[derive(Clone, Debug)]
 pub struct Files {
+    /// The directory they lie in.
+    pub dir: PathBuf,
     /// `ha.cf`.
     pub ha_cf: HaCf,
     /// `authkeys`.
@@ -120,6 +122,7 @@ impl Config {
     /// A sentence, if no `node` line has that name.
     pub fn new(files: Files, name: &str) -> Result<Self, String> {
         let Files {
+            dir: _,
             ha_cf,
             keys,
             groups,
@@ -225,6 +228,7 @@ pub fn read_files(dir: &Path) -> Loadable {
     let refused = diagnostics.iter().any(Diagnostic::is_error);
     let files = match (ha_cf, keys, groups) {
         (Some(ha_cf), Some(keys), Some(groups)) if !refused => Some(Files {
+            dir: dir.to_path_buf(),
             ha_cf,
             keys,
             groups,

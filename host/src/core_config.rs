@@ -6,12 +6,15 @@ use ovzha_core::id::{ClusterId, NodeId};
 
 use crate::authkeys::AuthKeys;
 use crate::config::Config;
+use crate::ovzha_cf::OvzhaCf;
 
-/// How the core treats a resource of this name.
+/// How the core treats a resource of this name. A script counts as one that holds data unless `ovzha.cf` says no.
 #[must_use]
-pub fn kind_of(name: &str) -> Kind {
+pub fn kind_of(name: &str, settings: &OvzhaCf) -> Kind {
     match name {
         "MailTo" => Kind::Notice,
+        "IPaddr" | "IPaddr2" => Kind::Plain,
+        _ if settings.data(name) == Some(false) => Kind::Plain,
         _ => Kind::Data,
     }
 }
@@ -37,7 +40,11 @@ pub fn core_config(config: &Config, last_resort: bool) -> Result<CoreConfig, Str
     let groups = config.groups.iter().map(|group| -> Result<GroupDraft, String> {
         Ok(GroupDraft {
             preferred: NodeId(small(group.preferred)?),
-            resources: group.resources.iter().map(|resource| kind_of(&resource.name)).collect(),
+            resources: group
+                .resources
+                .iter()
+                .map(|resource| kind_of(&resource.name, &config.settings))
+                .collect(),
         })
     });
     let groups: Result<Vec<_>, _> = groups.collect();

@@ -182,7 +182,8 @@ impl Resource {
                 Ok((role @ (Role::Secondary | Role::Unknown), _)) => {
                     return Answer::failed(format!("drbdadm primary exited 0, but {} is {role}", self.name));
                 }
-                Err(error) => return error.into_answer(),
+                // not unfit, whatever it is: something was begun here, and must be undone
+                Err(NoState::NotConfigured(reason) | NoState::Failed(reason)) => return Answer::failed(reason),
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::words;
 mod builtin;
 
 pub(crate) use builtin::plain_path;
-pub use builtin::{NAMES, is_known};
+pub use builtin::{NAMES, is_built_in, name_problem};
 
 /// Longest resource word in bytes.
 pub const WORD_MAX: usize = 255;

@@ -36,6 +36,7 @@ struct Timeout {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OvzhaCf {
     timeouts: Vec<Timeout>,
+    data: Vec<(String, At<bool>)>,
     stop_budget: Option<At<Span>>,
 }
 
@@ -45,6 +46,13 @@ impl OvzhaCf {
     pub fn timeout(&self, name: &str, operation: Operation) -> Option<Span> {
         let wanted = |timeout: &&Timeout| timeout.resource == name && timeout.operation == operation;
         self.timeouts.iter().find(wanted).map(|timeout| timeout.at.value)
+    }
+
+    /// Whether the resource `name` holds data, so that a stop that fails ends in a reset, if it is set.
+    #[must_use]
+    pub fn data(&self, name: &str) -> Option<bool> {
+        let found = self.data.iter().find(|(resource, _)| resource == name);
+        found.map(|(_, at)| at.value)
     }
 
     /// How much earlier than the peer's takeover an isolated active node begins to stop; `None` if not set.
@@ -161,8 +169,8 @@ fn timeout(reader: &mut Reader, said: Said<'_>) {
 }
 
 fn read_timeout(line: u32, resource: &str, operation: &str, time: &str) -> Result<Timeout, String> {
-    if !haresources::is_known(resource) {
-        return Err(format!("{} is no resource", quote(resource)));
+    if let Some(problem) = haresources::name_problem(resource) {
+        return Err(problem);
     }
     let operation = match operation {
         "start" => Operation::Start,
@@ -177,6 +185,36 @@ fn read_timeout(line: u32, resource: &str, operation: &str, time: &str) -> Resul
             line,
         },
     })
+}
+
+fn data(reader: &mut Reader, said: Said<'_>) {
+    let &[resource, word] = said.words else {
+        return reader.wrong_form(said);
+    };
+    match read_data(resource, word) {
+        Err(why) => reader.problems.error(said.line, format!("data: {why}")),
+        Ok(value) => {
+            let marks = &mut reader.value.data;
+            match marks.iter().find(|(earlier, _)| earlier == resource) {
+                Some((_, first)) => {
+                    let text = format!("data {resource} stands already on line {}", first.line);
+                    reader.problems.error(said.line, text);
+                }
+                None => marks.push((resource.to_owned(), At { value, line: said.line })),
+            }
+        }
+    }
+}
+
+/// Only what is not built in may be marked: of the others it is known what they hold.
+fn read_data(resource: &str, word: &str) -> Result<bool, String> {
+    if haresources::is_built_in(resource) {
+        return Err(format!("{resource} is built in: whether it holds data is known"));
+    }
+    match haresources::name_problem(resource) {
+        Some(problem) => Err(problem),
+        None => values::boolean(word),
+    }
 }
 
 fn span(word: &str) -> Result<Span, String> {

@@ -8,6 +8,7 @@
 //! takes the operation for over while the program may still act.
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -153,14 +154,60 @@ pub fn run(program: &Path, args: &[&str], deadline: Deadline) -> io::Result<Fini
 /// # Errors
 /// As [`run`].
 pub fn run_with_input(program: &Path, args: &[&str], input: Option<File>, deadline: Deadline) -> io::Result<Finished> {
-    let mut out = Capture::new()?;
-    let mut err = Capture::new()?;
     let mut command = Command::new(program);
     command.args(args).env("PATH", PATH).env("LC_ALL", "C").current_dir("/");
+    command.stdin(input.map_or_else(Stdio::null, Stdio::from));
+    capture(command, deadline)
+}
+
+/// As [`run`], with exactly the environment `env`.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_in(program: &Path, args: &[&str], env: &[(&str, String)], deadline: Deadline) -> io::Result<Finished> {
+    capture(bare(program, args, env), deadline)
+}
+
+/// As [`run_in`] for a program that may leave a service running: both streams go to our own standard error, which
+/// whoever started this agent keeps small for as long as anything writes there. Only its last line is known then,
+/// and only where that is a file.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_leaving(program: &Path, args: &[&str], env: &[(&str, String)], deadline: Deadline) -> io::Result<Finished> {
+    let own = || io::stderr().as_fd().try_clone_to_owned().map(Stdio::from);
+    let mut command = bare(program, args, env);
+    command.stdout(own()?).stderr(own()?);
+    let output = File::open("/proc/self/fd/2").ok();
+    let output = output.filter(|file| file.metadata().is_ok_and(|meta| meta.is_file()));
+    let before = output.as_ref().map_or(0, length);
+    let end = watch(command.spawn()?, deadline, &mut || {})?;
+    let said = output.map_or_else(String::new, |file| {
+        let now = length(&file);
+        // shorter than before: it was cut back, and all that is left is new enough
+        let from = if now < before { 0 } else { before };
+        String::from_utf8_lossy(&tail(&file, from, now)).into_owned()
+    });
+    Ok(Finished {
+        end,
+        stdout: String::new(),
+        stderr: said,
+    })
+}
+
+/// A command with nothing of our environment.
+fn bare(program: &Path, args: &[&str], env: &[(&str, String)]) -> Command {
+    let mut command = Command::new(program);
+    command.args(args).env_clear().current_dir("/").stdin(Stdio::null());
+    command.envs(env.iter().map(|(name, value)| (name, value)));
     command
-        .stdin(input.map_or_else(Stdio::null, Stdio::from))
-        .stdout(out.stdio()?)
-        .stderr(err.stdio()?);
+}
+
+/// Runs `command` and keeps the end of its two streams.
+fn capture(mut command: Command, deadline: Deadline) -> io::Result<Finished> {
+    let mut out = Capture::new()?;
+    let mut err = Capture::new()?;
+    command.stdout(out.stdio()?).stderr(err.stdio()?);
     let end = watch(command.spawn()?, deadline, &mut || {
         out.bound();
         err.bound();
@@ -284,27 +331,31 @@ impl Capture {
     fn bound(&mut self) {
         let Ok(meta) = self.file.metadata() else { return };
         if meta.len() > FILE_MAX {
-            self.kept = self.tail(meta.len());
+            self.kept = tail(&self.file, 0, meta.len());
             // A failed cut leaves the file longer until the next tick.
             drop(self.file.set_len(0));
         }
     }
 
-    fn tail(&self, length: u64) -> Vec<u8> {
-        let mut bytes = vec![0; OUTPUT_MAX];
-        let from = length.saturating_sub(u64::try_from(OUTPUT_MAX).unwrap_or(u64::MAX));
-        let read = self.file.read_at(&mut bytes, from).unwrap_or(0);
-        bytes.truncate(read);
-        bytes
-    }
-
     fn into_text(mut self) -> String {
-        let length = self.file.metadata().map_or(0, |meta| meta.len());
-        let tail = self.tail(length);
+        let tail = tail(&self.file, 0, length(&self.file));
         self.kept.extend_from_slice(&tail);
         let from = self.kept.len().saturating_sub(OUTPUT_MAX);
         String::from_utf8_lossy(&self.kept[from..]).into_owned()
     }
+}
+
+fn length(file: &File) -> u64 {
+    file.metadata().map_or(0, |meta| meta.len())
+}
+
+/// The bytes of `file` from `from` on, but of the last [`OUTPUT_MAX`] before `length` only.
+fn tail(file: &File, from: u64, length: u64) -> Vec<u8> {
+    let mut bytes = vec![0; OUTPUT_MAX];
+    let from = from.max(length.saturating_sub(u64::try_from(OUTPUT_MAX).unwrap_or(u64::MAX)));
+    let read = file.read_at(&mut bytes, from).unwrap_or(0);
+    bytes.truncate(read);
+    bytes
 }
 
 /// A file without a name, in memory where there is such a place.

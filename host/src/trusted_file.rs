@@ -97,6 +97,33 @@ pub fn read(path: &Path, secrecy: Secrecy) -> Result<Option<Vec<u8>>, Vec<Diagno
     }
 }
 
+/// Why `program` must not be run: it, a directory on the way to it, or what a link on that way leads to can be
+/// changed by somebody else. `None` if only root, or the user who runs this, could.
+#[must_use]
+pub fn program_problem(program: &Path) -> Option<String> {
+    let real = match fs::canonicalize(program) {
+        Ok(real) => real,
+        Err(e) => return Some(format!("{}: {e}", program.display())),
+    };
+    // the way as it is written leads through directories of its own if any of it is a link
+    let ways = [real.as_path(), program.parent().unwrap_or(program)];
+    let places = ways.iter().flat_map(|way| way.ancestors());
+    let user = own_user();
+    for place in places {
+        let problem = match fs::metadata(place) {
+            Err(e) => Some(e.to_string()),
+            Ok(meta) if meta.uid() != 0 && meta.uid() != user => owner_problem(&meta, user),
+            // in a sticky directory nobody can replace what is another's
+            Ok(meta) if meta.is_dir() && meta.mode() & libc::S_ISVTX != 0 => None,
+            Ok(meta) => write_problem(meta.mode()),
+        };
+        if let Some(problem) = problem {
+            return Some(format!("{}: {problem}", place.display()));
+        }
+    }
+    None
+}
+
 /// What is wrong with the owner of a file read by `user`.
 fn owner_problem(meta: &Metadata, user: u32) -> Option<String> {
     (meta.uid() != user).then(|| {

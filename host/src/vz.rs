@@ -158,7 +158,11 @@ impl Paths {
                 return Answer::failed("vz stays locked by another start or stop");
             }
             return match finished.end {
-                End::Exited(0) => self.judge(deadline, self.running_by_kernel(), Exit::Degraded),
+                // not unfit: something was begun here, and must be undone
+                End::Exited(0) => match self.judge(deadline, self.running_by_kernel(), Exit::Degraded) {
+                    answer if answer.exit == Exit::Unfit => Answer::failed(answer.reason),
+                    answer => answer,
+                },
                 End::Exited(5 | 6) => Answer::unfit(format!("this node can't run vz: {}", finished.reason())),
                 End::Exited(_) | End::Signalled(_) | End::TimedOut | End::Stuck(_) => {
                     Answer::failed(format!("vz start: {}", finished.reason()))

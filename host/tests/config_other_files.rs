@@ -185,8 +185,17 @@ const WRONG_RESOURCES: &[(&str, &str)] = &[
         "1: error: mount point `/vz` stands already on line 1",
     ),
     (
-        "a apache",
-        "1: error: resource `apache` is not supported yet (known: datadisk, drbddisk, Filesystem, vz, MailTo)",
+        "a ../apache",
+        "1: error: `../apache` is no name of a script (letters, digits, `-_.+@`)",
+    ),
+    (
+        "a startstop",
+        "1: error: `startstop` is called at the cluster's start and stop, it is no resource",
+    ),
+    ("a apache::80::", "1: error: apache: argument 2 is empty"),
+    (
+        "a apache::80\nb apache::80",
+        "2: error: resource `apache::80` stands already on line 1",
     ),
     (
         "a 10.0.0.1/24/eth0",

@@ -53,6 +53,11 @@ fn lines_that_are_wrong() {
             "stop-budget soon",
             "1: error: stop-budget: `soon` is no time: use seconds, or the units us, ms, s or m",
         ),
+        (
+            "data vz no",
+            "1: error: data: vz is built in: whether it holds data is known",
+        ),
+        ("data apache maybe", "1: error: data: `maybe` is neither on nor off"),
         ("keepalive 2", "1: error: unknown directive `keepalive`"),
         (
             "\u{feff}stop-budget 3",

@@ -1,6 +1,8 @@
 //! Looks for services that a boot starts and the cluster must not find started.
 
 use super::{Finding, Subject};
+use crate::external::{self, Found};
+use crate::haresources;
 
 /// Where System V init keeps the links of a run level, Red Hat's and everyone's.
 const RC_PARENTS: [&str; 2] = ["/etc", "/etc/rc.d"];
@@ -23,6 +25,15 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
             }));
         }
     }
+    for name in scripts(subject) {
+        findings.extend(started_by(subject, &name).map(|place| {
+            Finding::machine(
+                format!("{name} is started at boot: it would run on both nodes, and without what stands before it in haresources"),
+                format!("on both nodes: `chkconfig {name} off`, `update-rc.d {name} disable` or `systemctl disable {name}`"),
+            )
+            .at(place, None)
+        }));
+    }
     for service in OTHER_MANAGERS {
         findings.extend(started_by(subject, service).map(|place| {
             Finding::machine(
@@ -33,6 +44,21 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
         }));
     }
     findings
+}
+
+/// The resources that are init scripts or units, each once.
+fn scripts(subject: &Subject<'_>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in subject.resources().map(|resource| &resource.name) {
+        let is_service = || {
+            let found = external::find(subject.root, &subject.files.dir, name);
+            matches!(found, Ok(Found::InitScript(_) | Found::Unit(..)))
+        };
+        if !haresources::is_built_in(name) && !names.contains(name) && is_service() {
+            names.push(name.trim_end_matches(".service").to_owned());
+        }
+    }
+    names
 }
 
 /// The link that makes a boot start `service`, if there is one.

@@ -1,9 +1,12 @@
 //! Looks for what the files need and this machine does not have.
 
 use super::{Finding, Subject};
+use crate::demo_step;
 use crate::diagnostic::quote;
+use crate::external::{self, Found};
 use crate::ha_cf::LinkKind;
-use crate::haresources::Resource;
+use crate::haresources::{self, NAMES, Resource};
+use crate::trusted_file;
 
 /// Where programs of the system lie.
 const PROGRAM_DIRS: [&str; 6] = [
@@ -94,8 +97,44 @@ fn resource_lacking(subject: &Subject<'_>, resource: &Resource) -> Vec<Finding> 
                 "install a mail transfer agent, or take MailTo out",
             )]
         }
+        (name, _) if !haresources::is_built_in(name) && name != demo_step::NAME => script_lacking(subject, resource),
         _ => Vec::new(),
     }
+}
+
+/// A script or unit that is not there, or that somebody else could have changed.
+fn script_lacking(subject: &Subject<'_>, resource: &Resource) -> Vec<Finding> {
+    let shown = quote(&resource.name);
+    let path = match external::find(subject.root, &subject.files.dir, &resource.name) {
+        Err(places) => {
+            let text = format!("resource {shown} is neither built in nor found: {places}");
+            let known = NAMES.join(", ");
+            return vec![Finding::machine(
+                text,
+                format!("install its script on both nodes, or correct haresources (built in: {known})"),
+            )];
+        }
+        Ok(Found::Unit(..)) if !resource.args.is_empty() => {
+            let text = format!("resource {shown} is a systemd unit, which takes no arguments");
+            return vec![Finding::machine(
+                text,
+                "take the arguments out, or write a script in resource.d",
+            )];
+        }
+        Ok(Found::Unit(..)) => return Vec::new(),
+        Ok(Found::ResourceScript(path) | Found::InitScript(path)) => path,
+    };
+    let problem = trusted_file::program_problem(&path);
+    let finding = |problem| {
+        Finding::machine(
+            format!(
+                "{} is not run, somebody else could have changed it: {problem}",
+                path.display()
+            ),
+            "root must own it and every directory above it, and nobody else may write there",
+        )
+    };
+    problem.map(finding).into_iter().collect()
 }
 
 fn has_program(subject: &Subject<'_>, name: &str) -> bool {

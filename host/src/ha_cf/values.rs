@@ -146,6 +146,15 @@ pub fn facility(word: &str) -> Result<Option<u8>, String> {
         .ok_or_else(|| format!("{} is no syslog facility", quote(word)))
 }
 
+/// The word for a syslog facility.
+#[must_use]
+pub fn facility_name(code: u8) -> Option<&'static str> {
+    FACILITIES
+        .iter()
+        .find(|(_, known)| *known == code)
+        .map(|(name, _)| *name)
+}
+
 /// Reads the IPv4 address of one machine.
 ///
 /// # Errors

@@ -1,12 +1,13 @@
-//! Knows the built-in resources and checks their arguments.
+//! Knows the built-in resources and checks the arguments of every resource.
 
 use std::net::Ipv4Addr;
 
 use super::{GroupLine, Resource};
 use crate::demo_step;
 use crate::diagnostic::{Problems, quote};
+use crate::external;
 
-/// The names of the resources this version can run.
+/// The names of the resources that are built in; every other name is a script or a unit (`external`).
 pub const NAMES: [&str; 5] = ["datadisk", "drbddisk", "Filesystem", "vz", "MailTo"];
 
 /// What is wrong with a resource, if anything.
@@ -15,7 +16,11 @@ pub(super) fn check(resource: &Resource) -> Result<(), String> {
     if let Some(empty) = resource.args.iter().position(String::is_empty) {
         return Err(format!("{name}: argument {} is empty", empty.saturating_add(1)));
     }
-    if let Some(arg) = resource.args.iter().find(|arg| arg.starts_with('-')) {
+    if let Some(arg) = resource
+        .args
+        .iter()
+        .find(|arg| arg.starts_with('-') && is_built_in(name))
+    {
         return Err(format!("{name}: {} would be taken for an option", quote(arg)));
     }
     let args: Vec<&str> = resource.args.iter().map(String::as_str).collect();
@@ -33,14 +38,23 @@ pub(super) fn check(resource: &Resource) -> Result<(), String> {
         ("MailTo", _) => Err("MailTo needs MailTo::ADDRESS[,ADDRESS...], and may have ::SUBJECT".to_owned()),
         // of the demo only: not among the names that are told
         (demo_step::NAME, args) => demo_step::check(args),
-        _ => Err(not_supported(resource)),
+        _ => external(resource),
     }
 }
 
-/// Whether `name` is a resource this version can run.
+/// Whether the resource called `name` is one of ours, whatever scripts of that name there are.
 #[must_use]
-pub fn is_known(name: &str) -> bool {
+pub fn is_built_in(name: &str) -> bool {
     NAMES.contains(&name)
+}
+
+/// Why no resource can be called `name`, if so.
+#[must_use]
+pub fn name_problem(name: &str) -> Option<String> {
+    if is_built_in(name) {
+        return None;
+    }
+    external::name_problem(name).map(|problem| format!("{} {problem}", quote(name)))
 }
 
 /// Whether two groups may have it: a notice takes nothing for itself.
@@ -150,11 +164,13 @@ fn mail(addresses: &str) -> Result<(), String> {
     }
 }
 
-fn not_supported(resource: &Resource) -> String {
-    let shown = quote(&resource.name);
+fn external(resource: &Resource) -> Result<(), String> {
     let address = resource.name.split('/').next().unwrap_or_default();
-    if address.parse::<Ipv4Addr>().is_ok() {
-        return format!("{shown} is an address (IPaddr), which is not supported yet");
+    if address.parse::<Ipv4Addr>().is_ok() || matches!(resource.name.as_str(), "IPaddr" | "IPaddr2") {
+        return Err(format!(
+            "{} is an address (IPaddr), which is not supported yet",
+            quote(&resource.word())
+        ));
     }
-    format!("resource {shown} is not supported yet (known: {})", NAMES.join(", "))
+    name_problem(&resource.name).map_or(Ok(()), Err)
 }

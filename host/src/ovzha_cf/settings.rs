@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::{Reader, Said, stop_budget, timeout};
+use super::{Reader, Said, data, stop_budget, timeout};
 
 /// One directive.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,14 @@ pub const SETTINGS: &[Setting] = &[
                `datadisk` and `drbddisk` 60/60, others 3600/3600",
         example: "timeout vz stop 600\ntimeout vz start 10m",
         read: timeout,
+    },
+    Setting {
+        name: "data",
+        takes: "RESOURCE yes|no",
+        note: "whether a script or unit holds data, so that this machine resets itself when it won't stop; yes if not \
+               set. Of built-in resources it is known: `IPaddr` and `MailTo` hold none, all others do",
+        example: "data apache no",
+        read: data,
     },
     Setting {
         name: "stop-budget",

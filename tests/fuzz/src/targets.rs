@@ -128,6 +128,7 @@ fn files(bytes: &[u8]) {
         return;
     }
     let files = Files {
+        dir: PathBuf::from("/nonexistent/ha.d"),
         ha_cf: ha_cf.value,
         keys: keys.value,
         groups: groups.value,
@@ -161,6 +162,7 @@ fn machine(bytes: &[u8]) {
         let ha_cf = ha_cf::parse(Path::new(FILE), b"node a b\nserial /dev/ttyS0\nauto_failback off");
         let line = b"a drbddisk::r0 Filesystem::/dev/drbd0::/vz::ext3 vz";
         let files = Files {
+            dir: PathBuf::from("/nonexistent/ha.d"),
             ha_cf: ha_cf.value,
             keys: authkeys::parse(Path::new(FILE), b"auth 1\n1 sha1 x").value,
             groups: haresources::parse(Path::new(FILE), line, &nodes()).value,
