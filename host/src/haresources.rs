@@ -80,6 +80,13 @@ pub fn name_of(resources: &[Resource]) -> String {
 #[must_use]
 pub fn parse(file: &Path, bytes: &[u8], nodes: &[String]) -> Parsed<Vec<GroupLine>> {
     let mut problems = Problems::new(file);
+    if let Err((line, why)) = words::is_text(bytes) {
+        problems.error(line, why);
+        return Parsed {
+            value: Vec::new(),
+            diagnostics: problems.into_vec(),
+        };
+    }
     let mut groups = Vec::new();
     for words in logical_lines(&mut problems, bytes) {
         group(&mut problems, &mut groups, &words, nodes);
