@@ -175,6 +175,10 @@ fn warnings_say_what_differs_from_heartbeat() {
             "ipfail has no effect: there is no ping node",
         ),
         (
+            "baud 19200",
+            "baud stands below the serial line it is for; its default is the same",
+        ),
+        (
             "ucast eth0 10.0.0.1\nping 10.0.0.1",
             "ping node 10.0.0.1 is a node's own address: it proves nothing a link does not prove",
         ),
@@ -253,6 +257,19 @@ fn errors_name_the_line_and_the_word() {
     assert_eq!(
         parse(&BASE.replace("daemon", "nosuch")),
         ["ha.cf:4: error: logfacility: `nosuch` is no syslog facility"]
+    );
+}
+
+#[test]
+fn a_port_below_its_links_counts_only_if_it_is_the_same() {
+    let below = |port| after_base(&format!("ucast eth0 10.0.0.1\nudpport {port}"));
+    assert_eq!(
+        below(694),
+        ["ha.cf:6: warning: udpport counts for the ucast and bcast lines below it; those above use port 694"]
+    );
+    assert_eq!(
+        below(700)[1..],
+        ["ha.cf:6: error: udpport has no effect: it must stand above the ucast and bcast lines it is for"]
     );
 }
 

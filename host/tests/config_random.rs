@@ -215,6 +215,7 @@ fn read([first, second, third, fourth]: &[Vec<u8>; 4]) -> [bool; 4] {
     if good == [true; 4] && names.contains(&"a") && names.contains(&"b") {
         // what is accepted is whole: the core takes it
         let files = Files {
+            dir: path.to_path_buf(),
             ha_cf: ha_cf.value,
             keys: keys.value,
             groups: groups.value,

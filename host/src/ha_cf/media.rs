@@ -63,8 +63,10 @@ impl Media {
                     );
                     problems.warning(line, text);
                 }
+                // Files that say the default below their links are common, and mean what they get.
+                let same = self.port_used && self.port.is_none() && port == self.port_default;
+                self.port_unused = Some(line).filter(|_| !same);
                 self.port = Some((port, line));
-                self.port_unused = Some(line);
             }
         }
     }
@@ -91,6 +93,13 @@ impl Media {
                 }
             }
             (Err(why), None) => problems.error(line, format!("baud: {why}")),
+            (Ok(BAUD_DEFAULT), None) if self.serial_seen => {
+                problems.warning(
+                    line,
+                    "baud stands below the serial line it is for; its default is the same",
+                );
+                self.baud = Some((BAUD_DEFAULT, line));
+            }
             (Ok(_), None) if self.serial_seen => {
                 problems.error(line, "baud must stand above the serial line it is for");
             }
