@@ -223,7 +223,7 @@ mod tests {
     use crate::event::{Command, Event, Outcome};
     use crate::frame::FrameBuf;
     use crate::group::State;
-    use crate::id::{BootId, ClientId, ClusterId, EffectId, KeyId, LinkId, NodeId, Tenure};
+    use crate::id::{BootId, ClientId, ClusterId, EffectId, KeyId, LinkId, Mark, NodeId, Tenure};
     use crate::message::Phase;
     use crate::output::{Answer, Durable, Effect, Op, Output};
     use crate::time::{Instant, Span};
@@ -255,7 +255,13 @@ mod tests {
         fn new(durable: Durable) -> Self {
             let group = GroupDraft {
                 preferred: NodeId(0),
+                identity: Mark([0; 3]),
+                digest: Mark([0; 3]),
                 resources: Vec::from_slice(&[Kind::Data, Kind::Data]).unwrap(),
+            };
+            let other = GroupDraft {
+                identity: Mark([1; 3]),
+                ..group.clone()
             };
             let config = Config::new(Draft {
                 me: NodeId(0),
@@ -271,7 +277,7 @@ mod tests {
                 auto_failback: false,
                 ipfail: false,
                 last_resort: true,
-                groups: Vec::from_slice(&[group.clone(), group]).unwrap(),
+                groups: Vec::from_slice(&[group.clone(), other]).unwrap(),
                 resources_digest: [1; 4],
                 timings_digest: [1; 4],
             })

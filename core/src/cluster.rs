@@ -8,6 +8,7 @@ use crate::bug::{BugId, Bugs};
 use crate::config::{Config, PINGS_MAX};
 use crate::decide::{Decision, Why, decide};
 use crate::event::{Command, Event, Outcome};
+use crate::fence::Fence;
 use crate::frame::FrameBuf;
 use crate::gather::gather;
 use crate::group::{Group, InFlight, RETRY, State, Turn};
@@ -90,7 +91,12 @@ pub struct Cluster {
     pub(crate) skew_told: (bool, bool),
     pub(crate) ask: Option<Ask>,
     pub(crate) leave: Option<Leave>,
-    pub(crate) fence: Option<GroupId>,
+    /// When this life began.
+    pub(crate) started: Instant,
+    /// The reset that is due, and by when.
+    pub(crate) fence: Option<Fence>,
+    /// The state that counts that reset, and whether it was asked for.
+    pub(crate) counted: Option<(u32, bool)>,
     pub(crate) bugs: Bugs,
     /// The tenures on disk, and those being written.
     recorded: Vec<Tenure, GROUPS_MAX>,
@@ -105,17 +111,12 @@ impl Cluster {
     /// A node that has just started and knows only what is on its disk.
     #[must_use]
     pub fn new(config: Config, keyring: Keyring, boot: BootId, durable: Durable, now: Instant) -> Self {
-        let recorded = gather(durable.groups.iter().map(|group| group.run));
         let links = gather((0..config.links).map(|_| Link::new(now)));
         let rejections = gather((0..config.links).map(|_| Rejections::new()));
-        let known = durable.groups.iter().copied().map(Some).chain(core::iter::repeat(None));
-        // an orderly restart forgets failures; what the daemon finds now is what counts
-        let groups = config.groups.iter().zip(known).map(|(draft, known)| {
-            let mut known = known.unwrap_or_default();
-            known.failed = false;
-            Group::new(draft, known, now)
-        });
-        let groups = gather(groups);
+        let (known, durable) = durable.begin(&config.groups);
+        let groups = config.groups.iter().zip(known);
+        let groups: Vec<Group, GROUPS_MAX> = gather(groups.map(|(draft, known)| Group::new(draft, known, now)));
+        let recorded = gather(groups.iter().map(|group| group.durable.run));
         let hold_until = match durable.hold.seconds {
             0 => None,
             seconds => Some(now.after(crate::time::Span::from_secs(u64::from(seconds)))),
@@ -157,7 +158,9 @@ impl Cluster {
             skew_told: (false, false),
             ask: None,
             leave: None,
+            started: now,
             fence: None,
+            counted: None,
             bugs: Bugs::default(),
             recorded,
             writing: Vec::new(),
@@ -313,7 +316,9 @@ impl Cluster {
             Turn::FenceSelf => {
                 self.tell_phase(group, Why::StopFailed);
                 if self.config.last_resort {
-                    self.fence = Some(group);
+                    self.count_fence();
+                    let by = self.now.after(self.config.keepalive);
+                    self.fence.get_or_insert(Fence { group, by });
                 }
             }
         }
@@ -365,7 +370,7 @@ impl Cluster {
                     self.bugs.forget(group);
                     known.look(now);
                 }
-                let failed = core::mem::take(&mut known.durable.failed);
+                let failed = core::mem::take(&mut known.durable.fenced) | core::mem::take(&mut known.durable.failed);
                 known.failure = None;
                 known.since = now;
                 if failed {
@@ -392,7 +397,7 @@ impl Cluster {
 
     /// The next thing to do. Call until [`Output::Wait`].
     pub fn poll<'b>(&mut self, frame: &'b mut FrameBuf) -> Output<'b> {
-        if let Some(group) = self.fence.take() {
+        if let Some(group) = self.fence_now() {
             return Output::FenceSelf { group };
         }
         if let Some(bug) = self.bugs.untold() {
@@ -408,9 +413,9 @@ impl Cluster {
             return Output::Reply { client, answer };
         }
         if self.owes_store()
-            && let Some(length) = self.store(frame.bytes_mut())
+            && let Some(length) = self.store(frame.state_mut())
         {
-            let (version, bytes) = (self.version, frame.filled(length));
+            let (version, bytes) = (self.version, frame.state(length));
             return Output::Store { version, bytes };
         }
         if let Some(output) = self.poll_effects() {
@@ -532,6 +537,7 @@ impl Cluster {
         consider(self.store_failed.map(|at| at.after(RETRY)), Reason::Retry);
         consider(self.ask.as_ref().map(Ask::due), Reason::Request);
         consider(self.hold_until, Reason::Hold);
+        consider(self.fence.map(|fence| fence.by), Reason::Retry);
         consider(self.lonely_deadline(self.now), Reason::Silence);
         next
     }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use heapless::Vec;
 
-use crate::id::{ClusterId, GROUPS_MAX, LINKS_MAX, NodeId, RESOURCES_MAX};
+use crate::id::{ClusterId, GROUPS_MAX, LINKS_MAX, Mark, NodeId, RESOURCES_MAX};
 use crate::time::Span;
 
 /// Most ping nodes.
@@ -28,6 +28,10 @@ pub enum Kind {
 pub struct GroupDraft {
     /// The node that is to run it.
     pub preferred: NodeId,
+    /// Which group it is, on both nodes and in later files: what it is called, whatever else changes. Each its own.
+    pub identity: Mark,
+    /// What it means: all of its line.
+    pub digest: Mark,
     /// Its resources in start order.
     pub resources: Vec<Kind, RESOURCES_MAX>,
 }
@@ -84,6 +88,8 @@ pub enum ConfigError {
     Pings(u8),
     /// A group without resources, or whose preferred node is neither 0 nor 1.
     Group(usize),
+    /// Two groups that can't be told apart.
+    GroupTwice(usize),
     /// `left` must be shorter than `right`.
     NotShorter {
         /// Name of the time that must be shorter.
@@ -104,6 +110,7 @@ impl fmt::Display for ConfigError {
             Self::Links(n) => write!(f, "{n} links: 1 to {LINKS_MAX} are possible"),
             Self::Pings(n) => write!(f, "{n} ping nodes: at most {PINGS_MAX} are possible"),
             Self::Group(n) => write!(f, "group {n} has no resource or no such preferred node"),
+            Self::GroupTwice(n) => write!(f, "group {n} is called as an earlier one"),
             Self::NotShorter {
                 left,
                 shorter,
@@ -145,6 +152,14 @@ impl Config {
             .position(|g| g.resources.is_empty() || g.preferred.0 > 1);
         if let Some(group) = bad {
             return Err(ConfigError::Group(group));
+        }
+        let twice = draft
+            .groups
+            .iter()
+            .enumerate()
+            .position(|(place, group)| draft.groups.iter().take(place).any(|g| g.identity == group.identity));
+        if let Some(group) = twice {
+            return Err(ConfigError::GroupTwice(group));
         }
         let next = Span::from_millis(1);
         let twice = draft.keepalive.times(2);

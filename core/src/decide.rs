@@ -114,6 +114,8 @@ pub struct View {
     pub held: bool,
     /// `haresources` differs between the nodes.
     pub differs: bool,
+    /// This node reset itself twice within an hour.
+    pub fenced: bool,
     /// This node can't run the group.
     pub unfit: bool,
     /// A start was blocked a moment ago: DRBD says the peer is Primary.
@@ -246,6 +248,8 @@ pub enum Why {
     StepsDone,
     /// An admin cleared the failure.
     Cleared,
+    /// This node reset itself twice within an hour.
+    FencedTwice,
     /// A bug of this program was found.
     Bug,
 }
@@ -295,6 +299,7 @@ impl fmt::Display for Why {
             Self::StopFailed => "the stop failed",
             Self::StepsDone => "all steps done",
             Self::Cleared => "the failure was cleared",
+            Self::FencedTwice => "this node reset itself twice within an hour: it starts nothing until `ovzha clear`",
             Self::Bug => "a bug of ovzha was found: nothing is decided until `ovzha clear`",
         })
     }
@@ -309,6 +314,7 @@ pub const fn decide(view: &View) -> Decision {
     match view.mine {
         Mine::Probing | Mine::Stopping => Decision::Stay(Why::Busy),
         Mine::Stuck => Decision::Hold(Why::Stuck),
+        Mine::Failed if view.fenced => Decision::Hold(Why::FencedTwice),
         Mine::Failed => Decision::Stay(Why::StartFailed),
         Mine::Active => keep(view),
         Mine::Starting => go_on(view),

@@ -9,6 +9,7 @@ use core::fmt;
 
 use crate::auth::{self, Keyring, TAG_LEN, Tag};
 use crate::id::{BootId, ClusterId, KeyId, LinkId, NodeId, Sequence};
+use crate::output::DURABLE_MAX;
 use crate::rejection::Rejection;
 
 /// The first byte of every frame: in no ASCII and no UTF-8 text, and nothing an idle or mistuned line repeats.
@@ -27,26 +28,42 @@ pub const FRAME_MAX: usize = 254;
 const _: () = assert!(FRAME_MIN == HEADER_LEN.saturating_add(TAG_LEN));
 const _: () = assert!(FRAME_MAX == FRAME_MIN.saturating_add(BODY_MAX));
 
-/// Room for one frame.
+/// Room for what one output carries: a frame, or the state to be kept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FrameBuf([u8; FRAME_MAX]);
+pub struct FrameBuf {
+    frame: [u8; FRAME_MAX],
+    state: [u8; DURABLE_MAX],
+}
 
 impl FrameBuf {
     /// All zero.
     #[must_use]
     pub const fn new() -> Self {
-        Self([0; FRAME_MAX])
+        Self {
+            frame: [0; FRAME_MAX],
+            state: [0; DURABLE_MAX],
+        }
     }
 
     /// All of its bytes, to receive into.
     pub const fn bytes_mut(&mut self) -> &mut [u8; FRAME_MAX] {
-        &mut self.0
+        &mut self.frame
+    }
+
+    /// Room for the state.
+    pub(crate) const fn state_mut(&mut self) -> &mut [u8; DURABLE_MAX] {
+        &mut self.state
+    }
+
+    /// The first `len` bytes of the state.
+    pub(crate) fn state(&self, len: usize) -> &[u8] {
+        self.state.get(..len).unwrap_or(&self.state)
     }
 
     /// Its first `len` bytes; all of them if there are not so many.
     #[must_use]
     pub fn filled(&self, len: usize) -> &[u8] {
-        self.0.get(..len).unwrap_or(&self.0)
+        self.frame.get(..len).unwrap_or(&self.frame)
     }
 }
 
@@ -101,7 +118,7 @@ pub fn seal<'b>(header: &Header, body: &[u8], keyring: &Keyring, out: &'b mut Fr
     let head = emit(header, key)?;
     let signed_len = HEADER_LEN.checked_add(body.len())?;
     let len = signed_len.checked_add(TAG_LEN)?;
-    let frame = out.0.get_mut(..len)?;
+    let frame = out.frame.get_mut(..len)?;
 
     let (signed, tag) = frame.split_at_mut_checked(signed_len)?;
     let (to_head, to_body) = signed.split_first_chunk_mut::<HEADER_LEN>()?;

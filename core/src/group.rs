@@ -199,7 +199,7 @@ impl Group {
     pub const fn phase(&self) -> Phase {
         match self.state {
             State::Probing(_) | State::Partial => Phase::Probing,
-            State::Idle if self.durable.failed => Phase::Failed,
+            State::Idle if self.durable.is_barred() => Phase::Failed,
             State::Idle => Phase::Idle,
             State::Claiming(..) => Phase::Claiming,
             State::Starting(..) => Phase::Starting,
@@ -215,7 +215,7 @@ impl Group {
         match self.state {
             State::Probing(_) => Mine::Probing,
             State::Partial => Mine::Partial,
-            State::Idle if self.durable.failed && !chance => Mine::Failed,
+            State::Idle if self.durable.is_barred() && !chance => Mine::Failed,
             State::Idle => Mine::Idle,
             State::Claiming(..) => Mine::Claiming,
             State::Starting(..) => Mine::Starting,
@@ -379,7 +379,7 @@ impl Group {
         match self.state {
             State::Probing(from) if (from..self.len()).all(|r| self.kind(r) == Kind::Notice) => self.probed(now),
             State::Starting(resource, _) if resource >= self.len() => {
-                self.durable.failed = false;
+                (self.durable.failed, self.durable.fenced) = (false, false);
                 self.unspent = false;
                 self.yielded = None;
                 self.wanted = false;

@@ -110,6 +110,10 @@ impl Sequence {
     }
 }
 
+/// Three bytes of a digest that tell groups apart (PROTOCOL P-18): they protect nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Mark(pub [u8; 3]);
+
 /// How often a group has been started in this cluster, as known to a node; kept on disk.
 /// After a partition the smaller one tells which of two active nodes was there first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]

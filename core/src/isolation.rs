@@ -4,7 +4,6 @@ use crate::cluster::Cluster;
 use crate::config::last_words;
 use crate::decide::Attached;
 use crate::group::Group;
-use crate::id::GroupId;
 use crate::settle::{CONTACT, PING_GAP};
 use crate::time::{Instant, Span};
 
@@ -42,7 +41,12 @@ impl Cluster {
         let known = self.proved.or(self.first_open)?;
         let silent = known.max(self.pings.last(now)).after(give_up);
         let fence = self.fence_at.map(|(_, at)| at);
-        [Some(silent), fence].into_iter().flatten().filter(|at| *at > now).min()
+        let count = fence.map(|at| at.before(self.config.keepalive));
+        [Some(silent), fence, count]
+            .into_iter()
+            .flatten()
+            .filter(|at| *at > now)
+            .min()
     }
 
     /// The peer lives, and says it has not heard us for so long that it may soon take over. What it says when it is
@@ -57,15 +61,6 @@ impl Cluster {
         // a new peer has heard us and not believed us yet: then what counts is for how long it has echoed nothing
         let silence = head.heard.span().unwrap_or_else(|| self.member.echo_silence(now));
         (silence >= self.config.give_up(self.deadtime())).then_some(silence)
-    }
-
-    /// Row "ping": an isolated node on which something may still run resets itself before the peer's deadtime can end.
-    /// A ping answered meanwhile changes nothing, for the peer may be the isolated one now; proof that it hears us does.
-    pub(crate) fn overdue(&mut self, now: Instant, id: GroupId) {
-        let clear = self.groups.get(usize::from(id.0)).is_none_or(Group::is_clear);
-        if !clear && self.config.last_resort && self.fence_at.is_some_and(|(_, at)| now >= at) {
-            self.fence = Some(id);
-        }
     }
 
     pub(crate) fn settle_isolation(&mut self, now: Instant) {

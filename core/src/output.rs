@@ -1,17 +1,11 @@
 //! What the core wants done.
 
-use heapless::Vec;
-use serde::{Deserialize, Serialize};
-
 use crate::bug::Bug;
 use crate::decide::Why;
-use crate::id::{ClientId, EffectId, GROUPS_MAX, GroupId, LinkId, Tenure};
-use crate::message::Hold;
+pub use crate::durable::{DURABLE_MAX, Durable, GroupDurable};
+use crate::id::{ClientId, EffectId, GROUPS_MAX, GroupId, LinkId};
 use crate::notice::Notice;
 use crate::time::Instant;
-
-/// Longest encoding of the durable state.
-pub const DURABLE_MAX: usize = crate::frame::FRAME_MAX;
 
 /// One thing to do. Poll until [`Output::Wait`], then wait.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -192,47 +186,4 @@ pub enum Refusal {
     NoSuchGroup,
     /// `haresources` differs between the nodes.
     Differs,
-}
-
-/// What a node knows of one group after a restart.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
-pub struct GroupDurable {
-    /// Tenure of the newest run on this node.
-    pub run: Tenure,
-    /// Highest tenure seen anywhere.
-    pub known: Tenure,
-    /// The last start here failed.
-    pub failed: bool,
-}
-
-/// What survives a restart, in `/var/lib/ovzha`.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
-pub struct Durable {
-    /// The hold.
-    pub hold: Hold,
-    /// The groups, in the order of `haresources`.
-    pub groups: Vec<GroupDurable, GROUPS_MAX>,
-}
-
-impl Durable {
-    /// First byte of the encoding; a later layout gets the next number.
-    const LAYOUT: u8 = 1;
-
-    /// Writes it; `None` if it doesn't fit [`DURABLE_MAX`] bytes, which sixteen groups do.
-    #[must_use]
-    pub fn encode<'b>(&self, out: &'b mut [u8]) -> Option<&'b [u8]> {
-        let (layout, rest) = out.split_first_mut()?;
-        *layout = Self::LAYOUT;
-        let size = postcard::to_slice(self, rest).ok()?.len().checked_add(1)?;
-        out.get(..size)
-    }
-
-    /// Reads it; `None` for another layout or damage.
-    #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
-        match bytes.split_first() {
-            Some((&Self::LAYOUT, rest)) => postcard::from_bytes(rest).ok(),
-            Some(_) | None => None,
-        }
-    }
 }

@@ -50,6 +50,7 @@ impl Cluster {
         }
         self.settle_ask(now);
         self.settle_leave(now);
+        self.settle_fences(now);
         self.settle_durable();
         self.settle_told(now);
     }
@@ -262,7 +263,7 @@ impl Cluster {
             (Decision::Acquire(why), State::Idle | State::Partial)
                 if !fencing && group.pause.is_none_or(|at| now >= at) =>
             {
-                if group.durable.failed {
+                if group.durable.is_barred() {
                     group.chance_used = true;
                 }
                 group.claim(now, next, why);

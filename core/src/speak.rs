@@ -24,7 +24,7 @@ impl Cluster {
         let free = self.leave.is_none() && !self.is_held() && !self.differs() && !isolated;
         gather(self.groups.iter().enumerate().map(|(index, group)| {
             let bug = self.bugs.stops(index);
-            let idle = matches!(group.state(), State::Idle | State::Claiming(_)) && !group.durable.failed;
+            let idle = matches!(group.state(), State::Idle | State::Claiming(_)) && !group.durable.is_barred();
             let can = !group.is_unfit() && group.blocked.is_none() && self.store_failed.is_none();
             let flags = GroupFlags {
                 able: free && can && idle && !bug,

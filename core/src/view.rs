@@ -54,7 +54,9 @@ impl Cluster {
     pub(crate) fn view(&self, now: Instant, index: usize) -> Option<View> {
         let group = self.groups.get(index)?;
         let peer = self.peer(now, index, group);
-        let chance = !group.chance_used && matches!(peer, Peer::Dead | Peer::NeverHeard | Peer::Left);
+        // who reset itself twice tries again only when a peer is gone that was there
+        let gone = matches!(peer, Peer::Dead | Peer::Left) || (peer == Peer::NeverHeard && !group.durable.fenced);
+        let chance = gone && !group.chance_used;
         let moving = self.ask.as_ref().is_some_and(|ask| ask.moves(index));
         let alone = matches!(peer, Peer::Awaited | Peer::NeverHeard);
         let strangers = self.strangers.present(now, self.deadtime());
@@ -71,6 +73,7 @@ impl Cluster {
             // a hold that the peer never heard of does not keep it from taking over
             held: self.is_held() && (self.hold_is_known() || !self.lonely(now)) || self.peer_is_held(),
             differs: self.differs() && self.member.is_alive(),
+            fenced: group.durable.fenced,
             unfit: group.is_unfit(),
             blocked: group.blocked.is_some_and(|until| now < until),
             unrecorded: self.store_failed.is_some(),

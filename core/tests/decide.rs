@@ -37,6 +37,7 @@ mod tests {
             stopping: false,
             held: false,
             differs: false,
+            fenced: false,
             unfit: false,
             blocked: false,
             unrecorded: false,

@@ -2,11 +2,12 @@
 
 use ovzha_core::auth::{Domain, Keyring};
 use ovzha_core::config::{Config as CoreConfig, Draft, GroupDraft, Kind};
-use ovzha_core::id::{ClusterId, NodeId};
+use ovzha_core::id::{ClusterId, Mark, NodeId};
 
 use crate::authkeys::AuthKeys;
-use crate::config::Config;
+use crate::config::{Config, Group};
 use crate::ovzha_cf::OvzhaCf;
+use crate::told;
 
 /// How the core treats a resource of this name. A script counts as one that holds data unless `ovzha.cf` says no.
 #[must_use]
@@ -31,22 +32,54 @@ pub fn cluster_id(nodes: &[String; 2]) -> ClusterId {
     ClusterId(digest.finalize().to_be_bytes())
 }
 
+fn mark<'a>(words: impl Iterator<Item = &'a str>) -> Mark {
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+    let mut digest = crc.digest();
+    for word in words {
+        digest.update(word.as_bytes());
+        digest.update(b"\n");
+    }
+    let [_, mark @ ..] = digest.finalize().to_be_bytes();
+    Mark(mark)
+}
+
+/// Which group it is: by its first resource, as people call it; of several so called, by their order.
+fn identity(config: &Config, place: usize) -> Mark {
+    let name = config.groups.get(place).map(Group::name).unwrap_or_default();
+    let earlier = config.groups.iter().take(place).filter(|group| group.name() == name);
+    let number = earlier.count().to_string();
+    mark([name.as_str(), &number].into_iter())
+}
+
+/// What a group's line means: who runs it, and what is in it.
+fn digest(config: &Config, group: &Group) -> Mark {
+    let node = config.nodes.get(group.preferred).map_or("", String::as_str);
+    let words: Vec<String> = group.resources.iter().map(told::resource_name).collect();
+    mark(std::iter::once(node).chain(words.iter().map(String::as_str)))
+}
+
 /// The configuration the core decides by; `last_resort`: this node may reset itself.
 ///
 /// # Errors
 /// The relation between two settings that does not hold, with both numbers.
 pub fn core_config(config: &Config, last_resort: bool) -> Result<CoreConfig, String> {
     let small = |n: usize| u8::try_from(n).map_err(|_| "too many of something".to_owned());
-    let groups = config.groups.iter().map(|group| -> Result<GroupDraft, String> {
-        Ok(GroupDraft {
-            preferred: NodeId(small(group.preferred)?),
-            resources: group
-                .resources
-                .iter()
-                .map(|resource| kind_of(&resource.name, &config.settings))
-                .collect(),
-        })
-    });
+    let groups = config
+        .groups
+        .iter()
+        .enumerate()
+        .map(|(place, group)| -> Result<GroupDraft, String> {
+            Ok(GroupDraft {
+                preferred: NodeId(small(group.preferred)?),
+                identity: identity(config, place),
+                digest: digest(config, group),
+                resources: group
+                    .resources
+                    .iter()
+                    .map(|resource| kind_of(&resource.name, &config.settings))
+                    .collect(),
+            })
+        });
     let groups: Result<Vec<_>, _> = groups.collect();
     let timings = &config.timings;
     CoreConfig::new(Draft {

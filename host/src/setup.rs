@@ -179,7 +179,8 @@ fn durable(state_dir: &Path, groups: usize) -> (Durable, Option<String>) {
         store::Read::Absent => return (Durable::default(), None),
         store::Read::Damaged(why) => why,
         store::Read::Found(bytes) => match Durable::decode(&bytes) {
-            Some(durable) if durable.groups.len() <= groups => return (durable, None),
+            // of the first layout nobody can say which groups they were
+            Some(durable) if durable.groups.len() <= groups || !durable.names.is_empty() => return (durable, None),
             Some(_) => "it knows more groups than haresources".to_owned(),
             None => "of another version".to_owned(),
         },

@@ -18,7 +18,7 @@
 //! | `will NODE RESOURCE OP OUTCOME [SPAN] [xN]` | how the next N (default: all) calls end; `normal`: no longer; `g1/RESOURCE`: of another group than g0 |
 //! | `unstick NODE` | stuck children are gone |
 //! | `ask NODE standby [gN..]\|takeover [gN..]\|stop\|hold [SPAN]\|resume\|clear [gN]` | a request |
-//! | `disk NODE fail\|well` | the state directory |
+//! | `disk NODE fail\|well\|hangs` | the state directory |
 //! | `key NODE TEXT` | `authkeys` of its next daemon |
 //! | `set NODE KEY=VALUE..` | `ha.cf` of its next daemon: `deadtime`, `initdead`, `warntime`, `resources` (digest) |
 //! | `lie NODE done-twice\|done-unknown\|stored\|ping` | its host says what is not so |
@@ -187,6 +187,7 @@ fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Done {
             world.nodes[node].keyring = keyring;
         }
         ("lie", what) => return lie(world, node, what),
+        ("disk", "hangs") => world.nodes[node].disk_takes = 3_600_000_000,
         ("newer", "on" | "off") => world.newer[node] = second == "on",
         ("impostor", frames) => {
             let frames = u32::try_from(number(frames)?).unwrap_or(0);

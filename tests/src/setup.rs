@@ -2,7 +2,7 @@
 
 use ovzha_core::auth::{Domain, Keyring, Method};
 use ovzha_core::config::{Config, Draft, GroupDraft, Kind};
-use ovzha_core::id::{ClusterId, KeyId, NodeId};
+use ovzha_core::id::{ClusterId, KeyId, Mark, NodeId};
 use ovzha_core::time::Span;
 
 /// A modelled resource.
@@ -110,8 +110,10 @@ impl Setup {
     #[must_use]
     pub fn draft(&self, me: u8) -> Draft {
         let ms = Span::from_millis;
-        let groups = self.groups.iter().map(|group| GroupDraft {
+        let groups = self.groups.iter().zip(1..).map(|(group, number)| GroupDraft {
             preferred: NodeId(group.preferred),
+            identity: Mark([0, 0, number]),
+            digest: Mark([1, 1, number]),
             resources: group.resources.iter().map(|model| model.kind()).collect(),
         });
         Draft {

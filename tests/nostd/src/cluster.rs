@@ -9,7 +9,7 @@ use ovzha_core::cluster::Cluster;
 use ovzha_core::config::{Config, Draft, GroupDraft, Kind};
 use ovzha_core::event::{Command, Event, Outcome};
 use ovzha_core::frame::FrameBuf;
-use ovzha_core::id::{BootId, ClientId, ClusterId, EffectId, GroupId, GroupSet, LinkId, NodeId};
+use ovzha_core::id::{BootId, ClientId, ClusterId, EffectId, GroupId, GroupSet, LinkId, Mark, NodeId};
 use ovzha_core::message::Drbd;
 use ovzha_core::output::{DURABLE_MAX, Durable, Output};
 use ovzha_core::rejection::Rejection;
@@ -66,6 +66,8 @@ fn draft() -> Draft {
     for _ in 0..byte() {
         let group = GroupDraft {
             preferred: NodeId(byte()),
+            identity: Mark(black_box([0; 3])),
+            digest: Mark(black_box([0; 3])),
             resources: resources.clone(),
         };
         black_box(groups.push(group).is_ok());

@@ -1,0 +1,194 @@
+//! What survives a restart of the daemon, and its bytes in `/var/lib/ovzha`.
+//!
+//! The first byte is the layout. A later layout gets the next number; earlier ones are read for ever, so that an
+//! upgrade loses nothing.
+
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::config::GroupDraft;
+use crate::fence::FENCES;
+use crate::gather::gather;
+use crate::id::{GROUPS_MAX, Mark, Tenure};
+use crate::message::Hold;
+
+/// Longest encoding.
+pub const DURABLE_MAX: usize = 320;
+
+/// What a node knows of one group after a restart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct GroupDurable {
+    /// Tenure of the newest run on this node.
+    pub run: Tenure,
+    /// Highest tenure seen anywhere.
+    pub known: Tenure,
+    /// The last start here failed.
+    pub failed: bool,
+    /// This node reset itself twice within an hour: not to be started here.
+    pub fenced: bool,
+}
+
+impl GroupDurable {
+    /// Not to be started here before somebody or something has cleared it.
+    #[must_use]
+    pub const fn is_barred(&self) -> bool {
+        self.failed || self.fenced
+    }
+}
+
+/// What survives a restart.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Durable {
+    /// The hold.
+    pub hold: Hold,
+    /// The groups.
+    pub groups: Vec<GroupDurable, GROUPS_MAX>,
+    /// Which groups they are; empty: in the order of `haresources`.
+    pub names: Vec<Mark, GROUPS_MAX>,
+    /// Resets of this node by itself, each within an hour of the one before.
+    pub fences: u8,
+}
+
+/// Layout 1: version 0.1.0.
+#[derive(Deserialize)]
+struct First {
+    hold: Hold,
+    groups: Vec<FirstGroup, GROUPS_MAX>,
+}
+
+#[derive(Deserialize)]
+struct FirstGroup {
+    run: Tenure,
+    known: Tenure,
+    failed: bool,
+}
+
+impl From<First> for Durable {
+    fn from(first: First) -> Self {
+        let groups = first.groups.iter().map(|group| GroupDurable {
+            run: group.run,
+            known: group.known,
+            failed: group.failed,
+            fenced: false,
+        });
+        Self {
+            hold: first.hold,
+            groups: gather(groups),
+            ..Self::default()
+        }
+    }
+}
+
+impl Durable {
+    const FIRST: u8 = 1;
+    const LAYOUT: u8 = 2;
+
+    /// Writes it; `None` if it doesn't fit, which sixteen groups do in [`DURABLE_MAX`] bytes.
+    #[must_use]
+    pub fn encode<'b>(&self, out: &'b mut [u8]) -> Option<&'b [u8]> {
+        let (layout, rest) = out.split_first_mut()?;
+        *layout = Self::LAYOUT;
+        let size = postcard::to_slice(self, rest).ok()?.len().checked_add(1)?;
+        out.get(..size)
+    }
+
+    /// Reads it; `None` for a layout that is not known, or damage.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        match bytes.split_first() {
+            Some((&Self::LAYOUT, rest)) => postcard::from_bytes(rest).ok(),
+            Some((&Self::FIRST, rest)) => postcard::from_bytes::<First>(rest).ok().map(Self::from),
+            Some(_) | None => None,
+        }
+    }
+
+    /// What a new life begins with: what is known of each group of `drafts`, and the state as it then is.
+    pub(crate) fn begin(self, drafts: &[GroupDraft]) -> (Vec<GroupDurable, GROUPS_MAX>, Self) {
+        let twice = self.fences >= FENCES;
+        let known = gather(drafts.iter().enumerate().map(|(place, draft)| {
+            let known = self.of(place, draft);
+            GroupDurable {
+                // an orderly restart forgets failures; what the daemon finds now is what counts
+                failed: false,
+                fenced: known.fenced || twice,
+                ..known
+            }
+        }));
+        // from here on the groups keep it that they are fenced; what is not as on disk is written soon
+        let names: Vec<Mark, GROUPS_MAX> = gather(drafts.iter().map(|group| group.identity));
+        let same = names == self.names && !twice;
+        let durable = Self {
+            hold: self.hold,
+            groups: if same { self.groups } else { Vec::new() },
+            names,
+            fences: if twice { 0 } else { self.fences },
+        };
+        (known, durable)
+    }
+
+    /// What is known of a group, by what it is; by its place where that was not kept.
+    fn of(&self, place: usize, draft: &GroupDraft) -> GroupDurable {
+        let place = if self.names.is_empty() {
+            Some(place)
+        } else {
+            self.names.iter().position(|name| *name == draft.identity)
+        };
+        place
+            .and_then(|place| self.groups.get(place))
+            .copied()
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::hold_reason;
+
+    fn longest() -> Durable {
+        let group = GroupDurable {
+            run: Tenure(u32::MAX),
+            known: Tenure(u32::MAX),
+            failed: true,
+            fenced: true,
+        };
+        Durable {
+            hold: Hold {
+                epoch: u32::MAX,
+                held: true,
+                seconds: u32::MAX,
+                reason: hold_reason(&core::str::from_utf8(&[b'x'; 99]).unwrap()),
+            },
+            groups: gather((0..GROUPS_MAX).map(|_| group)),
+            names: gather((0..GROUPS_MAX).map(|_| Mark([255; 3]))),
+            fences: u8::MAX,
+        }
+    }
+
+    #[test]
+    fn the_longest_fits_and_comes_back() {
+        let mut room = [0; DURABLE_MAX];
+        let bytes = longest().encode(&mut room).unwrap();
+        assert_eq!(Durable::decode(bytes), Some(longest()));
+    }
+
+    /// Bytes that 0.1.0 wrote: do not change the test, change the code.
+    #[test]
+    fn the_first_layout_is_read_for_ever() {
+        let bytes = [
+            1, 3, 1, 0x90, 0x1c, 4, b'w', b'o', b'r', b'k', 2, 5, 0xac, 2, 0, 6, 7, 1,
+        ];
+        let read = Durable::decode(&bytes).unwrap();
+        assert_eq!((read.hold.epoch, read.hold.held, read.hold.seconds), (3, true, 3600));
+        assert_eq!(read.hold.reason, "work");
+        let known = |run, known, failed| GroupDurable {
+            run: Tenure(run),
+            known: Tenure(known),
+            failed,
+            fenced: false,
+        };
+        assert_eq!(read.groups, [known(5, 300, false), known(6, 7, true)]);
+        assert_eq!((read.names.len(), read.fences), (0, 0));
+        assert_eq!(Durable::decode(&[3, 0, 0, 0, 0, 0, 0, 0]), None);
+    }
+}
