@@ -157,7 +157,7 @@ mod tests {
                 epoch: u32::MAX,
                 held: true,
                 seconds: u32::MAX,
-                reason: hold_reason(&core::str::from_utf8(&[b'x'; 99]).unwrap()),
+                reason: hold_reason(core::str::from_utf8(&[b'x'; 99]).unwrap()),
             },
             groups: gather((0..GROUPS_MAX).map(|_| group)),
             names: gather((0..GROUPS_MAX).map(|_| Mark([255; 3]))),
