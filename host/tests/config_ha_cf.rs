@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ovzha_core::time::Span;
-use ovzha_host::ha_cf::{self, LinkKind, values};
+use ovzha_host::ha_cf::{self, LinkConfig, LinkKind, values};
 
 /// Lines 1 to 4 of a file in which nothing is wrong.
 const BASE: &str = "node a b\nserial /dev/ttyS0\nauto_failback off\nlogfacility daemon\n";
@@ -257,6 +257,26 @@ fn errors_name_the_line_and_the_word() {
     assert_eq!(
         parse(&BASE.replace("daemon", "nosuch")),
         ["ha.cf:4: error: logfacility: `nosuch` is no syslog facility"]
+    );
+}
+
+#[test]
+fn without_udpport_the_port_is_what_the_machine_calls_it() {
+    let ports = |text: &str| -> Vec<u16> {
+        let parsed = ha_cf::parse_with_port(Path::new("ha.cf"), text.as_bytes(), 700);
+        let port = |link: &LinkConfig| {
+            if let LinkKind::Unicast { port, .. } = &link.kind {
+                Some(*port)
+            } else {
+                None
+            }
+        };
+        parsed.value.links.iter().filter_map(port).collect()
+    };
+    assert_eq!(ports("ucast eth0 10.0.0.1"), [700]);
+    assert_eq!(
+        ports("ucast eth0 10.0.0.1\nudpport 694\nucast eth1 10.0.1.1"),
+        [700, 694]
     );
 }
 
