@@ -5,6 +5,9 @@
 //! Writes are mirrored late: the disk of the newest Primary is copied when the other side is promoted, or at the
 //! moment the connection is cut. A side that promotes after a cut has data of its own, and two such sides are a split
 //! brain, which nothing here repairs.
+//!
+//! Each resource has a home directory for its state, its disks and its diary. `r0` lives where the nodes and the test
+//! share their files, `r1` in a directory below, into which the nodes' lives are linked.
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;

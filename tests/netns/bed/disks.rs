@@ -1,4 +1,4 @@
-//! The two disks: image files behind loop devices, each with the same file system.
+//! The two disks of a DRBD resource: image files behind loop devices, each with the same file system.
 use super::Number;
 use super::process::{run, sh};
 use crate::twin::disk;
@@ -12,7 +12,9 @@ pub struct Disks {
 }
 
 impl Disks {
-    pub fn new(dir: &Path, kind: &str) -> Self {
+    /// Images in `dir`, the device nodes in the resource's `home`.
+    pub fn new(dir: &Path, home: &Path, kind: &str) -> Self {
+        fs::create_dir_all(dir).unwrap();
         let image = dir.join("disk1.img");
         let file = File::create(&image).unwrap();
         file.set_len(8 * 1024 * 1024).unwrap();
@@ -24,7 +26,7 @@ impl Disks {
             let device = PathBuf::from(device.trim());
             let user = File::open(&device).unwrap();
             run("losetup", &["-d", &device.to_string_lossy()]).must();
-            let node = disk(&dir.join("shared"), number);
+            let node = disk(home, number);
             run("cp", &["-a", &device.to_string_lossy(), &node.to_string_lossy()]).must();
             (device, user)
         };

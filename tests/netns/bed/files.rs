@@ -4,6 +4,33 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+/// The service of the second group, as Heartbeat's scripts were: it appends to a file on `/srv`.
+const APPENDER: &str = r#"#!/bin/sh
+mark=/run/appender-is-up
+say() { printf '%s %s %s\n' "$(date +%s%3N)" "$(uname -n | tr -dc 0-9)" "$*" >>/bed/r1/diary; }
+case $1 in
+    start)
+        say vz start begins, "$(grep -q ' /srv ' /proc/mounts && echo mounted || echo not mounted)"
+        [ -e $mark ] && exit 0
+        setsid vz-writer /srv /bed/r1 </dev/null >/dev/null 2>&1 &
+        echo $! >/run/appender.pid
+        say vz start done
+        touch $mark
+        ;;
+    stop)
+        say vz stop begins
+        [ -e /run/appender.pid ] && kill "$(cat /run/appender.pid)"
+        while [ -e /run/appender.pid ] && kill -0 "$(cat /run/appender.pid)"; do sleep 0.02; done
+        say vz stop done
+        rm -f $mark /run/appender.pid
+        ;;
+    status)
+        if [ -e $mark ]; then echo running; else echo stopped; fi
+        ;;
+esac
+exit 0
+"#;
+
 /// What stands in `/etc/ha.d` of both nodes.
 #[derive(Clone)]
 pub struct Files {
@@ -41,6 +68,19 @@ impl Files {
     pub fn calm() -> Self {
         let files = Self::quick().set("warntime", "warntime 5");
         files.set("deadtime", "deadtime 10").set("initdead", "initdead 10")
+    }
+
+    /// With a second group, on another DRBD resource, that prefers the other node.
+    #[must_use]
+    pub fn crossed(mut self) -> Self {
+        let line = "ovz-node2 datadisk::r1 Filesystem::/dev/drbd1::/srv::ext4 appender\n";
+        self.haresources.push_str(line);
+        self
+    }
+
+    /// Whether there is a second group.
+    pub fn is_crossed(&self) -> bool {
+        self.haresources.contains("::r1")
     }
 
     /// Replaces the line that begins with `directive`.
@@ -95,6 +135,11 @@ impl Files {
         if let Some(text) = &self.ovzha_cf {
             fs::write(dir.join("ovzha.cf"), text).unwrap();
         }
+        let scripts = dir.join("resource.d");
+        fs::create_dir_all(&scripts).unwrap();
+        fs::set_permissions(&scripts, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(scripts.join("appender"), APPENDER).unwrap();
+        fs::set_permissions(scripts.join("appender"), fs::Permissions::from_mode(0o755)).unwrap();
         for path in [dir.join("ha.cf"), dir.join("haresources"), dir.to_path_buf()] {
             let mode = if path == dir { 0o755 } else { 0o644 };
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();

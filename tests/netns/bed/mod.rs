@@ -24,6 +24,7 @@ use net::Hall;
 use serial::Cable;
 use std::cell::Cell;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -91,7 +92,8 @@ pub struct Pair {
     nodes: [Node; 2],
     pub cable: Cable,
     pub hall: Hall,
-    disks: Disks,
+    /// One for each DRBD resource.
+    disks: Vec<Disks>,
     pub dir: Dir,
     split_allowed: bool,
     drbd_was_cut: Cell<bool>,
@@ -106,8 +108,22 @@ impl Pair {
         let dir = Dir::new();
         let cable = Cable::new();
         let hall = Hall::new();
-        let disks = Disks::new(&dir.0, files.kind());
-        fs::copy(article("drbd.conf"), dir.shared().join("drbd.conf")).unwrap();
+        let mut disks = vec![Disks::new(&dir.0.join("r0"), &dir.shared(), files.kind())];
+        let mut drbd_conf = fs::read_to_string(article("drbd.conf")).unwrap();
+        if files.is_crossed() {
+            let home = dir.shared().join("r1");
+            fs::create_dir_all(&home).unwrap();
+            for number in [1, 2] {
+                symlink(format!("../life{number}"), home.join(format!("life{number}"))).unwrap();
+            }
+            disks.push(Disks::new(&dir.0.join("r1"), &home, "ext4"));
+            let other = drbd_conf
+                .replace("r0", "r1")
+                .replace("drbd0", "drbd1")
+                .replace("hda3", "hda4");
+            drbd_conf.push_str(&other.replace(":7788", ":7789"));
+        }
+        fs::write(dir.shared().join("drbd.conf"), drbd_conf).unwrap();
         let nodes = [1, 2].map(|number| Node::new(number, &dir, files));
         let mut pair = Self {
             nodes,
@@ -166,13 +182,26 @@ impl Pair {
 
     /// Ends everything on the node at once.
     pub fn power_cut(&mut self, number: Number) {
-        self.note(number, "power cut");
+        for home in self.homes() {
+            twin::note(&home, number, "power cut").unwrap();
+        }
         self.node_mut(number).power_cut();
     }
 
     /// Writes into the shared diary.
     pub fn note(&self, number: Number, text: &str) {
         twin::note(&self.dir.shared(), number, text).unwrap();
+    }
+
+    /// The homes of the DRBD resources.
+    pub fn homes(&self) -> Vec<PathBuf> {
+        let homes = [self.dir.shared(), self.dir.shared().join("r1")];
+        homes.into_iter().take(self.disks.len()).collect()
+    }
+
+    /// Whether the service of the group of this number runs there.
+    pub fn runs(&self, group: usize, number: Number) -> bool {
+        self.node(number).has(["run/vz-is-up", "run/appender-is-up"][group])
     }
 
     /// What the two nodes and this test did so far.
@@ -345,22 +374,29 @@ impl Pair {
         for number in [1, 2] {
             self.node_mut(number).power_cut();
         }
-        let diary = self.diary();
+        for (place, home) in self.homes().iter().enumerate() {
+            self.check_left(home, &self.disks[place]);
+        }
+    }
+
+    /// What is left of one DRBD resource and of what was done with it.
+    fn check_left(&self, home: &Path, disks: &Disks) {
+        let diary = record::read(&home.join("diary"));
         if !self.split_allowed {
             let broken: Vec<&Entry> = diary.iter().filter(|entry| entry.text.contains("VIOLATION")).collect();
             self.check(broken.is_empty(), &format!("{broken:?}"));
             let both = record::both_primary(&diary);
             self.check(both.is_none(), &format!("both nodes DRBD Primary: {both:?}"));
         }
-        let newest = Twin::change(&self.dir.shared(), |twin| Ok(twin.newest)).unwrap();
-        let count = self.disks.read(&self.dir.0, newest);
+        let newest = Twin::change(home, |twin| Ok(twin.newest)).unwrap();
+        let count = disks.read(&self.dir.0, newest);
         if let Err(broken) = check_count(&count) {
             self.check(false, &broken);
         }
         let written = count.lines().count();
         let mirrored = !self.drbd_was_cut.get();
         for number in [1, 2] {
-            let path = self.dir.shared().join(format!("acknowledged{number}"));
+            let path = home.join(format!("acknowledged{number}"));
             let acknowledged: usize = fs::read_to_string(path).map_or(0, |text| text.parse().unwrap_or(0));
             let lost = mirrored && written < acknowledged;
             let told = format!("node {number} had written {acknowledged} lines, {written} are left");
@@ -371,8 +407,11 @@ impl Pair {
     /// Everything known, for a failure's message.
     pub fn report(&self) -> String {
         let line = |entry: &Entry| format!("{} {} {}\n", entry.at % 1_000_000, entry.node, entry.text);
-        let mut parts = vec!["--- diary\n".to_owned()];
-        parts.extend(self.diary().iter().map(line));
+        let mut parts = Vec::new();
+        for home in self.homes() {
+            parts.push(format!("--- diary in {}\n", home.display()));
+            parts.extend(record::read(&home.join("diary")).iter().map(line));
+        }
         for number in [1, 2] {
             let log = self.log(number);
             let from = log.len().saturating_sub(12_000);

@@ -6,5 +6,6 @@ mod links;
 mod measured;
 mod moves;
 mod own_bug;
+mod several_groups;
 mod start;
 mod wire;

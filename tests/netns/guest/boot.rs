@@ -107,6 +107,7 @@ fn tree(own: &Path, shared: &Path) -> io::Result<()> {
         "var/log",
         "var/lock",
         "vz",
+        "srv",
         "bed",
         "root",
     ];
@@ -156,6 +157,9 @@ fn devices(pts: &Path) -> io::Result<()> {
 fn files(node: u8) -> io::Result<()> {
     // mount, umount and the device's node are the only users of the disk here; which one it is, the machine knows
     run(&format!("cp -a bed/disk{node} dev/drbd0"))?;
+    if Path::new("bed/r1").is_dir() {
+        run(&format!("cp -a bed/r1/disk{node} dev/drbd1"))?;
+    }
     fs::write("etc/init.d/vz", VZ)?;
     fs::set_permissions("etc/init.d/vz", fs::Permissions::from_mode(0o755))?;
     fs::write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")?;
@@ -198,6 +202,9 @@ pub fn init(shared: &Path, node: u8, life: &str) -> io::Result<u8> {
     let syslog = UnixDatagram::bind("/dev/log")?;
     thread::spawn(move || drop(keep(&syslog)));
     twin::note(shared, node, &format!("boot {life}"))?;
+    if shared.join("r1").is_dir() {
+        twin::note(&shared.join("r1"), node, &format!("boot {life}"))?;
+    }
     writeln!(io::stdout(), "ready")?;
     crate::until_eof()
 }

@@ -10,13 +10,17 @@ pub fn run(shared: &Path, words: &[&str]) -> io::Result<u8> {
         ["connect", "--discard-my-data", resource] => (&"connect", true, resource),
         _ => return said(20, "USAGE: drbdadm COMMAND RESOURCE\n"),
     };
-    if *resource != "r0" {
-        return said(
-            1,
-            &format!("'{resource}' not defined in your config (for this host).\n"),
-        );
-    }
-    let node = crate::node()?;
+    let (home, device) = match *resource {
+        "r0" => (shared.to_path_buf(), "/dev/drbd0"),
+        "r1" if shared.join("r1").is_dir() => (shared.join("r1"), "/dev/drbd1"),
+        _ => {
+            return said(
+                1,
+                &format!("'{resource}' not defined in your config (for this host).\n"),
+            );
+        }
+    };
+    let (shared, node) = (home.as_path(), crate::node()?);
     match *verb {
         "primary" => primary(shared, node),
         "secondary" => secondary(shared, node),
@@ -31,7 +35,7 @@ pub fn run(shared: &Path, words: &[&str]) -> io::Result<u8> {
             twin.connect(node, discard);
             Ok(0)
         }),
-        "sh-dev" => answer("/dev/drbd0"),
+        "sh-dev" => answer(device),
         "role" | "state" | "cstate" | "dstate" => Twin::change(shared, |twin| tell(twin, shared, node, verb)),
         _ => said(20, &format!("drbdadm: Unknown command '{verb}'\n")),
     }

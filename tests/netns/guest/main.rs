@@ -44,7 +44,8 @@ fn run(words: &[&str]) -> io::Result<u8> {
     match (name, rest) {
         ("drbdadm", words) => drbdadm::run(Path::new(SHARED), words),
         ("sendmail", _) => mail(),
-        ("vz-writer", _) => writer::run(Path::new(SHARED)),
+        ("vz-writer", []) => writer::run(Path::new("/vz"), Path::new(SHARED)),
+        ("vz-writer", [mount, home]) => writer::run(Path::new(mount), Path::new(home)),
         (_, ["boot", dir, node, life, pts]) => boot::boot(Path::new(dir), number(node)?, life, Path::new(pts)),
         (_, ["init", node, life]) => boot::init(Path::new(SHARED), number(node)?, life),
         (_, ["hall"]) => writeln!(io::stdout(), "ready").and_then(|()| until_eof()),

@@ -1,4 +1,4 @@
-//! The load on /vz: counts upwards in a file, every line on disk before the next.
+//! The load on a file system: counts upwards in a file, every line on disk before the next.
 //!
 //! The file must read 1, 2, 3... whichever node wrote: a gap is a lost write, a step back is a second writer. Each
 //! line also names its writer: the node, and the number it began with.
@@ -11,28 +11,28 @@ use std::thread::sleep;
 use std::time::Duration;
 
 /// Writes until it is ended.
-pub fn run(shared: &Path) -> io::Result<u8> {
+pub fn run(mount: &Path, home: &Path) -> io::Result<u8> {
     let node = crate::node()?;
-    if fs::metadata("/vz")?.dev() == fs::metadata("/")?.dev() {
-        note(shared, node, "VIOLATION: the containers start without /vz")?;
+    if fs::metadata(mount)?.dev() == fs::metadata("/")?.dev() {
+        note(home, node, "VIOLATION: the service starts without its file system")?;
         return Ok(1);
     }
-    let only = File::create(shared.join("writer.lock"))?;
+    let only = File::create(home.join("writer.lock"))?;
     if let Err(TryLockError::WouldBlock) = only.try_lock() {
-        note(shared, node, "VIOLATION: two writers")?;
+        note(home, node, "VIOLATION: two writers")?;
     }
-    let before = fs::read_to_string("/vz/count").unwrap_or_default();
+    let before = fs::read_to_string(mount.join("count")).unwrap_or_default();
     let mut count: u64 = before.lines().last().map_or(Ok(0), last).map_err(io::Error::other)?;
-    let mut file = File::options().append(true).create(true).open("/vz/count")?;
+    let mut file = File::options().append(true).create(true).open(mount.join("count"))?;
     let first = count + 1;
     loop {
         count += 1;
         let line = format!("{count} {node} {first}\n");
         if let Err(error) = file.write_all(line.as_bytes()).and_then(|()| file.sync_data()) {
-            note(shared, node, &format!("writer ends: {error}"))?;
+            note(home, node, &format!("writer ends: {error}"))?;
             return Ok(1);
         }
-        fs::write(shared.join(format!("acknowledged{node}")), count.to_string())?;
+        fs::write(home.join(format!("acknowledged{node}")), count.to_string())?;
         sleep(Duration::from_millis(20));
     }
 }
