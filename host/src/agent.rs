@@ -4,7 +4,7 @@
 //! everything here may block. The exit code is the answer ([`Exit`]); the last line on stderr is the reason,
 //! one line for people; stdout carries only what `observe` answers.
 use crate::program::{self, Deadline, one_line};
-use crate::{bugs, demo_step, drbd, external, filesystem, mail, store, validate, vz};
+use crate::{bugs, demo_step, drbd, external, filesystem, hooks, mail, respawn, store, validate, vz};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{Read, Write};
@@ -185,7 +185,9 @@ fn dispatch(args: &[OsString]) -> Result<Answer, String> {
         ["store", "--state-dir", dir] => store(Path::new(dir)),
         ["bug", "--state-dir", dir, text] => bug(Path::new(dir), text),
         ["validate", dir, node, program] => Ok(validate::run(Path::new(dir), node, Path::new(program))),
-        [mail::DELIVER, sendmail] => Ok(mail::deliver_stdin(Path::new(sendmail))),
+        [mail::deliver::DELIVER, words @ ..] => mail::deliver::run(words),
+        [respawn::WORD, user, command] => Ok(respawn::become_program(Path::new("/"), user, command)),
+        [hooks::WORD, file, args @ ..] => Ok(hooks::become_script(Path::new(file), args)),
         [op, rest @ ..] => {
             let op = Op::parse(op).ok_or_else(|| format!("no operation is called {op:?}; {USAGE}"))?;
             let (timeout, rest) = take_timeout(rest)?;

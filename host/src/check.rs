@@ -3,6 +3,7 @@
 //! Every check reads files below a root directory: `/` on a node, a fixture tree in tests. Nothing is run, nothing is
 //! changed, no file is read beyond a bound, so that a check ends soon whatever the machine looks like.
 
+mod beside;
 mod boot;
 mod drbd;
 mod drbd_conf;
@@ -200,6 +201,7 @@ pub fn machine(root: &Path, files: &Files) -> Vec<Finding> {
     findings.extend(boot::check(&subject));
     findings.extend(serial::check(&subject));
     findings.extend(lacking::check(&subject));
+    findings.extend(beside::check(&subject));
     findings.sort_by_key(|finding| (!finding.two_actives, finding.class));
     findings
 }

@@ -14,6 +14,7 @@ use crate::diagnostic::{Diagnostic, Severity, quote};
 use crate::ha_cf::{self, HaCf, LinkConfig, LogSettings, Parsed, PingNode, Timings};
 use crate::haresources::{self, GroupLine, Resource};
 use crate::ovzha_cf::{self, Operation, OvzhaCf};
+use crate::respawn::Client;
 use crate::services;
 use crate::trusted_file::{self, Secrecy};
 
@@ -73,6 +74,10 @@ pub struct Config {
     pub deadping: Span,
     /// Whether fewer reachable ping nodes than the peer's hand the group over.
     pub ipfail: bool,
+    /// Programs to keep running.
+    pub clients: Vec<Client>,
+    /// What they and hooks get in their environment, without the `HA_` in front.
+    pub environment: Vec<(String, String)>,
     /// Whether a group goes back to its preferred node by itself.
     pub auto_failback: bool,
     /// 1 to 16.
@@ -154,6 +159,8 @@ impl Config {
             pings: ha_cf.pings,
             deadping: ha_cf.deadping,
             ipfail: ha_cf.ipfail,
+            clients: ha_cf.clients,
+            environment: ha_cf.environment,
             auto_failback: ha_cf.auto_failback,
             groups,
             keys,

@@ -8,6 +8,7 @@
 
 mod addresses;
 mod checks;
+mod clients;
 pub mod directives;
 mod media;
 mod pings;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use ovzha_core::time::Span;
 
 use crate::diagnostic::{Diagnostic, Problems, quote};
+use crate::respawn::Client;
 use crate::words;
 
 /// Heartbeat's default interval between heartbeats.
@@ -141,6 +143,10 @@ pub struct HaCf {
     pub deadping: Span,
     /// Whether fewer reachable ping nodes than the peer's hand the group over.
     pub ipfail: bool,
+    /// Programs to keep running, in file order.
+    pub clients: Vec<Client>,
+    /// What they get in their environment, without the `HA_` in front.
+    pub environment: Vec<(String, String)>,
     /// Whether a group goes back to its preferred node by itself.
     pub auto_failback: bool,
     /// Where log lines go.
@@ -214,7 +220,7 @@ struct Reader {
     deadping: Option<At<Span>>,
     media: media::Media,
     pings: pings::Pings,
-    ipfail: Option<At<()>>,
+    clients: clients::Clients,
     auto_failback: Option<At<bool>>,
     nice_failback: Option<At<bool>>,
     facility: Option<At<Option<u8>>>,
@@ -237,7 +243,7 @@ impl Reader {
             deadping: None,
             media: media::Media::new(port),
             pings: pings::Pings::default(),
-            ipfail: None,
+            clients: clients::Clients::default(),
             auto_failback: None,
             nice_failback: None,
             facility: None,
@@ -339,28 +345,6 @@ impl Reader {
 
     fn ping_group(&mut self, said: Said<'_>) {
         self.pings.group(&mut self.problems, said);
-    }
-
-    /// Only `respawn USER .../ipfail`, whose work is built in; the program need not exist.
-    fn respawn(&mut self, Said { line, rest, .. }: Said<'_>) {
-        let mut words = rest.split_whitespace();
-        let (Some(_user), Some(program)) = (words.next(), words.next()) else {
-            self.problems.error(line, "`respawn` needs a user and a program");
-            return;
-        };
-        if !program.ends_with("/ipfail") {
-            let text = format!(
-                "respawn {} is not supported yet (ipfail is: it is built in)",
-                quote(program)
-            );
-            self.problems.error(line, text);
-            return;
-        }
-        let value = match words.next() {
-            None => Ok(()),
-            Some(word) => Err(format!("ipfail takes no argument, but got {}", quote(word))),
-        };
-        set(&mut self.problems, &mut self.ipfail, line, "respawn .../ipfail", value);
     }
 
     fn auto_failback(&mut self, Said { line, name, rest }: Said<'_>) {

@@ -3,6 +3,7 @@
 //! The directives are the rows of [`settings::SETTINGS`], each with a function here that reads its line. Times may
 //! carry any unit: Heartbeat never sees this file.
 
+pub mod mails;
 pub mod settings;
 
 use std::path::Path;
@@ -38,6 +39,7 @@ pub struct OvzhaCf {
     timeouts: Vec<Timeout>,
     data: Vec<(String, At<bool>)>,
     stop_budget: Option<At<Span>>,
+    mails: mails::Mails,
 }
 
 impl OvzhaCf {
@@ -59,6 +61,12 @@ impl OvzhaCf {
     #[must_use]
     pub fn stop_budget(&self) -> Option<Span> {
         self.stop_budget.map(|at| at.value)
+    }
+
+    /// Where mails go, and how.
+    #[must_use]
+    pub const fn mails(&self) -> &mails::Mails {
+        &self.mails
     }
 }
 

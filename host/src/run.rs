@@ -19,6 +19,7 @@ use ovzha_core::notice::Notice;
 use ovzha_core::output::Output;
 use ovzha_core::time::{Instant, Span};
 
+use crate::aside::Aside;
 use crate::check::Protection;
 use crate::children::{Children, Ended};
 use crate::config::Config;
@@ -72,6 +73,7 @@ pub struct Daemon {
     pub(crate) pinger: Pinger,
     pub(crate) next_ping: Instant,
     pub(crate) children: Children,
+    pub(crate) aside: Aside,
     pub(crate) control: Control,
     pub(crate) signals: Signals,
     pub(crate) last_resort: Option<LastResort>,
@@ -109,9 +111,12 @@ impl Daemon {
         self.log.say(&Line::Standing(&self.facts.realtime));
         let row = Protection::with_pings(self.config.pings.len());
         self.log.say(&Line::Protection(row));
+        self.aside.begin(&mut self.log);
         let mut until = self.drain(sys::boottime());
         loop {
             if let Some(code) = self.ends {
+                // the cluster has been left: what follows may take its time
+                self.aside.end(code, &mut self.log);
                 self.log.say(&Line::Stopped);
                 return code;
             }
@@ -157,14 +162,13 @@ impl Daemon {
         for at in self.media.iter().map(Medium::next_look) {
             next = next.min(at);
         }
-        for at in [
+        let wakes = [
             self.children.next_wake(),
             self.control.deadline(),
+            self.aside.next_wake(),
             self.network.next_look(),
-        ]
-        .into_iter()
-        .flatten()
-        {
+        ];
+        for at in wakes.into_iter().flatten() {
             next = next.min(at);
         }
         if !self.config.pings.is_empty() {
@@ -182,6 +186,7 @@ impl Daemon {
         self.take_pings(now);
         self.take_signals(now);
         self.take_children(now);
+        self.take_aside(now);
         self.watch_peer(now);
         self.take_wishes(now);
         self.tend(now);
@@ -229,13 +234,9 @@ impl Daemon {
             match signal {
                 Signal::Terminate | Signal::Interrupt => {
                     self.log.say(&Line::AskedToStop);
-                    self.feed(
-                        now,
-                        Event::Request {
-                            client: OWN,
-                            command: Command::Stop,
-                        },
-                    );
+                    if self.aside.may_stop() {
+                        self.stop(now);
+                    }
                 }
                 Signal::Hangup => {
                     self.log.say(&Line::AskedToReload);
@@ -246,9 +247,22 @@ impl Daemon {
                 Signal::Child => {
                     self.children.reap();
                     self.log.reap();
+                    self.aside.reap(now, &mut self.log);
                 }
                 Signal::User1 => {}
             }
+        }
+    }
+
+    fn stop(&mut self, now: Instant) {
+        let (client, command) = (OWN, Command::Stop);
+        self.feed(now, Event::Request { client, command });
+    }
+
+    fn take_aside(&mut self, now: Instant) {
+        self.aside.tick(now, &self.config, &self.cluster, &mut self.log);
+        if self.aside.stop_is_due() {
+            self.stop(now);
         }
     }
 
@@ -445,6 +459,7 @@ impl Daemon {
         }
         let (level, text) = told::line(&self.config, notice, &self.reason);
         self.log.line(level, format_args!("{text}"));
+        self.aside.notice(now, &self.config, &notice, &text);
         if level != Level::Debug {
             self.control.progress(&text);
         }
@@ -458,6 +473,7 @@ impl Daemon {
         let text = told::bug(&self.config, bug);
         self.log.say(&Line::Bug(&text));
         self.control.progress(&text);
+        self.aside.bug(now, &text);
         let version = env!("CARGO_PKG_VERSION");
         self.children.record(now, &format!("ovzha {version}: {text}"));
     }

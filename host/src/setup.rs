@@ -13,6 +13,7 @@ use ovzha_core::message::hold_reason;
 use ovzha_core::output::Durable;
 use ovzha_core::time::Instant;
 
+use crate::aside::Aside;
 use crate::children::Children;
 use crate::config::{self, Config, Files, Group};
 use crate::control::Control;
@@ -89,6 +90,7 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         network: Network::open(now),
         pinger: Pinger::new(&pings, &secret),
         next_ping: now,
+        aside: Aside::new(now, &config, options, limit),
         children: Children::new(now, &config, (state_dir, config_dir), limit, &running),
         facts: HostFacts::new(now, realtime, &config, &active),
         options: options.clone(),
@@ -113,11 +115,8 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         daemon.log.say(&Line::StateLost(&damage));
     }
     if let Some(newest) = bugs::read(&options.state_dir).last() {
-        let path = bugs::path(&options.state_dir);
-        daemon.log.say(&Line::FormerBug {
-            newest,
-            path: &path.display().to_string(),
-        });
+        let path = bugs::path(&options.state_dir).display().to_string();
+        daemon.log.say(&Line::FormerBug { newest, path: &path });
     }
     let former = daemon.children.former();
     if former > 0 {

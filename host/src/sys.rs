@@ -10,6 +10,7 @@ mod net;
 mod process;
 mod reset;
 mod standing;
+mod user;
 mod wait;
 
 pub use child::{Child, fork_apart, spawn};
@@ -20,7 +21,10 @@ pub use process::{
     kill_group, kill_process, own_pid, wait_for,
 };
 pub use reset::LastResort;
-pub use standing::{CoreLimit, forbid_core_dumps, lock_memory, protect_from_oom, set_nice, set_ordinary, set_realtime};
+pub use standing::{
+    CoreLimit, forbid_core_dumps, limit_memory, lock_memory, protect_from_oom, set_nice, set_ordinary, set_realtime,
+};
+pub use user::become_user;
 pub use wait::{Interest, PollFd, Signal, Signals, boottime, poll};
 
 use std::io;

@@ -14,7 +14,8 @@ use crate::log::Level;
 use crate::media;
 
 /// A link as people know it.
-fn link(config: &Config, link: LinkId) -> String {
+#[must_use]
+pub fn link(config: &Config, link: LinkId) -> String {
     config
         .links
         .get(usize::from(link.0))
@@ -298,7 +299,9 @@ pub fn line(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
     }
 }
 
-fn address(config: &Config, ping: u8) -> String {
+/// A ping node as `ha.cf` names it.
+#[must_use]
+pub fn address(config: &Config, ping: u8) -> String {
     config
         .pings
         .get(usize::from(ping))

@@ -14,12 +14,12 @@ use zeroize::Zeroizing;
 use crate::agent::Answer;
 use crate::authkeys::{self, AuthKeys};
 use crate::config::Config;
-use crate::{core_config, sys};
+use crate::{core_config, hooks, sys};
 
 /// What tells two configurations, or two programs, apart.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Fingerprint {
-    /// `ha.cf`, `haresources`, `ovzha.cf`.
+    /// `ha.cf`, `haresources`, `ovzha.cf`, and which hooks there are.
     pub files: String,
     /// `authkeys`.
     pub keys: String,
@@ -49,7 +49,7 @@ impl Fingerprint {
             |file| format!("{}:{}:{}.{}", file.dev(), file.ino(), file.mtime(), file.mtime_nsec()),
         );
         Self {
-            files: of(&["ha.cf", "haresources", "ovzha.cf"]),
+            files: of(&["ha.cf", "haresources", "ovzha.cf"]) + "-" + &hooks::fingerprint(dir),
             keys: of(&["authkeys"]),
             program,
         }

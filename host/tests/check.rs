@@ -1,6 +1,7 @@
 //! The machine checks, each on a small tree that stands for a machine.
 
 use fixture::Machine;
+use std::os::unix::fs::PermissionsExt;
 
 #[cfg(test)]
 mod fixture {
@@ -135,6 +136,53 @@ fn a_machine_with_nothing_lacks_everything() {
             "M there is no sendmail program: MailTo can't send",
         ]
     );
+}
+
+#[test]
+fn what_runs_beside_the_resources() {
+    let machine = Machine::new("beside");
+    let article = std::fs::read_to_string(machine.0.join("etc/ha.d/ha.cf")).unwrap();
+    let respawn = "respawn nobody /usr/bin/watch\nrespawn daemon /bin/sbin -x\n";
+    machine.write("etc/ha.d/ha.cf", &format!("{article}{respawn}"));
+    machine.write("etc/passwd", "daemon:x:1:1::/:/bin/false\n");
+    machine.write("bin/sbin", "");
+    let file = |path: &str, mode| {
+        machine.write(path, "#!/bin/sh\n");
+        std::fs::set_permissions(machine.0.join(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    file("usr/bin/watch", 0o755);
+    file("etc/ha.d/hooks.d/status", 0o755);
+    file("etc/ha.d/hooks.d/group", 0o777);
+    file("etc/ha.d/hooks.d/link", 0o644);
+    file("etc/ha.d/hooks.d/lnik", 0o755);
+    file("etc/ha.d/rc.d/status", 0o755);
+    file("etc/ha.d/rc.d/shutdone", 0o755);
+    let root = machine.0.display();
+    assert_eq!(
+        machine.found(),
+        [
+            "M /etc/ha.d/ha.cf:29: respawn can't run as `nobody`: there is no user \"nobody\" in /etc/passwd"
+                .to_owned(),
+            "M /etc/ha.d/ha.cf:30: `/bin/sbin` is no file that can be executed".to_owned(),
+            format!(
+                "M `/etc/ha.d/hooks.d/group` will not be run: {root}/etc/ha.d/hooks.d/group: mode 0777: group or others can \
+                 write it (chmod go-w)"
+            ),
+            "W /etc/ha.d/hooks.d/link: is not executable, so it is never called".to_owned(),
+            "W /etc/ha.d/hooks.d/lnik: is the name of no event, so it is never called".to_owned(),
+            "W /etc/ha.d/rc.d/shutdone: was called by Heartbeat and is not called here: hooks stand in hooks.d"
+                .to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn a_mail_needs_a_way_out() {
+    let machine = Machine::new("mail");
+    machine.remove("usr/sbin/sendmail");
+    assert_eq!(machine.found(), ["M there is no sendmail program: MailTo can't send"]);
+    machine.write("etc/ha.d/ovzha.cf", "smarthost mail.example.org\n");
+    assert_eq!(machine.found(), [""; 0]);
 }
 
 #[test]

@@ -59,6 +59,13 @@ fn lines_that_are_wrong() {
         ),
         ("data apache maybe", "1: error: data: `maybe` is neither on nor off"),
         ("keepalive 2", "1: error: unknown directive `keepalive`"),
+        ("alert <root>", "1: error: alert: \"<root>\" is no mail address"),
+        (
+            "smarthost mail:0",
+            "1: error: smarthost: \"mail:0\" is no HOST or HOST:PORT",
+        ),
+        ("mail-from -f", "1: error: mail-from: `-f` is no mail address"),
+        ("mail-from a b", "1: error: `mail-from` needs ADDRESS"),
         (
             "\u{feff}stop-budget 3",
             "1: error: the file begins with a byte order mark (EF BB BF); save it as plain UTF-8",

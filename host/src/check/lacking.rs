@@ -17,8 +17,6 @@ const PROGRAM_DIRS: [&str; 6] = [
     "/usr/bin",
     "/usr/local/bin",
 ];
-/// Where a mail transfer agent puts its sendmail.
-const SENDMAIL: [&str; 2] = ["/usr/sbin/sendmail", "/usr/lib/sendmail"];
 /// What starts OpenVZ.
 const VZ_SERVICE: [&str; 4] = [
     "/etc/init.d/vz",
@@ -89,12 +87,6 @@ fn resource_lacking(subject: &Subject<'_>, resource: &Resource) -> Vec<Finding> 
             vec![Finding::machine(
                 "OpenVZ is not installed: neither /etc/init.d/vz nor vz.service",
                 "install vzctl",
-            )]
-        }
-        ("MailTo", _) if !SENDMAIL.iter().any(|path| subject.exists(path)) => {
-            vec![Finding::machine(
-                "there is no sendmail program: MailTo can't send",
-                "install a mail transfer agent, or take MailTo out",
             )]
         }
         (name, _) if !haresources::is_built_in(name) && name != demo_step::NAME => script_lacking(subject, resource),

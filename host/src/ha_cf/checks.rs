@@ -35,7 +35,9 @@ impl Reader {
             links: std::mem::take(&mut self.media.links),
             pings: self.pings.take(),
             deadping: self.deadping.map_or(timings.deadtime, |at| at.value),
-            ipfail: self.ipfail.is_some(),
+            ipfail: self.clients.ipfail.is_some(),
+            clients: std::mem::take(&mut self.clients.programs),
+            environment: self.clients.environment.drain(..).map(|at| at.value).collect(),
             auto_failback,
             log: self.log_settings(),
             realtime: self.realtime.is_none_or(|at| at.value),
@@ -151,7 +153,7 @@ impl Reader {
                 }
             }
         }
-        if let Some(at) = self.ipfail.filter(|_| self.pings.list().is_empty()) {
+        if let Some(at) = self.clients.ipfail.filter(|_| self.pings.list().is_empty()) {
             self.problems
                 .warning(at.line, "ipfail has no effect: there is no ping node");
         }

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::{Reader, Said, data, stop_budget, timeout};
+use super::{Reader, Said, data, mails, stop_budget, timeout};
 
 /// One directive.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +47,27 @@ pub const SETTINGS: &[Setting] = &[
                deadtime if not set, and always shorter than it",
         example: "stop-budget 8s",
         read: stop_budget,
+    },
+    Setting {
+        name: "alert",
+        takes: "ADDRESS[,ADDRESS...]",
+        note: "who gets a mail when something fails or lasts (section \"Mails\"); nobody if not set",
+        example: "alert admin@example.org,root",
+        read: mails::alert,
+    },
+    Setting {
+        name: "smarthost",
+        takes: "HOST[:PORT]",
+        note: "takes mails by plain SMTP where there is no sendmail; port 25 if not said",
+        example: "smarthost mail.example.org:2525",
+        read: mails::smarthost,
+    },
+    Setting {
+        name: "mail-from",
+        takes: "ADDRESS",
+        note: "the sender of mails; `root` of this node if not set",
+        example: "mail-from ovzha@example.org",
+        read: mails::mail_from,
     },
 ];
 

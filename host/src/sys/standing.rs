@@ -53,6 +53,20 @@ pub fn set_nice(nice: i32) -> io::Result<()> {
     checked(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) }).map(|_| ())
 }
 
+/// Bounds this process's address space, and that of what it starts.
+///
+/// # Errors
+/// Whatever setrlimit(2) says.
+pub fn limit_memory(bytes: u64) -> io::Result<()> {
+    let bound = libc::rlim_t::from(bytes);
+    let limit = libc::rlimit {
+        rlim_cur: bound,
+        rlim_max: bound,
+    };
+    // SAFETY: `limit` is a valid limit.
+    checked(unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) }).map(|_| ())
+}
+
 /// Makes the out-of-memory killer leave this process alone. Kernels before 2.6.36 have only the older file.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! The cases, by what they are about.
 mod bed_itself;
+mod beside;
 mod children;
 mod daemon_life;
 mod links;

@@ -162,8 +162,11 @@ fn files(node: u8) -> io::Result<()> {
     }
     fs::write("etc/init.d/vz", VZ)?;
     fs::set_permissions("etc/init.d/vz", fs::Permissions::from_mode(0o755))?;
-    fs::write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")?;
-    fs::write("etc/group", "root:x:0:\n")?;
+    fs::write(
+        "etc/passwd",
+        "root:x:0:0:root:/root:/bin/sh\nhacluster:x:112:119::/:/bin/false\n",
+    )?;
+    fs::write("etc/group", "root:x:0:\nmail:x:8:hacluster\nhaclient:x:119:\n")?;
     fs::write("etc/fstab", "tmpfs / tmpfs defaults 0 0\n")?;
     fs::copy("bed/drbd.conf", "etc/drbd.conf")?;
     if Path::new("/etc/ld.so.cache").exists() {

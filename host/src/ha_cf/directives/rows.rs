@@ -4,8 +4,6 @@ use super::Heartbeats::{Both, New, Old, Plugin};
 use super::{Directive, Form, row};
 use crate::ha_cf::Reader;
 
-/// Why a directive is refused that a later release will take.
-const NOT_YET: &str = "not in this release";
 /// Why the media of separate plugins are refused.
 const NO_PLUGINS: &str = "there are no media plugins";
 
@@ -160,17 +158,19 @@ pub const DIRECTIVES: &[Directive] = &[
     .done(Reader::nice_failback),
     row(
         "respawn",
-        "USER .../ipfail",
+        "USER PROGRAM...",
         Both,
-        "switches the built-in ipfail on; the program need not exist. Other programs are refused: not in this release",
-        "respawn hacluster /usr/lib/heartbeat/ipfail\nping 10.0.0.254",
+        "keeps the program running as the user (section \"Programs\"). `.../ipfail` switches the built-in ipfail on and need not exist; \
+         `.../dopd` is accepted with a warning that says what lacks until there is a fence-peer handler",
+        "respawn hacluster /usr/lib/heartbeat/ipfail\nping 10.0.0.254\nrespawn daemon /usr/local/sbin/watch -v",
     )
     .done(Reader::respawn),
     row(
         "failfast",
         "USER PROGRAM...",
         New,
-        NOT_YET,
+        "the death of a program resets no node here, for that would stop every group on it at once; write `respawn`, and use a monitor for what a \
+         group can't live without",
         "failfast root /usr/sbin/watcher",
     )
     .refused(),
@@ -178,11 +178,18 @@ pub const DIRECTIVES: &[Directive] = &[
         "apiauth",
         "CLIENT uid=... gid=...",
         Both,
-        NOT_YET,
+        "there is no client interface; root may ask the daemon anything, everybody may ask for its status",
         "apiauth ipfail uid=hacluster",
     )
-    .refused(),
-    row("env", "NAME=VALUE", New, NOT_YET, "env LANG=C").refused(),
+    .no_effect(Form::Words),
+    row(
+        "env",
+        "NAME=VALUE",
+        New,
+        "programs of `respawn` and hooks get it as HA_NAME",
+        "env LANG=C",
+    )
+    .done(Reader::env),
     row(
         "watchdog",
         "DEVICE",
