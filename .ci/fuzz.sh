@@ -25,10 +25,10 @@ cp Cargo.lock tests/fuzz/Cargo.lock
 fuzzer=$ROOT/target/fuzz/$TRIPLE/release/ovzha-fuzz
 
 mkdir -p "$CACHE"
-OVZHA_FUZZ=words "$fuzzer" >"$CACHE/words"
+OVZHA_FUZZ=words "$fuzzer" >"$CACHE/words" 2>/dev/null
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-[ $# -gt 0 ] || mapfile -t names < <(OVZHA_FUZZ=list "$fuzzer")
+[ $# -gt 0 ] || mapfile -t names < <(OVZHA_FUZZ=list "$fuzzer" 2>/dev/null)
 [ $# -gt 0 ] && names=("$@")
 for name in "${names[@]}"; do
     mkdir -p "$CACHE/corpus/$name"
