@@ -242,5 +242,8 @@ fn walk(seed: u64, steps: u64) {
 
 #[test]
 fn two_groups_crossed_walk_through_random_steps_each_active_once() {
-    walk(number("OVZHA_SEED").unwrap_or(SEED), number("OVZHA_STEPS").unwrap_or(STEPS));
+    walk(
+        number("OVZHA_SEED").unwrap_or(SEED),
+        number("OVZHA_STEPS").unwrap_or(STEPS),
+    );
 }
