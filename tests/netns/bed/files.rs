@@ -38,6 +38,7 @@ pub struct Files {
     haresources: String,
     authkeys: [String; 2],
     ovzha_cf: Option<String>,
+    scripts: Vec<(&'static str, &'static str)>,
 }
 
 impl Files {
@@ -49,6 +50,7 @@ impl Files {
             haresources: read("haresources"),
             authkeys: [read("authkeys"), read("authkeys")],
             ovzha_cf: None,
+            scripts: vec![("appender", APPENDER)],
         }
     }
 
@@ -96,10 +98,31 @@ impl Files {
         self
     }
 
+    /// With an `ha.cf` changed as a whole.
+    #[must_use]
+    pub fn edit(mut self, change: fn(&str) -> String) -> Self {
+        self.ha_cf = change(&self.ha_cf);
+        self
+    }
+
     /// Without ping nodes: protection row "none".
     #[must_use]
     pub fn without_ping(self) -> Self {
         self.set("ping", "").set("respawn", "")
+    }
+
+    /// With this `haresources` in place of the article's.
+    #[must_use]
+    pub fn resources(mut self, text: &str) -> Self {
+        self.haresources = text.to_owned();
+        self
+    }
+
+    /// With an executable in `resource.d`.
+    #[must_use]
+    pub fn script(mut self, name: &'static str, text: &'static str) -> Self {
+        self.scripts.push((name, text));
+        self
     }
 
     /// With an `ovzha.cf`.
@@ -135,11 +158,13 @@ impl Files {
         if let Some(text) = &self.ovzha_cf {
             fs::write(dir.join("ovzha.cf"), text).unwrap();
         }
-        let scripts = dir.join("resource.d");
-        fs::create_dir_all(&scripts).unwrap();
-        fs::set_permissions(&scripts, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(scripts.join("appender"), APPENDER).unwrap();
-        fs::set_permissions(scripts.join("appender"), fs::Permissions::from_mode(0o755)).unwrap();
+        let resource_d = dir.join("resource.d");
+        for (name, text) in &self.scripts {
+            fs::create_dir_all(&resource_d).unwrap();
+            fs::set_permissions(&resource_d, fs::Permissions::from_mode(0o755)).unwrap();
+            fs::write(resource_d.join(name), text).unwrap();
+            fs::set_permissions(resource_d.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
         for path in [dir.join("ha.cf"), dir.join("haresources"), dir.to_path_buf()] {
             let mode = if path == dir { 0o755 } else { 0o644 };
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();

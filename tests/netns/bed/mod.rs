@@ -5,9 +5,11 @@
 //! with it, by `Drop` or, when the test itself is killed, because every process here reads from a pipe of the test.
 mod disks;
 mod files;
+mod heartbeat;
 mod net;
 mod node;
 mod process;
+mod program;
 mod record;
 mod serial;
 
@@ -15,7 +17,9 @@ pub use crate::twin::{Node as Number, now};
 pub use files::Files;
 pub use net::{say, sent};
 pub use node::{Daemon, Node};
+pub use heartbeat::check_installed as check_heartbeat;
 pub use process::{Said, child_of, ovzha};
+pub use program::Program;
 pub use record::{Entry, check_count};
 
 use crate::twin::{self, Twin};

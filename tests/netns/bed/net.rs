@@ -68,6 +68,12 @@ impl Hall {
         batch(self.pid(), &format!("link set {port} {word}\n"));
     }
 
+    /// Gives the gateway its address, or takes it away.
+    pub fn gateway(&self, there: bool) {
+        let word = if there { "add" } else { "del" };
+        batch(self.pid(), &format!("addr {word} 192.168.1.1/24 dev br0\n"));
+    }
+
     /// Makes everything that `node` sends to the other go to nobody, or to the other again. Pings still work.
     pub fn mute(&self, node: Number, muted: bool) {
         let own = usize::from(node) - 1;

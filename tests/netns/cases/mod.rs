@@ -7,6 +7,7 @@ mod links;
 mod measured;
 mod moves;
 mod own_bug;
+mod peers;
 mod several_groups;
 mod start;
 mod wire;
