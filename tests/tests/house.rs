@@ -187,3 +187,26 @@ fn the_guide_explains_holds_in_the_cores_words() {
         );
     }
 }
+
+/// The entries of `docs/DIFFERENCES.md` in one of its sections.
+fn differences(section: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(ROOT).join("docs/DIFFERENCES.md")).unwrap();
+    let begin = text.find(section).unwrap_or_else(|| panic!("no section {section:?}"));
+    let body = &text[begin + section.len()..];
+    let body = body.split("\n## ").next().unwrap_or(body);
+    let name = |line: &str| Some(line.strip_prefix("- **")?.split("**").next()?.to_owned());
+    body.lines().filter_map(name).collect()
+}
+
+#[test]
+fn every_difference_from_heartbeat_has_its_case_and_every_case_its_entry() {
+    let told = differences("## Shown by `.ci/run peers`");
+    assert!(!told.is_empty(), "no entries");
+    let cases = fs::read_to_string(Path::new(ROOT).join("tests/netns/cases/peers.rs")).unwrap();
+    let cited = |name: &String| cases.contains(&format!("\"{name}\""));
+    let without: Vec<&String> = told.iter().filter(|name| !cited(name)).collect();
+    assert!(without.is_empty(), "entries without a case: {without:?}");
+    let mut names = cases.split('"').filter(|word| word.starts_with("D-"));
+    let unknown = names.find(|name| !told.iter().any(|entry| entry == name));
+    assert!(unknown.is_none(), "a case cites {unknown:?}, which is no entry");
+}

@@ -15,9 +15,9 @@ mod serial;
 
 pub use crate::twin::{Node as Number, now};
 pub use files::Files;
+pub use heartbeat::check_installed as check_heartbeat;
 pub use net::{say, sent};
 pub use node::{Daemon, Node};
-pub use heartbeat::check_installed as check_heartbeat;
 pub use process::{Said, child_of, ovzha};
 pub use program::Program;
 pub use record::{Entry, check_count};

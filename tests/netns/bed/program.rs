@@ -33,7 +33,7 @@ impl Program {
     /// Waits until both nodes would take an order.
     pub fn wait_stable(self, pair: &Pair, nodes: &[Number]) {
         match self {
-            Self::Ovzha => {}
+            Self::Ovzha => wait_settled(pair, nodes),
             Self::Heartbeat => heartbeat::wait_stable(pair, nodes),
         }
     }
@@ -53,4 +53,22 @@ impl Program {
             Self::Heartbeat => heartbeat::tool(pair.node(number), &format!("hb_takeover {set}")),
         }
     }
+}
+
+/// Waits until each node sees every group at rest on both.
+fn wait_settled(pair: &Pair, nodes: &[Number]) {
+    let at_rest = |line: &str| {
+        let phase = line.split_whitespace().find(|word| !["here", "on", "peer"].contains(word));
+        matches!(phase.map(|word| word.trim_end_matches(';')), Some("active" | "idle"))
+    };
+    pair.wait("both nodes see every group at rest", |pair| {
+        nodes.iter().all(|number| {
+            let status = pair.node(*number).ovzha("status").out;
+            let groups = || {
+                let lines = status.lines();
+                lines.filter(|line| line.starts_with("  here ") || line.starts_with("  on peer "))
+            };
+            groups().count() >= 2 && groups().all(at_rest)
+        })
+    });
 }

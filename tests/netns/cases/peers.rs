@@ -117,16 +117,17 @@ fn compare_by(outcome: fn(&Pair) -> String, files: &Files, situation: fn(&mut Pa
         }
     };
     for (program, expected) in [(Program::Heartbeat, heartbeat), (Program::Ovzha, ovzha)] {
-        if std::env::var("ONLYHB").is_ok() && program == Program::Ovzha { continue }
         let mut pair = Pair::new(files);
         // the writer on the disk is not what these cases look at
         pair.allow_split();
         situation(&mut pair, program);
         let end = now();
         pair.wait(&format!("{program:?}: {expected:?}"), |pair| outcome(pair) == expected);
-        pair.stays(&format!("{program:?} since {end}: {expected:?}"), Duration::from_secs(4), |pair| {
-            outcome(pair) == expected
-        });
+        pair.stays(
+            &format!("{program:?} since {end}: {expected:?}"),
+            Duration::from_secs(4),
+            |pair| outcome(pair) == expected,
+        );
         pair.finish();
     }
 }
@@ -138,7 +139,11 @@ fn cold_start_of_both() {
 
 #[test]
 fn cold_start_of_one_alone() {
-    compare(&files(), |pair, program| program.start(pair, 2), &Expected::Same("2 a start"));
+    compare(
+        &files(),
+        |pair, program| program.start(pair, 2),
+        &Expected::Same("2 a start"),
+    );
 }
 
 #[test]
@@ -421,7 +426,12 @@ fn the_datagram_of_23_bytes() {
         // right framing, and a field that begins with no bracket
         let bytes = b"###\n5:hello,%%%\n4:1 ab,";
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        say(pair.node(2).pid(), "192.168.255.2:0", "192.168.255.1:694", &(hex + "\n"));
+        say(
+            pair.node(2).pid(),
+            "192.168.255.2:0",
+            "192.168.255.1:694",
+            &(hex + "\n"),
+        );
     };
     compare(
         &files(),
@@ -434,7 +444,9 @@ fn the_datagram_of_23_bytes() {
 fn crossed(pair: &mut Pair, program: Program) {
     program.start(pair, 1);
     program.start(pair, 2);
-    pair.wait("each group on its node", |pair| by_resource(pair) == "1 a start | 2 b start");
+    pair.wait("each group on its node", |pair| {
+        by_resource(pair) == "1 a start | 2 b start"
+    });
     program.wait_stable(pair, &[1, 2]);
 }
 
@@ -442,7 +454,12 @@ const CROSSED: &str = "ovz-node1 Rec::a\novz-node2 Rec::b\n";
 
 #[test]
 fn two_groups_crossed() {
-    compare_by(by_resource, &files().resources(CROSSED), crossed, &Expected::Same("1 a start | 2 b start"));
+    compare_by(
+        by_resource,
+        &files().resources(CROSSED),
+        crossed,
+        &Expected::Same("1 a start | 2 b start"),
+    );
 }
 
 #[test]
