@@ -58,7 +58,9 @@ impl Program {
 /// Waits until each node sees every group at rest on both.
 fn wait_settled(pair: &Pair, nodes: &[Number]) {
     let at_rest = |line: &str| {
-        let phase = line.split_whitespace().find(|word| !["here", "on", "peer"].contains(word));
+        let phase = line
+            .split_whitespace()
+            .find(|word| !["here", "on", "peer"].contains(word));
         matches!(phase.map(|word| word.trim_end_matches(';')), Some("active" | "idle"))
     };
     pair.wait("both nodes see every group at rest", |pair| {
