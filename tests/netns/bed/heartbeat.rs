@@ -26,12 +26,11 @@ chmod 755 /usr/sbin/reboot
 
 /// Fails with what to install.
 pub fn check_installed() {
-    for (path, package) in [("/usr/libexec/heartbeat/heartbeat", "heartbeat")] {
-        assert!(
-            Path::new(path).exists(),
-            "{path} is missing: apt-get install --no-install-recommends {package}"
-        );
-    }
+    let path = "/usr/libexec/heartbeat/heartbeat";
+    assert!(
+        Path::new(path).exists(),
+        "{path} is missing: apt-get install --no-install-recommends heartbeat"
+    );
 }
 
 /// Starts Heartbeat on a node.

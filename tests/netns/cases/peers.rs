@@ -3,6 +3,7 @@
 //! Each case runs twice, once for each program, and compares what was done to the resources, in which order and where.
 //! Where the two must be equal one outcome is given; where ovzha differs on purpose both are given, with the number of
 //! the entry in `docs/DIFFERENCES.md` that says why. Run by `.ci/run peers`, never by `.ci/run netns`.
+use super::wire::{DEADLY, hex};
 use crate::bed::{Files, Number, Pair, Program, check_heartbeat, say};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -112,7 +113,10 @@ fn compare_by(outcome: fn(&Pair) -> String, files: &Files, situation: fn(&mut Pa
     check_heartbeat();
     let (heartbeat, ovzha) = match expected {
         Expected::Same(outcome) => (*outcome, *outcome),
-        Expected::Differs(heartbeat, ovzha, entry) => (*heartbeat, *ovzha),
+        Expected::Differs(heartbeat, ovzha, entry) => {
+            assert_ne!(heartbeat, ovzha, "{entry} tells of no difference");
+            (*heartbeat, *ovzha)
+        }
     };
     for (program, expected) in [(Program::Heartbeat, heartbeat), (Program::Ovzha, ovzha)] {
         let mut pair = Pair::new(files);
@@ -423,15 +427,7 @@ fn another_key_on_one_node() {
 fn the_datagram_of_23_bytes() {
     let sent = |pair: &mut Pair, program: Program| {
         up(pair, program);
-        // right framing, and a field that begins with no bracket
-        let bytes = b"###\n5:hello,%%%\n4:1 ab,";
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        say(
-            pair.node(2).pid(),
-            "192.168.255.2:0",
-            "192.168.255.1:694",
-            &(hex + "\n"),
-        );
+        say(pair.node(2).pid(), "192.168.255.2:0", "192.168.255.1:694", &hex(DEADLY));
     };
     compare(
         &files(),

@@ -5,9 +5,9 @@ use std::io::Read;
 use std::time::Duration;
 
 /// The datagram that ends a real Heartbeat: right framing, a field that begins with no bracket.
-const DEADLY: &[u8] = b"###\n5:hello,%%%\n4:1 ab,";
+pub const DEADLY: &[u8] = b"###\n5:hello,%%%\n4:1 ab,";
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     let mut digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     digits.push("\n".to_owned());
     digits.concat()
