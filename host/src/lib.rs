@@ -29,6 +29,7 @@ pub mod meant;
 pub mod media;
 pub mod mounts;
 pub mod network;
+pub mod notify;
 pub mod open_error;
 pub mod ovzha_cf;
 pub mod ping;

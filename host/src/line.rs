@@ -188,9 +188,10 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started { version, node } => write!(f, "ovzha {version} started on {node}"),
-            Self::Standing(text) | Self::Problem(text) | Self::Unrecorded(text) => f.write_str(text),
+            Self::Standing(text) | Self::Problem(text) => f.write_str(text),
             Self::Protection(row) => write!(f, "protection: {row}"),
             Self::StateLost(why) => write!(f, "the durable state is lost, starting held: {why}"),
+            Self::Unrecorded(why) => write!(f, "the bug could not be recorded: {why}"),
             Self::FormerBug { newest, path } => {
                 write!(
                     f,

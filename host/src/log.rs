@@ -5,18 +5,18 @@
 //! dead disk. What does not fit is dropped and counted, and the count is the next line that goes through.
 //!
 //! ```text
-//! Log --datagram--> /dev/log
+//! Log --datagram--> /dev/log (log/syslog.rs)
 //!     --pipe-----> writer child (log/writer.rs) --> logfile, debugfile, stderr
 //!     <--a byte--- when all that came before a flush is on the disk
 //! ```
 
 mod format;
+mod syslog;
 mod writer;
 
 use std::fmt;
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -26,6 +26,7 @@ use crate::sys::{self, Interest, Pid, PollFd};
 
 use format::Line;
 pub use format::Stamp;
+use syslog::Syslog;
 
 /// Bytes of a line with all that stands before the text; longer text is cut.
 pub const LINE_MAX: usize = 1024;
@@ -142,7 +143,7 @@ pub struct Log {
     pid: u32,
     /// Where syslog listens.
     socket: &'static Path,
-    syslog: Option<UnixDatagram>,
+    syslog: Option<Syslog>,
     writer: Option<Writer>,
     /// The writer of our former life (before a re-exec), until it has ended.
     former: Option<Pid>,
@@ -283,11 +284,11 @@ impl Log {
         // a syslog that was restarted has a new socket under the old name
         for _ in 0..2 {
             if self.syslog.is_none() {
-                self.syslog = connect_syslog(self.socket).ok();
+                self.syslog = Syslog::connect(self.socket).ok();
             }
-            let Some(socket) = &self.syslog else { return false };
-            match socket.send(line.bytes()) {
-                Ok(_) => return true,
+            let Some(socket) = &mut self.syslog else { return false };
+            match socket.send(&mut line) {
+                Ok(()) => return true,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return false,
                 Err(_) => self.syslog = None,
             }
@@ -349,13 +350,6 @@ impl Log {
         }
         self.writer = start_writer(&self.targets).ok();
     }
-}
-
-fn connect_syslog(path: &Path) -> io::Result<UnixDatagram> {
-    let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
-    socket.connect(path)?;
-    Ok(socket)
 }
 
 fn start_writer(targets: &Targets) -> io::Result<Writer> {
@@ -459,11 +453,11 @@ mod tests {
         assert_eq!(log.lost(), (2, 0));
         let pid = std::process::id();
         let mut buffer = [0; 2048];
-        let mut received = |socket: &UnixDatagram| {
+        let mut received = |socket: &std::os::unix::net::UnixDatagram| {
             let length = socket.recv(&mut buffer).unwrap();
             String::from_utf8(buffer[..length].to_vec()).unwrap()
         };
-        let syslog = UnixDatagram::bind(&path).unwrap();
+        let syslog = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
         log.info(format_args!("link up"));
         log.debug(format_args!("not for syslog"));
         assert_eq!(
@@ -474,7 +468,7 @@ mod tests {
         // restarted: another socket under the same name
         drop(syslog);
         std::fs::remove_file(&path).unwrap();
-        let syslog = UnixDatagram::bind(&path).unwrap();
+        let syslog = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
         log.error(format_args!("link down"));
         assert_eq!(received(&syslog), format!("<27>ovzha[{pid}]: error: link down"));
         // it hangs: lines are dropped, nobody waits

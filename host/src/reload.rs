@@ -18,6 +18,13 @@ pub(crate) const WRITER: &str = "writer";
 impl Daemon {
     /// The files were read again by a child.
     pub(crate) fn validated(&mut self, now: Instant, good: bool, text: &str, keys: Option<AuthKeys>) {
+        self.take_over(good, text, keys);
+        // after an exec the next life says so
+        self.notify.ready();
+        self.feed(now, Event::Tick);
+    }
+
+    fn take_over(&mut self, good: bool, text: &str, keys: Option<AuthKeys>) {
         if !good {
             for line in text.lines().filter(|line| !line.starts_with("fingerprint ")) {
                 self.log.say(&Line::Problem(line));
@@ -36,7 +43,6 @@ impl Daemon {
         } else {
             self.log.say(&Line::NothingChanged);
         }
-        self.feed(now, Event::Tick);
     }
 
     /// New keys in place.

@@ -29,6 +29,7 @@ use crate::line::Line;
 use crate::log::{Level, Log};
 use crate::media::{Arrived, Change, Medium};
 use crate::network::Network;
+use crate::notify::Notify;
 use crate::ping::{self, Pinger};
 use crate::status::{self, HostFacts};
 use crate::sys::{self, Interest, LastResort, PollFd, Signal, Signals};
@@ -78,6 +79,7 @@ pub struct Daemon {
     pub(crate) signals: Signals,
     pub(crate) last_resort: Option<LastResort>,
     pub(crate) last_words: LastWords,
+    pub(crate) notify: Notify,
     pub(crate) facts: HostFacts,
     pub(crate) program: PathBuf,
     pub(crate) fingerprint: Fingerprint,
@@ -112,6 +114,7 @@ impl Daemon {
         let row = Protection::with_pings(self.config.pings.len());
         self.log.say(&Line::Protection(row));
         self.aside.begin(&mut self.log);
+        self.notify.ready();
         let mut until = self.drain(sys::boottime());
         loop {
             if let Some(code) = self.ends {
@@ -234,13 +237,16 @@ impl Daemon {
             match signal {
                 Signal::Terminate | Signal::Interrupt => {
                     self.log.say(&Line::AskedToStop);
+                    self.notify.stopping();
                     if self.aside.may_stop() {
                         self.stop(now);
                     }
                 }
                 Signal::Hangup => {
                     self.log.say(&Line::AskedToReload);
-                    if !self.children.validate(now, self.config.own_node(), &self.program) {
+                    if self.children.validate(now, self.config.own_node(), &self.program) {
+                        self.notify.reloading();
+                    } else {
                         self.log.say(&Line::ReloadBusy);
                     }
                 }
@@ -462,6 +468,9 @@ impl Daemon {
         self.aside.notice(now, &self.config, &notice, &text);
         if level != Level::Debug {
             self.control.progress(&text);
+        }
+        if told::is_state(notice) {
+            self.notify.status(&text);
         }
         if let Notice::MoveBegins { client, refused, .. } = notice {
             self.control.begun(client, !refused.is_empty());

@@ -23,6 +23,7 @@ use crate::line::Line;
 use crate::log::{Facility, Log, Targets};
 use crate::media::Medium;
 use crate::network::Network;
+use crate::notify::Notify;
 use crate::ping::Pinger;
 use crate::run::{Daemon, Options};
 use crate::since::ActiveSince;
@@ -99,6 +100,7 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         signals,
         last_resort,
         last_words: LastWords::prepare(Path::new("/dev")),
+        notify: Notify::open(),
         program,
         fingerprint,
         reason: String::new(),
@@ -111,18 +113,23 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         _lock: lock,
         config,
     };
+    tell_heritage(&mut daemon, damage);
+    Ok(daemon)
+}
+
+/// What earlier lives left, as the first lines of this one.
+fn tell_heritage(daemon: &mut Daemon, damage: Option<String>) {
     if let Some(damage) = damage {
         daemon.log.say(&Line::StateLost(&damage));
     }
-    if let Some(newest) = bugs::read(&options.state_dir).last() {
-        let path = bugs::path(&options.state_dir).display().to_string();
+    if let Some(newest) = bugs::read(&daemon.options.state_dir).last() {
+        let path = bugs::path(&daemon.options.state_dir).display().to_string();
         daemon.log.say(&Line::FormerBug { newest, path: &path });
     }
     let former = daemon.children.former();
     if former > 0 {
         daemon.log.say(&Line::FormerChildren(former));
     }
-    Ok(daemon)
 }
 
 fn load(options: &Options) -> Result<(Config, Files), u8> {

@@ -25,7 +25,7 @@ pub use standing::{
     CoreLimit, forbid_core_dumps, limit_memory, lock_memory, protect_from_oom, set_nice, set_ordinary, set_realtime,
 };
 pub use user::become_user;
-pub use wait::{Interest, PollFd, Signal, Signals, boottime, poll};
+pub use wait::{Interest, PollFd, Signal, Signals, boottime, monotonic_micros, poll};
 
 use std::io;
 

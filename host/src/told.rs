@@ -182,6 +182,24 @@ fn fates_in_words(config: &Config, fates: &Fates) -> String {
     all.collect::<Vec<_>>().join("; ")
 }
 
+/// Whether a notice says how things stand, and not what was just done: the line that `systemctl status` shows.
+#[must_use]
+pub const fn is_state(notice: Notice) -> bool {
+    matches!(
+        notice,
+        Notice::Phase { .. }
+            | Notice::Holding { .. }
+            | Notice::PeerAlive { .. }
+            | Notice::PeerDead(_)
+            | Notice::PeerNeverHeard
+            | Notice::PeerLeft
+            | Notice::Isolated
+            | Notice::TwoActive { .. }
+            | Notice::HoldBegan
+            | Notice::HoldEnded
+    )
+}
+
 /// One notice as a line; `reason` is what the last child said of itself.
 #[must_use]
 #[expect(clippy::too_many_lines, reason = "one line of text per notice, in one table")]

@@ -45,6 +45,12 @@ pub struct Paths {
     pub mount: Option<PathBuf>,
 }
 
+/// Whether systemd is stopping everything; one that is too old to say counts as not.
+fn is_shutting_down(systemctl: &Path, deadline: Deadline) -> bool {
+    let asked = program::run(systemctl, &["is-system-running"], deadline.within(QUESTION));
+    asked.is_ok_and(|finished| finished.stdout.trim() == "stopping")
+}
+
 impl Paths {
     /// The places on a real node.
     #[must_use]
@@ -307,7 +313,13 @@ impl Paths {
         let run = match &self.systemctl {
             Some(systemctl) => {
                 let verb = if verb == "status" { "is-active" } else { verb };
-                program::run(systemctl, &[verb, "vz.service"], deadline)
+                if verb == "stop" && is_shutting_down(systemctl, deadline) {
+                    // systemd's own stop of the service waits for ovzha's end, and a plain one would wait with it
+                    let args = ["--job-mode=ignore-dependencies", "stop", "vz.service"];
+                    program::run(systemctl, &args, deadline)
+                } else {
+                    program::run(systemctl, &[verb, "vz.service"], deadline)
+                }
             }
             None => program::run(&self.init_script, &[verb], deadline),
         };

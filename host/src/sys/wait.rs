@@ -16,18 +16,30 @@ pub fn boottime() -> Instant {
         .unwrap_or_default()
 }
 
+/// Microseconds of the clock that systemd compares with; for telling it, never for a decision.
+#[must_use]
+pub fn monotonic_micros() -> u64 {
+    let (seconds, nanos) = read_time(libc::CLOCK_MONOTONIC).unwrap_or_default();
+    seconds.saturating_mul(1_000_000).saturating_add(nanos / 1000)
+}
+
 fn read_clock(clock: libc::clockid_t) -> Option<Instant> {
+    let (seconds, nanos) = read_time(clock)?;
+    let millis = nanos / 1_000_000;
+    Some(Instant::from_millis(
+        seconds.saturating_mul(1000).saturating_add(millis),
+    ))
+}
+
+/// Seconds and nanoseconds.
+fn read_time(clock: libc::clockid_t) -> Option<(u64, u64)> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid timespec that the kernel fills in.
     let answer = unsafe { libc::clock_gettime(clock, &raw mut time) };
     if answer != 0 {
         return None;
     }
-    let seconds = u64::try_from(time.tv_sec).ok()?;
-    let millis = u64::try_from(time.tv_nsec).ok()? / 1_000_000;
-    Some(Instant::from_millis(
-        seconds.saturating_mul(1000).saturating_add(millis),
-    ))
+    Some((u64::try_from(time.tv_sec).ok()?, u64::try_from(time.tv_nsec).ok()?))
 }
 
 /// What to wait for on one descriptor. Errors and hang-ups are always reported.

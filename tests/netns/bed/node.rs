@@ -151,6 +151,8 @@ impl Node {
         command.args(&words[1..]).args(["/usr/sbin/ovzha", "daemon"]);
         command
             .env_clear()
+            // nobody listens there but the test of it
+            .env("NOTIFY_SOCKET", format!("/bed/notify{}", self.number))
             .stdin(Stdio::null())
             .stdout(errors())
             .stderr(errors());

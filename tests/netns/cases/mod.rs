@@ -1,6 +1,7 @@
 //! The cases, by what they are about.
 mod bed_itself;
 mod beside;
+mod boot;
 mod children;
 mod daemon_life;
 mod links;

@@ -137,6 +137,7 @@ fn tree(own: &Path, shared: &Path) -> io::Result<()> {
             }
         }
     }
+    symlink("/run", "var/run")?;
     symlink("usr/sbin", "sbin")
 }
 
