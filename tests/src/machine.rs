@@ -56,7 +56,8 @@ impl World {
             (Op::Probe, None) => Outcome::NotRunning,
             (Op::Start | Op::Stop, None) => Outcome::Done,
         };
-        let effective = outcome != Outcome::Blocked;
+        // what is not there, or not for this node, was never begun
+        let effective = outcome != Outcome::Blocked && (step.op, outcome) != (Op::Start, Outcome::Unfit);
         let name = self.name(step);
         self.trace.line(self.now, &effect, || {
             format!(
