@@ -125,6 +125,21 @@ impl Files {
         self
     }
 
+    /// With these links and ping nodes in place of the article's.
+    #[must_use]
+    pub fn links(mut self, lines: &str) -> Self {
+        let old = ["udpport", "ucast", "bcast", "baud", "serial", "ping"];
+        let stays = |line: &&str| line.split_whitespace().next().is_none_or(|word| !old.contains(&word));
+        let kept: String = self.ha_cf.lines().filter(stays).flat_map(|line| [line, "\n"]).collect();
+        self.ha_cf = kept + lines;
+        self
+    }
+
+    /// Whether `ha.cf` has this word.
+    pub fn names(&self, word: &str) -> bool {
+        self.ha_cf.split_whitespace().any(|found| found == word)
+    }
+
     /// With an `ovzha.cf`.
     #[must_use]
     pub fn ovzha_cf(mut self, text: &str) -> Self {

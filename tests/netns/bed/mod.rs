@@ -95,6 +95,8 @@ impl Drop for Dir {
 pub struct Pair {
     nodes: [Node; 2],
     pub cable: Cable,
+    /// On ttyS1, where the files name it.
+    pub second_cable: Option<Cable>,
     pub hall: Hall,
     /// One for each DRBD resource.
     disks: Vec<Disks>,
@@ -111,6 +113,7 @@ impl Pair {
         let place = Place::take();
         let dir = Dir::new();
         let cable = Cable::new();
+        let second_cable = files.names("/dev/ttyS1").then(Cable::new);
         let hall = Hall::new();
         let mut disks = vec![Disks::new(&dir.0.join("r0"), &dir.shared(), files.kind())];
         let mut drbd_conf = fs::read_to_string(article("drbd.conf")).unwrap();
@@ -132,6 +135,7 @@ impl Pair {
         let mut pair = Self {
             nodes,
             cable,
+            second_cable,
             hall,
             disks,
             dir,
@@ -167,9 +171,12 @@ impl Pair {
 
     /// Switches the node on.
     pub fn boot(&mut self, number: Number) {
-        let (pts, dir) = (self.cable.end(number).to_owned(), self.dir.0.clone());
+        let dir = self.dir.0.clone();
+        let cables = [Some(&self.cable), self.second_cable.as_ref()];
+        let ends: Vec<&str> = cables.iter().flatten().map(|cable| cable.end(number)).collect();
+        let ends = ends.join(",");
         let node = self.node_mut(number);
-        node.boot(&dir, &pts);
+        node.boot(&dir, &ends);
         let (pid, life) = (node.pid(), node.life());
         self.hall.plug(number, pid, life);
     }

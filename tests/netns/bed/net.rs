@@ -61,6 +61,28 @@ impl Hall {
         batch(pid, &inside.concat());
     }
 
+    /// Runs lines of `ip` on the switches.
+    pub fn ip(&self, lines: &str) {
+        batch(self.pid(), lines);
+    }
+
+    /// Runs lines of `ip` on a node.
+    pub fn ip_of(&self, node: Number, lines: &str) {
+        batch(self.pids[usize::from(node) - 1], lines);
+    }
+
+    /// Gives a node whose interface of a network was removed a new one, down and without an address.
+    pub fn replug(&self, node: Number, net: usize) {
+        let index = usize::from(node) - 1;
+        let (port, pid) = (&self.ports[index][net], self.pids[index]);
+        batch(
+            self.pid(),
+            &format!(
+                "link add {port} type veth peer name eth{net} netns {pid}\nlink set {port} master br{net} addrgenmode none up\n"
+            ),
+        );
+    }
+
     /// Pulls or plugs the node's cable in one network.
     pub fn link(&self, node: Number, net: usize, up: bool) {
         let port = &self.ports[usize::from(node) - 1][net];

@@ -48,7 +48,7 @@ impl Node {
         }
     }
 
-    pub fn boot(&mut self, dir: &Path, pts: &str) {
+    pub fn boot(&mut self, dir: &Path, cables: &str) {
         assert!(self.power.is_none(), "node {} is on already", self.number);
         self.life += 1;
         let errors = File::options()
@@ -59,7 +59,7 @@ impl Node {
         let mut command = Command::new("unshare");
         command.args("--mount --uts --pid --net --fork --kill-child --propagation private".split(' '));
         command.arg(process::guest()).arg("boot").arg(dir);
-        command.args([&self.number.to_string(), &self.life.to_string(), pts]);
+        command.args([&self.number.to_string(), &self.life.to_string(), cables]);
         let mut unshare = Guest::start(command.env_remove("LD_LIBRARY_PATH").stderr(errors));
         let mut line = String::new();
         BufReader::new(unshare.output.take().unwrap())

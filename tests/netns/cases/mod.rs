@@ -6,6 +6,7 @@ mod children;
 mod daemon_life;
 mod links;
 mod measured;
+mod media;
 mod moves;
 mod own_bug;
 mod peers;

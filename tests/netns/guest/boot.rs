@@ -57,7 +57,7 @@ fn run(line: &str) -> io::Result<()> {
 }
 
 /// Builds the root, moves into it and becomes `init`.
-pub fn boot(dir: &Path, node: u8, life: &str, pts: &Path) -> io::Result<u8> {
+pub fn boot(dir: &Path, node: u8, life: &str, cables: &str) -> io::Result<u8> {
     let own = dir.join(format!("node{node}"));
     let root = own.join("root");
     fs::create_dir_all(&root)?;
@@ -67,7 +67,7 @@ pub fn boot(dir: &Path, node: u8, life: &str, pts: &Path) -> io::Result<u8> {
     ))?;
     std::env::set_current_dir(&root)?;
     tree(&own, &dir.join("shared"))?;
-    devices(pts)?;
+    devices(cables)?;
     files(node)?;
     programs(&own)?;
     fs::write("/proc/sys/kernel/hostname", format!("ovz-node{node}"))?;
@@ -141,7 +141,8 @@ fn tree(own: &Path, shared: &Path) -> io::Result<()> {
     symlink("usr/sbin", "sbin")
 }
 
-fn devices(pts: &Path) -> io::Result<()> {
+/// `cables`: the near ends of the serial cables, separated by commas.
+fn devices(cables: &str) -> io::Result<()> {
     run("mount -t tmpfs -o mode=755 tmpfs dev")?;
     for (name, minor) in [("null", 3), ("zero", 5), ("full", 7), ("random", 8), ("urandom", 9)] {
         run(&format!("mknod -m 666 dev/{name} c 1 {minor}"))?;
@@ -151,8 +152,12 @@ fn devices(pts: &Path) -> io::Result<()> {
     File::options().append(true).create(true).open("var/log/kmsg")?;
     File::create("dev/kmsg")?;
     run("mount --bind var/log/kmsg dev/kmsg")?;
-    File::create("dev/ttyS0")?;
-    run(&format!("mount --bind {} dev/ttyS0", pts.display()))
+    for (number, pts) in cables.split(',').enumerate() {
+        let tty = format!("dev/ttyS{number}");
+        File::create(&tty)?;
+        run(&format!("mount --bind {pts} {tty}"))?;
+    }
+    Ok(())
 }
 
 fn files(node: u8) -> io::Result<()> {

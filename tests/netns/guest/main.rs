@@ -46,7 +46,7 @@ fn run(words: &[&str]) -> io::Result<u8> {
         ("sendmail", _) => mail(),
         ("vz-writer", []) => writer::run(Path::new("/vz"), Path::new(SHARED)),
         ("vz-writer", [mount, home]) => writer::run(Path::new(mount), Path::new(home)),
-        (_, ["boot", dir, node, life, pts]) => boot::boot(Path::new(dir), number(node)?, life, Path::new(pts)),
+        (_, ["boot", dir, node, life, cables]) => boot::boot(Path::new(dir), number(node)?, life, cables),
         (_, ["init", node, life]) => boot::init(Path::new(SHARED), number(node)?, life),
         (_, ["hall"]) => writeln!(io::stdout(), "ready").and_then(|()| until_eof()),
         (_, ["relay"]) => cable::run(),
