@@ -186,6 +186,31 @@ fn a_mail_needs_a_way_out() {
 }
 
 #[test]
+fn a_link_needs_one_of_its_addresses_here() {
+    let machine = Machine::new("addresses");
+    let leaf = |address: &str| format!("           |-- {address}\n              /32 host LOCAL\n");
+    let net = "           |-- 192.168.255.2\n              /32 link BROADCAST\n";
+    machine.write("proc/net/fib_trie", &format!("Local:\n{net}{}", leaf("192.168.1.201")));
+    assert_eq!(
+        machine.found(),
+        ["M this machine has neither 192.168.255.1 nor 192.168.255.2: the link on eth1 can't be used"]
+    );
+    let both = leaf("192.168.1.201") + &leaf("192.168.255.1");
+    machine.write("proc/net/fib_trie", &both);
+    assert_eq!(machine.found(), [""; 0]);
+    let text = std::fs::read_to_string(machine.0.join("etc/ha.d/ha.cf")).unwrap();
+    machine.write("etc/ha.d/ha.cf", &(text + "ucast6 eth1 fe80::1\nucast6 eth1 fe80::2\n"));
+    let line = |last: u8| format!("fe80000000000000000000000000000{last} 03 40 20 80     eth1\n");
+    machine.write("proc/net/if_inet6", &line(7));
+    assert_eq!(
+        machine.found(),
+        ["M this machine has neither fe80::1 nor fe80::2: the link on eth1 can't be used"]
+    );
+    machine.write("proc/net/if_inet6", &line(2));
+    assert_eq!(machine.found(), [""; 0]);
+}
+
+#[test]
 fn a_file_system_type_may_be_a_module() {
     let machine = Machine::new("module");
     machine.write("proc/filesystems", "nodev\tsysfs\n");

@@ -1,5 +1,7 @@
 //! Looks for what the files need and this machine does not have.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use super::{Finding, Subject};
 use crate::demo_step;
 use crate::diagnostic::quote;
@@ -29,6 +31,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for link in &subject.files.ha_cf.links {
         findings.extend(device_lacking(subject, &link.kind));
+        findings.extend(address_lacking(subject, &link.kind));
     }
     let mut told: Vec<String> = Vec::new();
     for resource in subject.resources() {
@@ -58,6 +61,54 @@ fn device_lacking(subject: &Subject<'_>, kind: &LinkKind) -> Option<Finding> {
             })
         }
     }
+}
+
+/// A link between two addresses, none of which this machine has. Where the kernel doesn't list them nothing is said.
+fn address_lacking(subject: &Subject<'_>, kind: &LinkKind) -> Option<Finding> {
+    let LinkKind::Unicast { device, addresses, .. } = kind else {
+        return None;
+    };
+    let &[first, second] = addresses.as_slice() else {
+        return None;
+    };
+    let there = subject.exists(&format!("/sys/class/net/{device}"));
+    if !there
+        || first.is_loopback()
+        || own_addresses(subject, first.is_ipv4())?
+            .iter()
+            .any(|own| addresses.contains(own))
+    {
+        return None;
+    }
+    let text = format!("this machine has neither {first} nor {second}: the link on {device} can't be used");
+    Some(Finding::machine(
+        text,
+        "configure the address; the link is opened once it is there",
+    ))
+}
+
+/// The addresses of this machine; `None` if the kernel doesn't list them.
+fn own_addresses(subject: &Subject<'_>, v4: bool) -> Option<Vec<IpAddr>> {
+    if !v4 {
+        let text = subject.text("/proc/net/if_inet6")?;
+        let parse = |line: &str| u128::from_str_radix(line.split_whitespace().next()?, 16).ok();
+        return Some(
+            text.lines()
+                .filter_map(parse)
+                .map(|bits| Ipv6Addr::from_bits(bits).into())
+                .collect(),
+        );
+    }
+    let text = subject.text("/proc/net/fib_trie")?;
+    let (mut own, mut leaf) = (Vec::new(), None);
+    for line in text.lines().map(str::trim) {
+        if let Some(address) = line.strip_prefix("|-- ") {
+            leaf = address.parse::<IpAddr>().ok();
+        } else if line.ends_with("host LOCAL") {
+            own.extend(leaf);
+        }
+    }
+    Some(own)
 }
 
 fn resource_lacking(subject: &Subject<'_>, resource: &Resource) -> Vec<Finding> {
