@@ -98,8 +98,6 @@ impl Cluster {
             Some(Refusal::Held)
         } else if !self.member.is_alive() {
             Some(Refusal::PeerNotHeard)
-        } else if self.differs() {
-            Some(Refusal::Differs)
         } else if self.ask.is_some() {
             Some(Refusal::Busy)
         } else {
@@ -119,6 +117,9 @@ impl Cluster {
     fn at_once(&self, now: Instant, kind: Kind, index: usize) -> Option<Fate> {
         let group = self.groups.get(index)?;
         match (kind, group.state()) {
+            (_, State::Active) if kind == Kind::Standby && self.group_differs(index) => {
+                Some(Fate::Refused(Refusal::Differs))
+            }
             (Kind::Standby, State::Active) => None,
             (Kind::Takeover, State::Active) => Some(Fate::Needless),
             (_, State::Stuck(..)) => Some(Fate::Refused(Refusal::Unable(Why::Stuck))),
@@ -133,6 +134,9 @@ impl Cluster {
         let group = self.groups.get(index)?;
         if group.is_unfit() {
             return Some(Refusal::Unable(Why::Unfit));
+        }
+        if self.group_differs(index) {
+            return Some(Refusal::Differs);
         }
         if group.durable.failed {
             return Some(Refusal::Unable(Why::StartFailed));
@@ -311,7 +315,7 @@ impl Cluster {
             Refusal::PeerNotHeard
         } else if self.is_held() {
             Refusal::Held
-        } else if self.differs() {
+        } else if self.group_differs(index) {
             Refusal::Differs
         } else if kind == Kind::Standby && !self.peer_is_able(index) {
             Refusal::PeerUnable

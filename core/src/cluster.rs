@@ -89,6 +89,8 @@ pub struct Cluster {
     pub(crate) lonely_told: bool,
     pub(crate) unheard_told: bool,
     pub(crate) skew_told: (bool, bool),
+    /// Our first frame that named our groups to the peer's present life.
+    pub(crate) names_from: Option<Sequence>,
     pub(crate) ask: Option<Ask>,
     pub(crate) leave: Option<Leave>,
     /// When this life began.
@@ -156,6 +158,7 @@ impl Cluster {
             lonely_told: false,
             unheard_told: false,
             skew_told: (false, false),
+            names_from: None,
             ask: None,
             leave: None,
             started: now,

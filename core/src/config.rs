@@ -71,6 +71,8 @@ pub struct Draft {
     pub resources_digest: [u8; 4],
     /// Digest of the timing directives.
     pub timings_digest: [u8; 4],
+    /// Newest protocol version to speak, 1 to [`crate::frame::VERSION`].
+    pub speaks: u8,
 }
 
 /// A checked configuration.

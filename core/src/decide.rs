@@ -539,6 +539,8 @@ const fn complete(view: &View) -> Decision {
         Decision::Stay(Why::AwaitingPeer | Why::AwaitingPing | Why::Held | Why::PeerBusy) => {
             Decision::Stay(Why::Partial)
         }
+        // completed once both files say the same: a line that grew on one node stops nothing
+        Decision::Hold(Why::Differs) if !view.lonely => Decision::Hold(Why::Differs),
         // what anybody can send stops nothing
         Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice) => Decision::Stay(Why::Partial),
         Decision::Stay(_) | Decision::Hold(_) | Decision::Release(_) => Decision::Release(Why::Partial),

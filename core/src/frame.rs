@@ -14,8 +14,8 @@ use crate::rejection::Rejection;
 
 /// The first byte of every frame: in no ASCII and no UTF-8 text, and nothing an idle or mistuned line repeats.
 pub const MAGIC: u8 = 0xf7;
-/// The version this code speaks.
-pub const VERSION: u8 = 1;
+/// The newest version this code speaks; it understands all from 1 on.
+pub const VERSION: u8 = 2;
 /// Bytes of the header, for ever.
 pub const HEADER_LEN: usize = 14;
 /// Longest body.
@@ -82,7 +82,7 @@ impl fmt::Debug for FrameBuf {
 /// What a frame says of itself, whatever its version.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Header {
-    /// The version of the body; [`VERSION`] when we send.
+    /// The version of the body.
     pub version: u8,
     /// The cluster it belongs to.
     pub cluster: ClusterId,

@@ -43,6 +43,7 @@ mod receive;
 pub mod rejection;
 pub mod serial;
 mod settle;
+mod skew;
 pub mod snapshot;
 mod speak;
 pub mod time;

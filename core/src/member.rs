@@ -8,12 +8,15 @@
 use heapless::Vec;
 
 use crate::id::{BootId, GROUPS_MAX, Sequence};
-use crate::message::{Detail, Echo, GroupReport, Head, Message};
+use crate::message::{Detail, Echo, GroupReport, Head, Message, Names};
 use crate::queue::pop_front;
 use crate::time::{Instant, Span};
 
 /// Unproved lives that are echoed in turn, so that the real one among them can prove itself.
 const CANDIDATES: usize = 3;
+
+/// What the peer says of our groups, in our order.
+pub type Reports = Vec<Option<GroupReport>, GROUPS_MAX>;
 
 /// The peer as its silence shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -68,7 +71,9 @@ pub struct Member {
     /// When it last echoed a frame of ours that it had not echoed before.
     echoed_at: Instant,
     head: Option<Head>,
-    groups: Vec<GroupReport, GROUPS_MAX>,
+    /// In the order of our groups; `None`: it has none such.
+    groups: Reports,
+    names: Option<Names>,
     detail: Option<Detail>,
     /// When a message we can't read last came, and its version.
     newer: Option<(Instant, u8)>,
@@ -89,6 +94,7 @@ impl Member {
             echoed_at: now,
             head: None,
             groups: Vec::new(),
+            names: None,
             detail: None,
             newer: None,
         }
@@ -130,10 +136,16 @@ impl Member {
         self.head.as_ref()
     }
 
-    /// What it last said of one group.
+    /// What it last said of one of our groups; `None` if it has none such.
     #[must_use]
     pub fn group(&self, group: usize) -> Option<&GroupReport> {
-        self.groups.get(group)
+        self.groups.get(group)?.as_ref()
+    }
+
+    /// Which groups it has, if it said so in its present life.
+    #[must_use]
+    pub const fn names(&self) -> Option<&Names> {
+        self.names.as_ref()
     }
 
     /// What it said in detail.
@@ -200,7 +212,7 @@ impl Member {
             self.candidates.clear();
             self.echoed = Sequence(0);
             self.echoed_at = now;
-            self.detail = None;
+            (self.detail, self.names) = (None, None);
             self.heard = Some(now);
             self.count_from = now;
             return Belief::NewLife;
@@ -235,17 +247,21 @@ impl Member {
         self.boot() != Some(boot) && !self.candidates.iter().any(|(echo, _)| echo.boot == boot)
     }
 
-    /// Takes over what a believed frame says. True if the other node's groups or bits changed.
-    pub fn listen(&mut self, now: Instant, message: Message, me: BootId) -> bool {
+    /// Takes over what a believed frame says, `groups` in our order. True if the other node's groups or bits changed.
+    pub fn listen(&mut self, now: Instant, message: Message, groups: Reports, me: BootId) -> bool {
         if message.head.echo.boot == me && message.head.echo.sequence > self.echoed {
             self.echoed = message.head.echo.sequence;
             self.echoed_at = now;
         }
-        let same = self.groups == message.groups
+        let same = self.groups == groups
+            && (message.names.is_none() || message.names == self.names)
             && self.head.is_some_and(|head| head.bits == message.head.bits)
             && (message.detail.is_none() || message.detail == self.detail);
         self.head = Some(message.head);
-        self.groups = message.groups;
+        self.groups = groups;
+        if message.names.is_some() {
+            self.names = message.names;
+        }
         if message.detail.is_some() {
             self.detail = message.detail;
         }

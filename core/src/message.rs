@@ -9,7 +9,7 @@
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{BootId, GROUPS_MAX, Sequence, Tenure};
+use crate::id::{BootId, GROUPS_MAX, Mark, Sequence, Tenure};
 use crate::time::Span;
 
 /// Longest reason of a hold, in bytes of UTF-8.
@@ -390,11 +390,25 @@ pub struct Detail {
     pub hold: Hold,
 }
 
+/// Which group one is, and what its line means.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub struct GroupName {
+    /// Which: the same on both nodes whatever else of it changes.
+    pub identity: Mark,
+    /// What all of its line means.
+    pub digest: Mark,
+}
+
+/// The groups of a node, in the order of its reports.
+pub type Names = Vec<GroupName, GROUPS_MAX>;
+
 /// Everything a node can say. Only ever append variants.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 enum Wire {
     Heartbeat(Head),
     Report(Head, Detail),
+    /// From version 2 on.
+    Names(Head, Names),
 }
 
 /// A message of the present version.
@@ -404,6 +418,8 @@ pub struct Message {
     pub head: Head,
     /// While the other has not confirmed it.
     pub detail: Option<Detail>,
+    /// Version 2: once the detail is confirmed, until they are, too. Never beside a detail.
+    pub names: Option<Names>,
     /// One report per group, in the order of `haresources`.
     pub groups: Vec<GroupReport, GROUPS_MAX>,
 }
@@ -412,9 +428,10 @@ impl Message {
     /// Writes the body; `None` if `out` is too short.
     #[must_use]
     pub fn encode<'b>(&self, out: &'b mut [u8]) -> Option<&'b [u8]> {
-        let wire = match &self.detail {
-            None => Wire::Heartbeat(self.head),
-            Some(detail) => Wire::Report(self.head, detail.clone()),
+        let wire = match (&self.detail, &self.names) {
+            (None, None) => Wire::Heartbeat(self.head),
+            (Some(detail), _) => Wire::Report(self.head, detail.clone()),
+            (None, Some(names)) => Wire::Names(self.head, names.clone()),
         };
         let size = out.len();
         let mut left = size.checked_sub(postcard::to_slice(&wire, out).ok()?.len())?;
@@ -429,9 +446,10 @@ impl Message {
     #[must_use]
     pub fn decode(body: &[u8]) -> Option<Self> {
         let (wire, mut rest) = postcard::take_from_bytes::<Wire>(body).ok()?;
-        let (head, detail) = match wire {
-            Wire::Heartbeat(head) => (head, None),
-            Wire::Report(head, detail) => (head, Some(detail)),
+        let (head, detail, names) = match wire {
+            Wire::Heartbeat(head) => (head, None, None),
+            Wire::Report(head, detail) => (head, Some(detail), None),
+            Wire::Names(head, names) => (head, None, Some(names)),
         };
         let mut groups = Vec::new();
         while !rest.is_empty() && !groups.is_full() {
@@ -439,7 +457,12 @@ impl Message {
             groups.push(group).ok()?;
             rest = after;
         }
-        rest.is_empty().then_some(Self { head, detail, groups })
+        rest.is_empty().then_some(Self {
+            head,
+            detail,
+            names,
+            groups,
+        })
     }
 }
 
@@ -483,6 +506,7 @@ mod tests {
                 bits: NodeBits::new(false, false, false, 2),
             },
             detail: None,
+            names: None,
             groups: Vec::from_slice(&[GroupReport {
                 tenure: Tenure(16_383),
                 bits: GroupBits(0xff),

@@ -53,6 +53,8 @@ pub enum Notice {
     Slept(Span),
     /// `haresources` differs between the nodes: groups stay where they are.
     ResourcesDiffer,
+    /// The peer has so many groups that this node's `haresources` does not have: they are left alone.
+    GroupsUnknown(u8),
     /// The timing directives differ: the longer deadtime counts.
     TimingsDiffer,
     /// A group changed its phase.

@@ -2,7 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::decide::Foreign;
-use crate::frame::{self, Header, Opened, VERSION};
+use crate::frame::{self, Header, Opened};
 use crate::id::{BootId, LinkId, NodeId, Sequence};
 use crate::link::Link;
 use crate::member::{Belief, MemberState};
@@ -10,6 +10,7 @@ use crate::message::{Message, Silence};
 use crate::notice::Notice;
 use crate::rejection::Rejection;
 use crate::settle::CONTACT;
+use crate::skew::NAMES_FROM;
 use crate::time::{Instant, Span};
 
 /// Frames of one foreign life with our name that make it more than a reflection of our own past.
@@ -127,8 +128,8 @@ impl Cluster {
     }
 
     fn of_peer(&mut self, now: Instant, link: LinkId, header: &Header, body: &[u8]) {
-        let message = if header.version == VERSION {
-            Message::decode(body)
+        let message = if (1..=self.config.speaks).contains(&header.version) {
+            Message::decode(body).filter(|message| header.version >= NAMES_FROM || message.names.is_none())
         } else {
             None
         };
@@ -249,16 +250,19 @@ impl Cluster {
         let heard = message.head.heard;
         self.accuse(now, heard);
         let leaving = message.head.bits.stopping() && message.groups.iter().all(|group| group.bits.phase().is_clear());
-        for (group, said) in self.groups.iter_mut().zip(&message.groups) {
-            group.durable.known = group.durable.known.max(said.tenure);
+        let reports = self.in_our_order(&message);
+        for (group, said) in self.groups.iter_mut().zip(&reports) {
+            let told = said.map_or(group.durable.known, |said| said.tenure);
+            group.durable.known = group.durable.known.max(told);
         }
         if let Some(detail) = &message.detail {
             self.adopt_hold(now, &detail.hold);
         }
-        if self.member.listen(now, message, self.boot) {
+        if self.member.listen(now, message, reports, self.boot) {
             // the echo of its news is what the other waits for
             self.links.iter_mut().for_each(|link| link.urgent = true);
         }
+        self.name_soon();
         let echoed = self.member.echoed();
         let proof = self.sent.iter().rev().find(|(sequence, _)| *sequence <= echoed);
         self.proved = self.proved.max(proof.map(|(_, at)| *at));

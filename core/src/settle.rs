@@ -124,23 +124,6 @@ impl Cluster {
         self.settle_skew();
     }
 
-    fn settle_skew(&mut self) {
-        let (resources, timings) = match self.member.detail() {
-            Some(detail) => (
-                detail.resources != self.config.resources_digest,
-                detail.timings != self.config.timings_digest,
-            ),
-            None => (false, false),
-        };
-        if resources && !self.skew_told.0 {
-            self.notice(Notice::ResourcesDiffer);
-        }
-        if timings && !self.skew_told.1 {
-            self.notice(Notice::TimingsDiffer);
-        }
-        self.skew_told = (resources, timings);
-    }
-
     /// Conditions that must have lasted for two keepalives before a group moves for them.
     fn settle_settling(&mut self, now: Instant) {
         let alive = self.member.is_alive();

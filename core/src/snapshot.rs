@@ -87,6 +87,8 @@ pub struct GroupView {
     pub degraded: bool,
     /// DRBD as last observed, and when.
     pub drbd: Option<(Drbd, Instant)>,
+    /// It is not the same on the peer, or not there.
+    pub differs: bool,
     /// What went wrong last.
     pub failure: Option<Failure>,
     /// The group on the peer, as it last said: phase, flags, tenure, DRBD.
@@ -149,6 +151,7 @@ impl Cluster {
             step: group.flight.map(|flight| (flight.resource, flight.op, flight.since)),
             degraded: group.is_degraded(),
             drbd: group.drbd,
+            differs: self.group_differs(index),
             failure: group.failure,
             peer: self.member.group(index).map(|said| {
                 (

@@ -5,7 +5,7 @@ use heapless::Vec;
 use crate::bug::BugId;
 use crate::cluster::Cluster;
 use crate::decide::Attached;
-use crate::frame::{BODY_MAX, FrameBuf, Header, VERSION, seal};
+use crate::frame::{BODY_MAX, FrameBuf, Header, seal};
 use crate::gather::gather;
 use crate::group::State;
 use crate::id::{GROUPS_MAX, LinkId, Sequence};
@@ -21,13 +21,13 @@ impl Cluster {
 
     pub(crate) fn group_reports(&self) -> Vec<GroupReport, GROUPS_MAX> {
         let isolated = self.attached(self.now) == Attached::Isolated;
-        let free = self.leave.is_none() && !self.is_held() && !self.differs() && !isolated;
+        let free = self.leave.is_none() && !self.is_held() && !isolated;
         gather(self.groups.iter().enumerate().map(|(index, group)| {
             let bug = self.bugs.stops(index);
             let idle = matches!(group.state(), State::Idle | State::Claiming(_)) && !group.durable.is_barred();
             let can = !group.is_unfit() && group.blocked.is_none() && self.store_failed.is_none();
             let flags = GroupFlags {
-                able: free && can && idle && !bug,
+                able: free && !self.group_differs(index) && can && idle && !bug,
                 yielded: group.yielded.is_some(),
                 wanted: group.wanted || self.ask.as_ref().is_some_and(|ask| ask.asks(index)),
                 doubtful: group.doubtful,
@@ -63,7 +63,7 @@ impl Cluster {
 
     fn detail(&self) -> Detail {
         Detail {
-            newest: VERSION,
+            newest: self.config.speaks,
             resources: self.config.resources_digest,
             timings: self.config.timings_digest,
             deadtime: u32::try_from(self.config.deadtime.as_millis()).unwrap_or(u32::MAX),
@@ -93,6 +93,7 @@ impl Cluster {
                 bits: self.node_bits(),
             },
             detail: (!confirmed).then(|| self.detail()),
+            names: self.names(confirmed, sequence),
             groups: self.group_reports(),
         };
         if let Some(link) = self.links.get_mut(index) {
@@ -100,7 +101,7 @@ impl Cluster {
         }
         let link = LinkId(u8::try_from(index).unwrap_or(u8::MAX));
         let header = Header {
-            version: VERSION,
+            version: self.spoken(),
             cluster: self.config.cluster,
             sender: self.config.me,
             addressee: self.config.me.peer(),

@@ -4,7 +4,7 @@ use crate::cluster::Cluster;
 use crate::decide::{Foreign, Peer, PeerGroup, View};
 use crate::group::Group;
 use crate::member::MemberState;
-use crate::message::Connection;
+use crate::message::{Connection, GroupFlags, Phase};
 use crate::time::{Instant, Span};
 
 impl Cluster {
@@ -19,8 +19,19 @@ impl Cluster {
             MemberState::Left if self.left_lately(now) => Peer::Left,
             MemberState::Left | MemberState::Dead => Peer::Dead,
             MemberState::Alive | MemberState::Late => {
-                let (Some(head), Some(said)) = (self.member.head(), self.member.group(index)) else {
+                let Some(head) = self.member.head() else {
                     return Peer::Newer;
+                };
+                let Some(said) = self.member.group(index) else {
+                    // it has no such group: nothing runs there that it knows of, and it agrees to nothing
+                    return Peer::Alive(PeerGroup {
+                        phase: Phase::Idle,
+                        flags: GroupFlags::default(),
+                        earlier: false,
+                        fresh: false,
+                        stopping: head.bits.stopping(),
+                        isolated: head.bits.isolated(),
+                    });
                 };
                 let first = self.peer_comes_first(index);
                 Peer::Alive(PeerGroup {
@@ -72,7 +83,7 @@ impl Cluster {
             stopping: self.leave.is_some(),
             // a hold that the peer never heard of does not keep it from taking over
             held: self.is_held() && (self.hold_is_known() || !self.lonely(now)) || self.peer_is_held(),
-            differs: self.differs() && self.member.is_alive(),
+            differs: self.group_differs(index) && self.member.is_alive(),
             fenced: group.durable.fenced,
             unfit: group.is_unfit(),
             blocked: group.blocked.is_some_and(|until| now < until),

@@ -25,7 +25,7 @@ mod tests {
 
     fn header() -> Header {
         Header {
-            version: VERSION,
+            version: 1,
             cluster: CLUSTER,
             sender: NodeId(1),
             addressee: NodeId(0),

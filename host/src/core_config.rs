@@ -2,6 +2,7 @@
 
 use ovzha_core::auth::{Domain, Keyring};
 use ovzha_core::config::{Config as CoreConfig, Draft, GroupDraft, Kind};
+use ovzha_core::frame::VERSION;
 use ovzha_core::id::{ClusterId, Mark, NodeId};
 
 use crate::authkeys::AuthKeys;
@@ -99,6 +100,7 @@ pub fn core_config(config: &Config, last_resort: bool) -> Result<CoreConfig, Str
         groups: groups?.into_iter().collect(),
         resources_digest: config.resources_digest,
         timings_digest: config.timings_digest,
+        speaks: VERSION,
     })
     .map_err(|error| error.to_string())
 }

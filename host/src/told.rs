@@ -252,12 +252,16 @@ pub fn line(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
         Notice::Unheard(span) => (Level::Error, format!("{peer} has not heard this node for {span}")),
         Notice::Slept(span) => (Level::Error, format!("this node stood still for {span}")),
         Notice::ResourcesDiffer => {
-            let text = "groups neither start nor move until it is equal";
+            let text = "the groups that differ neither start nor move until it is equal";
             (
                 Level::Error,
                 format!("haresources differs between this node and {peer}: {text}"),
             )
         }
+        Notice::GroupsUnknown(count) => (
+            Level::Error,
+            format!("{peer} has {count} groups that haresources does not have here: they are left alone"),
+        ),
         Notice::TimingsDiffer => (
             Level::Warning,
             format!("timings differ between this node and {peer}: the longer deadtime counts"),

@@ -32,6 +32,7 @@
 use ovzha_core::config::Config;
 use ovzha_core::event::{Command, Outcome};
 use ovzha_core::id::GroupSet;
+use ovzha_core::id::Mark;
 use ovzha_core::message::HoldReason;
 use ovzha_core::output::Op;
 use ovzha_core::time::{Instant, Span};
@@ -264,10 +265,30 @@ fn set(world: &mut World, node: usize, args: &[&str]) -> Done {
             "deadtime" => draft.deadtime = ms()?,
             "initdead" => draft.initdead = ms()?,
             "warntime" => draft.warntime = ms()?,
-            "resources" => draft.resources_digest = [small(value)?; 4],
+            "resources" => {
+                let number = small(value)?;
+                draft.resources_digest = [number; 4];
+                for (group, place) in draft.groups.iter_mut().zip(1..) {
+                    group.digest = Mark([number, 1, place]);
+                }
+            }
+            "speaks" => draft.speaks = small(value)?,
+            // its haresources has the first N lines only
+            "groups" => {
+                let all = world.setup.draft(u8::try_from(node).unwrap_or(0)).groups;
+                draft.groups = all.iter().take(usize::from(small(value)?)).cloned().collect();
+                draft.resources_digest = [u8::try_from(draft.groups.len()).unwrap_or(0); 4];
+            }
+            // and that line means something else
+            "edit" => {
+                if let Some(group) = draft.groups.get_mut(usize::from(small(value)?)) {
+                    group.digest = Mark([9; 3]);
+                }
+                draft.resources_digest = [9; 4];
+            }
             _ => return Err(format!("no such key: {key}")),
         }
-        if key != "resources" {
+        if !matches!(key, "resources" | "speaks" | "groups" | "edit") {
             draft.timings_digest = [2; 4];
         }
     }

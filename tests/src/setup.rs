@@ -2,6 +2,7 @@
 
 use ovzha_core::auth::{Domain, Keyring, Method};
 use ovzha_core::config::{Config, Draft, GroupDraft, Kind};
+use ovzha_core::frame::VERSION;
 use ovzha_core::id::{ClusterId, KeyId, Mark, NodeId};
 use ovzha_core::time::Span;
 
@@ -133,6 +134,7 @@ impl Setup {
             groups: groups.collect(),
             resources_digest: [1; 4],
             timings_digest: [1; 4],
+            speaks: VERSION,
         }
     }
 
