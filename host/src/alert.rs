@@ -281,6 +281,7 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
         | Notice::Slept(_)
         | Notice::ResourcesDiffer
         | Notice::TimingsDiffer
+        | Notice::GroupsUnknown(_)
         | Notice::Holding { .. }
         | Notice::HoldBegan
         | Notice::HoldEnded

@@ -104,6 +104,7 @@ pub fn call(config: &Config, notice: &Notice) -> Option<Call> {
         | Notice::Slept(_)
         | Notice::ResourcesDiffer
         | Notice::TimingsDiffer
+        | Notice::GroupsUnknown(_)
         | Notice::Step { .. }
         | Notice::StoreFailed
         | Notice::MoveBegins { .. }
