@@ -97,6 +97,7 @@ const fn notice_number(notice: Notice) -> u8 {
         Notice::Slept(_) => 18,
         Notice::ResourcesDiffer => 19,
         Notice::TimingsDiffer => 20,
+        Notice::GroupsUnknown(_) => 31,
         Notice::Phase { .. } => 21,
         Notice::Holding { .. } => 22,
         Notice::Step { .. } => 23,
@@ -109,7 +110,7 @@ const fn notice_number(notice: Notice) -> u8 {
         Notice::Lost(_) => 30,
     }
 }
-const NOTICES: u8 = 31;
+const NOTICES: u8 = 32;
 
 fn step(outcome: Outcome) -> Notice {
     Notice::Step {
@@ -148,6 +149,7 @@ fn notices() -> Vec<Notice> {
         Notice::Slept(span),
         Notice::ResourcesDiffer,
         Notice::TimingsDiffer,
+        Notice::GroupsUnknown(2),
         phase(Phase::Active),
         phase(Phase::Failed),
         Notice::Holding { group, why },
