@@ -141,12 +141,15 @@ impl Cluster {
         if group.durable.failed {
             return Some(Refusal::Unable(Why::StartFailed));
         }
+        if group.disk_lost() {
+            return Some(Refusal::Unable(Why::Diskless));
+        }
         if !group.is_clear() {
             return Some(Refusal::Busy);
         }
         match decide(&self.view(now, index)?) {
             Decision::Hold(why) => Some(Refusal::Unable(why)),
-            Decision::Stay(_) | Decision::Acquire(_) | Decision::Release(_) => None,
+            Decision::Stay(_) | Decision::Acquire(_) | Decision::Release(_) | Decision::Restart(_) => None,
         }
     }
 

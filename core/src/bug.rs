@@ -258,6 +258,7 @@ mod tests {
                 identity: Mark([0; 3]),
                 digest: Mark([0; 3]),
                 resources: Vec::from_slice(&[Kind::Data, Kind::Data]).unwrap(),
+                monitors: Vec::new(),
             };
             let other = GroupDraft {
                 identity: Mark([1; 3]),
@@ -276,6 +277,7 @@ mod tests {
                 stop_budget: Span::from_secs(3),
                 auto_failback: false,
                 ipfail: false,
+                diskless_hands_over: true,
                 last_resort: true,
                 groups: Vec::from_slice(&[group.clone(), other]).unwrap(),
                 resources_digest: [1; 4],
@@ -584,8 +586,9 @@ mod tests {
         let mut lone = Lone::active();
         lone.tell(Event::Opened { link: LinkId(0) });
         lone.tell(Event::Closed { link: LinkId(9) });
-        lone.tell(Event::Unstuck { group: GROUP });
-        lone.tell(Event::Unstuck { group: GroupId(9) });
+        for group in [GROUP, GroupId(9)] {
+            lone.tell(Event::Unstuck { group, resource: 0 });
+        }
         lone.cluster.handle(Instant::from_millis(0), Event::Tick);
         lone.drain();
         assert_eq!(lone.bugs, []);

@@ -235,9 +235,9 @@ impl Cluster {
                 }
             }
             Event::Done { effect, outcome } => self.done(now, effect, outcome),
-            Event::Unstuck { group } => {
+            Event::Unstuck { group, resource } => {
                 if let Some(group) = self.groups.get_mut(usize::from(group.0)) {
-                    group.unstuck(now);
+                    group.unstuck(now, resource);
                 }
             }
             Event::Stored { version, ok } => self.was_stored(now, version, ok),
@@ -282,21 +282,23 @@ impl Cluster {
 
     fn done(&mut self, now: Instant, effect: EffectId, outcome: Outcome) {
         for (index, group) in (0_u8..).zip(self.groups.iter_mut()) {
-            let Some((flight, turn)) = group.done(now, effect, outcome) else {
+            let Some(finished) = group.done(now, effect, outcome) else {
                 continue;
             };
             let InFlight {
                 resource, op, since, ..
-            } = flight;
+            } = finished.flight;
             let group = GroupId(index);
-            self.notice(Notice::Step {
-                group,
-                resource,
-                op,
-                outcome,
-                took: now.since(since),
-            });
-            self.turn(group, turn);
+            if finished.news {
+                self.notice(Notice::Step {
+                    group,
+                    resource,
+                    op,
+                    outcome,
+                    took: now.since(since),
+                });
+            }
+            self.turn(group, finished.turn);
             return;
         }
         let ended = self.groups.iter().position(|group| group.ended == Some(effect));
@@ -375,6 +377,7 @@ impl Cluster {
                 }
                 let failed = core::mem::take(&mut known.durable.fenced) | core::mem::take(&mut known.durable.failed);
                 known.failure = None;
+                known.forgive();
                 known.since = now;
                 if failed {
                     self.tell_phase(group, Why::Cleared);
@@ -515,7 +518,9 @@ impl Cluster {
         }
         match decide(&self.view(self.now, index)?) {
             Decision::Acquire(_) => None,
-            Decision::Stay(_) | Decision::Release(_) | Decision::Hold(_) => Some(BugId::StartUndecided),
+            Decision::Stay(_) | Decision::Release(_) | Decision::Restart(_) | Decision::Hold(_) => {
+                Some(BugId::StartUndecided)
+            }
         }
     }
 

@@ -34,10 +34,13 @@ pub struct GroupDraft {
     pub digest: Mark,
     /// Its resources in start order.
     pub resources: Vec<Kind, RESOURCES_MAX>,
+    /// Seconds from one look at each of them to the next while the group is active; 0 or missing: never.
+    pub monitors: Vec<u16, RESOURCES_MAX>,
 }
 
 /// The configuration before it is checked.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "the switches of ha.cf and ovzha.cf")]
 pub struct Draft {
     /// This node, 0 or 1.
     pub me: NodeId,
@@ -63,6 +66,8 @@ pub struct Draft {
     pub auto_failback: bool,
     /// Hand over when the peer sees more ping nodes.
     pub ipfail: bool,
+    /// Hand over when DRBD loses its local disk and the peer's is current.
+    pub diskless_hands_over: bool,
     /// May this node reset itself when a data resource won't stop?
     pub last_resort: bool,
     /// The groups, in the order of `haresources`.

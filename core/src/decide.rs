@@ -2,9 +2,8 @@
 //!
 //! Pure and total. Whoever wants to know what ovzha does in a situation finds the row here; SAFETY.md cites it.
 
-use core::fmt;
-
 use crate::message::{GroupFlags, Phase};
+pub use crate::why::Why;
 
 /// Where the group stands on this node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -21,6 +20,8 @@ pub enum Mine {
     Starting,
     /// Runs.
     Active,
+    /// A part of it is being stopped, to be started again.
+    Restarting,
     /// Being stopped.
     Stopping,
     /// Nothing runs; the last start failed, and no further try is left.
@@ -93,6 +94,21 @@ pub enum Attached {
     Isolated,
 }
 
+/// What the monitors of an active group call for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Ailing {
+    /// Nothing.
+    Well,
+    /// A restart of what failed, here.
+    Once,
+    /// It failed again: a hand-over, if the peer is able.
+    Again,
+    /// The same; and if the peer is not able, another restart.
+    Due,
+    /// A monitor's child can't be killed: nobody knows.
+    Stuck,
+}
+
 /// Everything the decision about one group depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[expect(
@@ -146,6 +162,10 @@ pub struct View {
     pub failback: bool,
     /// ipfail: the peer has seen more ping nodes for long enough.
     pub fewer_pings: bool,
+    /// What its monitors call for.
+    pub ailing: Ailing,
+    /// DRBD lost its local disk, the peer's is current, and the group is to follow it.
+    pub diskless: bool,
 }
 
 /// What to do with the group.
@@ -157,152 +177,10 @@ pub enum Decision {
     Acquire(Why),
     /// Stop it, or withdraw the claim.
     Release(Why),
+    /// Stop what failed and what stands right of it, and start it here again.
+    Restart(Why),
     /// Leave it, and tell: a person or a condition must change.
     Hold(Why),
-}
-
-/// The reason of a decision or a change.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Why {
-    /// It runs here.
-    Running,
-    /// The peer runs it.
-    PeerRuns,
-    /// The peer is changing it.
-    PeerBusy,
-    /// The peer was not heard yet and `initdead` runs.
-    AwaitingPeer,
-    /// It is the other node's turn.
-    PeersTurn,
-    /// Given to the peer, which is to start it.
-    Yielded,
-    /// Being changed here.
-    Busy,
-    /// This node is stopping.
-    Stopping,
-    /// An admin holds the cluster.
-    Held,
-    /// `haresources` differs between the nodes.
-    Differs,
-    /// This node can't run it.
-    Unfit,
-    /// The last start here failed.
-    StartFailed,
-    /// The peer speaks a newer protocol.
-    PeerNewer,
-    /// Waiting for a ping node's answer to prove that this node is attached.
-    AwaitingPing,
-    /// No ping node answers: this node may be the lonely one.
-    Isolated,
-    /// The peer speaks with another key.
-    ForeignKey,
-    /// The peer still runs Heartbeat.
-    ForeignHeartbeat,
-    /// Another node uses this node's name.
-    NameTwice,
-    /// DRBD says that the peer is Primary.
-    PeerPrimary,
-    /// The peer does not know what runs there.
-    PeerStuck,
-    /// Nobody knows what runs here.
-    Stuck,
-    /// The start can't be recorded on disk.
-    Unrecorded,
-    /// Both are up, nobody runs it, this is its preferred node.
-    Preferred,
-    /// The peer is dead.
-    PeerDead,
-    /// The peer was never heard.
-    PeerNeverHeard,
-    /// The peer stopped in order.
-    PeerLeft,
-    /// The peer released it for this node.
-    PeerYielded,
-    /// The peer can't run it.
-    PeerUnable,
-    /// An admin said takeover.
-    Takeover,
-    /// An admin said standby.
-    Standby,
-    /// It goes back to its preferred node.
-    Failback,
-    /// The peer sees more ping nodes.
-    FewerPings,
-    /// The peer does not hear this node.
-    Unheard,
-    /// The peer has it active in an earlier tenure.
-    EarlierTenure,
-    /// This node slept, and the peer has it active since.
-    Slept,
-    /// DRBD demoted this node.
-    Demoted,
-    /// The daemon found it running.
-    Adopted,
-    /// The daemon found it not running.
-    NotRunning,
-    /// It was found running in part, and this node is not to complete it.
-    Partial,
-    /// The stop failed.
-    StopFailed,
-    /// All steps are done.
-    StepsDone,
-    /// An admin cleared the failure.
-    Cleared,
-    /// This node reset itself twice within an hour.
-    FencedTwice,
-    /// A bug of this program was found.
-    Bug,
-}
-
-impl fmt::Display for Why {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Running => "it runs here",
-            Self::PeerRuns => "the peer runs it",
-            Self::PeerBusy => "the peer is changing it",
-            Self::AwaitingPeer => "the peer was not heard yet, initdead runs",
-            Self::PeersTurn => "it is the peer's turn to start it",
-            Self::Yielded => "released for the peer, which is to start it",
-            Self::Busy => "it is being changed",
-            Self::Stopping => "this node is stopping",
-            Self::Held => "a hold is in force",
-            Self::Differs => "haresources differs between the nodes",
-            Self::Unfit => "this node can't run it",
-            Self::StartFailed => "the start failed here",
-            Self::PeerNewer => "the peer speaks a newer protocol",
-            Self::AwaitingPing => "waiting for a ping node to prove this node attached",
-            Self::Isolated => "no ping node answers, this node may be the isolated one",
-            Self::ForeignKey => "the peer speaks with another key",
-            Self::ForeignHeartbeat => "the peer still runs Heartbeat",
-            Self::NameTwice => "another node uses this node's name",
-            Self::PeerPrimary => "the peer is DRBD Primary",
-            Self::PeerStuck => "the peer can't tell what runs there",
-            Self::Stuck => "nobody can tell what runs here",
-            Self::Unrecorded => "the state directory can't be written",
-            Self::Preferred => "nobody runs it and this is its preferred node",
-            Self::PeerDead => "the peer is dead",
-            Self::PeerNeverHeard => "the peer was never heard",
-            Self::PeerLeft => "the peer stopped in order",
-            Self::PeerYielded => "the peer released it for this node",
-            Self::PeerUnable => "the peer can't run it",
-            Self::Takeover => "takeover was asked for",
-            Self::Standby => "standby was asked for",
-            Self::Failback => "it goes back to its preferred node",
-            Self::FewerPings => "the peer reaches more ping nodes",
-            Self::Unheard => "the peer does not hear this node",
-            Self::EarlierTenure => "the peer has run it for longer",
-            Self::Slept => "this node stood still and the peer took over",
-            Self::Demoted => "DRBD is no longer Primary here",
-            Self::Adopted => "found running",
-            Self::NotRunning => "found not running",
-            Self::Partial => "found running in part",
-            Self::StopFailed => "the stop failed",
-            Self::StepsDone => "all steps done",
-            Self::Cleared => "the failure was cleared",
-            Self::FencedTwice => "this node reset itself twice within an hour: it starts nothing until `ovzha clear`",
-            Self::Bug => "a bug of ovzha was found: nothing is decided until `ovzha clear`",
-        })
-    }
 }
 
 /// The table.
@@ -317,10 +195,18 @@ pub const fn decide(view: &View) -> Decision {
         Mine::Failed if view.fenced => Decision::Hold(Why::FencedTwice),
         Mine::Failed => Decision::Stay(Why::StartFailed),
         Mine::Active => keep(view),
+        Mine::Restarting => match keep(view) {
+            Decision::Release(why) => Decision::Release(why),
+            Decision::Stay(_) | Decision::Acquire(_) | Decision::Restart(_) | Decision::Hold(_) => {
+                Decision::Stay(Why::Busy)
+            }
+        },
         Mine::Starting => go_on(view),
         Mine::Idle => acquire(view),
         Mine::Claiming => match acquire(view) {
-            Decision::Stay(why) | Decision::Hold(why) | Decision::Release(why) => Decision::Release(why),
+            Decision::Stay(why) | Decision::Hold(why) | Decision::Release(why) | Decision::Restart(why) => {
+                Decision::Release(why)
+            }
             Decision::Acquire(why) => Decision::Acquire(why),
         },
         Mine::Partial => complete(view),
@@ -332,13 +218,22 @@ const fn distrust(view: &View) -> Decision {
     match view.mine {
         Mine::Claiming => Decision::Release(Why::Bug),
         Mine::Active if view.held => Decision::Stay(Why::Held),
-        Mine::Active | Mine::Starting | Mine::Partial if view.stopping => Decision::Release(Why::Stopping),
-        Mine::Active | Mine::Starting | Mine::Partial if view.lonely => Decision::Release(Why::Isolated),
+        Mine::Active | Mine::Starting | Mine::Restarting | Mine::Partial if view.stopping => {
+            Decision::Release(Why::Stopping)
+        }
+        Mine::Active | Mine::Starting | Mine::Restarting | Mine::Partial if view.lonely => {
+            Decision::Release(Why::Isolated)
+        }
         Mine::Stopping if view.stopping || view.lonely => Decision::Stay(Why::Busy),
         Mine::Probing => Decision::Stay(Why::Busy),
-        Mine::Active | Mine::Starting | Mine::Partial | Mine::Stopping | Mine::Idle | Mine::Failed | Mine::Stuck => {
-            Decision::Hold(Why::Bug)
-        }
+        Mine::Active
+        | Mine::Starting
+        | Mine::Restarting
+        | Mine::Partial
+        | Mine::Stopping
+        | Mine::Idle
+        | Mine::Failed
+        | Mine::Stuck => Decision::Hold(Why::Bug),
     }
 }
 
@@ -446,13 +341,14 @@ const fn keep(view: &View) -> Decision {
     }
     let peer = match view.peer {
         Peer::Alive(peer) => peer,
-        Peer::Awaited | Peer::NeverHeard | Peer::Dead | Peer::Newer | Peer::Left => {
-            return Decision::Stay(Why::Running);
-        }
+        Peer::Awaited | Peer::NeverHeard | Peer::Dead | Peer::Newer | Peer::Left => return tend(view),
     };
     match peer.phase {
         Phase::Starting | Phase::Active => two_active(view, &peer),
-        Phase::Probing | Phase::Stopping | Phase::Stuck => Decision::Stay(Why::Running),
+        // it may have a part of it: nothing is started anew beside that
+        Phase::Probing | Phase::Stopping => Decision::Stay(Why::Running),
+        Phase::Stuck if matches!(view.ailing, Ailing::Well) => Decision::Stay(Why::Running),
+        Phase::Stuck => Decision::Hold(Why::PeerStuck),
         Phase::Idle | Phase::Claiming | Phase::Failed => hand_over(view, &peer),
     }
 }
@@ -487,7 +383,7 @@ const fn two_active(view: &View, peer: &PeerGroup) -> Decision {
 /// It runs here, nothing runs there, and the peer lives: is it to move?
 const fn hand_over(view: &View, peer: &PeerGroup) -> Decision {
     if view.differs || peer.stopping || !peer.flags.able {
-        return Decision::Stay(Why::Running);
+        return tend(view);
     }
     if view.standby {
         Decision::Release(Why::Standby)
@@ -495,12 +391,28 @@ const fn hand_over(view: &View, peer: &PeerGroup) -> Decision {
         Decision::Release(Why::Takeover)
     } else if view.unheard && !peer.isolated {
         Decision::Release(Why::Unheard)
+    } else if matches!(view.ailing, Ailing::Again | Ailing::Due) {
+        Decision::Release(Why::MonitorFailedAgain)
+    } else if view.diskless && !matches!(view.ailing, Ailing::Stuck) {
+        Decision::Release(Why::Diskless)
     } else if view.fewer_pings {
         Decision::Release(Why::FewerPings)
     } else if view.failback && !view.preferred {
         Decision::Release(Why::Failback)
     } else {
-        Decision::Stay(Why::Running)
+        tend(view)
+    }
+}
+
+/// It stays here: is something to be done about it?
+const fn tend(view: &View) -> Decision {
+    match view.ailing {
+        // it may run elsewhere meanwhile
+        _ if view.doubtful => Decision::Stay(Why::Running),
+        Ailing::Well => Decision::Stay(Why::Running),
+        Ailing::Once | Ailing::Due => Decision::Restart(Why::MonitorFailed),
+        Ailing::Again => Decision::Hold(Why::MonitorFailedAgain),
+        Ailing::Stuck => Decision::Hold(Why::Stuck),
     }
 }
 
@@ -516,7 +428,9 @@ const fn go_on(view: &View) -> Decision {
         Peer::Alive(peer) => match peer.phase {
             Phase::Starting | Phase::Active => match two_active(view, &peer) {
                 Decision::Release(why) => Decision::Release(why),
-                Decision::Stay(_) | Decision::Acquire(_) | Decision::Hold(_) => Decision::Acquire(Why::Busy),
+                Decision::Stay(_) | Decision::Acquire(_) | Decision::Restart(_) | Decision::Hold(_) => {
+                    Decision::Acquire(Why::Busy)
+                }
             },
             Phase::Idle | Phase::Claiming | Phase::Failed | Phase::Probing | Phase::Stopping | Phase::Stuck => {
                 if view.unheard && peer.flags.able && !peer.isolated {
@@ -543,6 +457,8 @@ const fn complete(view: &View) -> Decision {
         Decision::Hold(Why::Differs) if !view.lonely => Decision::Hold(Why::Differs),
         // what anybody can send stops nothing
         Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice) => Decision::Stay(Why::Partial),
-        Decision::Stay(_) | Decision::Hold(_) | Decision::Release(_) => Decision::Release(Why::Partial),
+        Decision::Stay(_) | Decision::Hold(_) | Decision::Release(_) | Decision::Restart(_) => {
+            Decision::Release(Why::Partial)
+        }
     }
 }

@@ -59,6 +59,8 @@ pub enum Event<'a> {
     Unstuck {
         /// Its group.
         group: GroupId,
+        /// The resource's place.
+        resource: u8,
     },
     /// The durable state was written, or could not be.
     Stored {

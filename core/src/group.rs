@@ -9,8 +9,14 @@
 //! Idle, Partial -> Claiming -> Starting -> Active -> Stopping -> Idle
 //!                  Claiming -> Idle (withdrawn)
 //!                              Starting -> Stopping (failed, given up) -> Idle
+//! Active -> Stopping -> Starting -> Active (a part that failed is restarted) or Active without that part
 //! any -> Stuck (a child can't be killed, a stop failed) -> Probing, Stopping
 //! ```
+
+mod monitor;
+mod probe;
+mod sound;
+mod steps;
 
 use heapless::Vec;
 
@@ -19,20 +25,15 @@ use crate::config::{GroupDraft, Kind};
 use crate::decide::{Mine, Why};
 use crate::event::Outcome;
 use crate::id::{EffectId, Sequence, Tenure};
-use crate::message::{Drbd, Phase};
+use crate::message::{Disk, Drbd, Phase};
 use crate::output::{GroupDurable, Op};
 use crate::time::{Instant, Span};
+use monitor::Monitors;
 
-mod sound;
-
-/// Doublings of the pause after blocked starts: 16 seconds at most.
-const BLOCKS_MAX: u8 = 4;
 /// Between two tries of a failed stop, and after the first blocked start.
 pub const RETRY: Span = Span::from_secs(1);
 /// Between two looks at a group that can't run here, or of which nobody knows what runs.
 pub const LOOK_AGAIN: Span = Span::from_secs(30);
-/// Tries of a stop before a data resource ends in a reset.
-const STOP_TRIES: u8 = 3;
 
 /// Where the group stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -72,6 +73,23 @@ pub struct InFlight {
     pub abandoned: bool,
 }
 
+/// A part of the group that is stopped while what stands left of it runs on: from this resource on.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Part {
+    /// To be started again.
+    Restart(u8),
+    /// To stay stopped: its start failed.
+    Leave(u8),
+}
+
+impl Part {
+    const fn from(self) -> u8 {
+        match self {
+            Self::Restart(from) | Self::Leave(from) => from,
+        }
+    }
+}
+
 /// The last thing that went wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Failure {
@@ -83,6 +101,17 @@ pub struct Failure {
     pub outcome: Outcome,
     /// When.
     pub at: Instant,
+}
+
+/// A finished effect.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Finished {
+    /// What it was.
+    pub flight: InFlight,
+    /// What it means beyond the group.
+    pub turn: Turn,
+    /// Worth a line: every step is, a look only when it finds something new.
+    pub news: bool,
 }
 
 /// What a finished step means for the rest of the cluster.
@@ -106,6 +135,11 @@ pub struct Group {
     kinds: Vec<Kind, { crate::id::RESOURCES_MAX }>,
     running: u16,
     degraded: u16,
+    /// Resources with a child that can't be killed.
+    stuck: u16,
+    /// Only this part is being stopped or started.
+    part: Option<Part>,
+    monitors: Monitors,
     /// Whether this node can run it, and when to look again if not.
     unfit: Option<Instant>,
     recheck: Option<u8>,
@@ -137,6 +171,8 @@ pub struct Group {
     pub failure: Option<Failure>,
     /// What it waits for, as last told.
     pub holding: Option<Why>,
+    /// The loss of the local disk was told.
+    pub disk_told: bool,
     /// The tenure conflict was told.
     pub two_told: bool,
     /// Our first frame that told of the present run; a peer that echoes it knows.
@@ -162,6 +198,9 @@ impl Group {
             kinds: draft.resources.clone(),
             running: 0,
             degraded: 0,
+            stuck: 0,
+            part: None,
+            monitors: Monitors::new(&draft.monitors, draft.resources.len(), now),
             unfit: None,
             recheck: None,
             pause: None,
@@ -178,6 +217,7 @@ impl Group {
             drbd: None,
             failure: None,
             holding: None,
+            disk_told: false,
             two_told: false,
             announced: Sequence(0),
             doubtful: false,
@@ -220,6 +260,7 @@ impl Group {
             State::Claiming(..) => Mine::Claiming,
             State::Starting(..) => Mine::Starting,
             State::Active => Mine::Active,
+            State::Stopping(..) if self.part.is_some() => Mine::Restarting,
             State::Stopping(..) => Mine::Stopping,
             State::Stuck(..) => Mine::Stuck,
         }
@@ -239,8 +280,19 @@ impl Group {
 
     /// Runs with parts missing.
     #[must_use]
-    pub const fn is_degraded(&self) -> bool {
-        self.degraded != 0
+    pub fn is_degraded(&self) -> bool {
+        self.degraded != 0 || self.state == State::Active && self.all() & !self.running != 0
+    }
+
+    /// DRBD has no local disk, as last observed.
+    #[must_use]
+    pub fn disk_lost(&self) -> bool {
+        self.drbd.is_some_and(|(drbd, _)| drbd.disk == Disk::Failed)
+    }
+
+    /// An admin mended what failed: the next failure counts as the first one.
+    pub const fn forgive(&mut self) {
+        self.monitors.forgive();
     }
 
     /// The tenure to tell: of the present run, else the highest known.
@@ -283,15 +335,17 @@ impl Group {
     /// Begins the start.
     pub fn begin(&mut self, now: Instant, why: Why) {
         self.degraded = 0;
+        self.monitors.forget();
         self.guest = matches!(why, Why::PeerYielded | Why::Takeover);
         self.enter(now, State::Starting(0, why));
     }
 
-    /// Begins the stop; an unfinished step is abandoned and its `Done` awaited.
+    /// Begins the stop; an unfinished step is abandoned and its `Done` awaited. A stop of a part becomes one of all.
     pub fn release(&mut self, now: Instant, why: Why) {
-        if let Some(flight) = &mut self.flight {
+        if let Some(flight) = self.flight.as_mut().filter(|flight| flight.op != Op::Stop) {
             flight.abandon = true;
         }
+        self.part = None;
         self.doubtful = false;
         if why == Why::FewerPings {
             self.pinged = Some(now);
@@ -299,10 +353,12 @@ impl Group {
         self.enter(now, State::Stopping(why, 0));
     }
 
-    /// The child that was stuck is gone.
-    pub fn unstuck(&mut self, now: Instant) {
-        if let State::Stuck(_, None) = self.state {
+    /// The child that was stuck at this resource is gone.
+    pub fn unstuck(&mut self, now: Instant, resource: u8) {
+        self.stuck &= !bit(resource);
+        if matches!(self.state, State::Stuck(_, None)) && self.stuck == 0 {
             self.unclear = false;
+            self.part = None;
             self.enter(now, State::Probing(0));
         }
     }
@@ -341,34 +397,29 @@ impl Group {
                 self.running |= bit(resource);
                 Some((resource, Op::Start))
             }
-            State::Stopping(..) => self.last_running().map(|resource| (resource, Op::Stop)),
+            State::Active => self.next_look(now).map(|resource| (resource, Op::Monitor)),
+            State::Stopping(why, _) => {
+                let resource = self.last_running()?;
+                if self.stuck & bit(resource) != 0 {
+                    self.enter(now, State::Stuck(why, None));
+                    return None;
+                }
+                Some((resource, Op::Stop))
+            }
             State::Idle => self.look_again(now),
             State::Stuck(why, Some(at)) if now >= at => {
                 self.enter(now, State::Stopping(why, 0));
                 None
             }
-            State::Starting(..) | State::Active | State::Claiming(..) | State::Partial | State::Stuck(..) => None,
+            State::Starting(..) | State::Claiming(..) | State::Partial | State::Stuck(..) => None,
         }
     }
 
     fn last_running(&self) -> Option<u8> {
-        (0..self.len())
+        let from = self.part.map_or(0, Part::from);
+        (from..self.len())
             .rev()
             .find(|resource| self.running & bit(*resource) != 0)
-    }
-
-    fn look_again(&mut self, now: Instant) -> Option<(u8, Op)> {
-        let from = match (self.recheck, self.unfit) {
-            (Some(from), _) => from,
-            (None, Some(at)) if now >= at => 0,
-            (None, _) => return None,
-        };
-        let next = (from..self.len()).find(|resource| self.kind(*resource) != Kind::Notice);
-        self.recheck = next;
-        if next.is_none() {
-            self.unfit = None;
-        }
-        next.map(|resource| (resource, Op::Probe))
     }
 
     /// Moves on where no effect is needed: all probed, all started, all stopped.
@@ -384,10 +435,17 @@ impl Group {
                 self.yielded = None;
                 self.wanted = false;
                 (self.blocked, self.blocks) = (None, 0);
+                if self.part.take().is_some() {
+                    self.monitors.part_ended(now);
+                }
+                self.monitors.begin(now);
                 self.enter(now, State::Active);
                 Turn::Phase(Why::StepsDone)
             }
-            State::Stopping(why, _) if self.running == 0 => self.stopped(now, why),
+            State::Stopping(why, _) if self.last_running().is_none() => match self.part {
+                Some(part) => self.part_stopped(now, part),
+                None => self.stopped(now, why),
+            },
             State::Probing(_)
             | State::Starting(..)
             | State::Stopping(..)
@@ -399,50 +457,22 @@ impl Group {
         }
     }
 
-    fn probed(&mut self, now: Instant) -> Turn {
-        let (state, why) = if self.running == 0 {
-            (State::Idle, Why::NotRunning)
-        } else if self.running == self.all() && !self.unclear {
-            (State::Active, Why::Adopted)
-        } else {
-            (State::Partial, Why::Partial)
-        };
-        if state == State::Active {
-            // the peer may have taken over while nobody here looked after it; its notices are owed a stop
-            self.doubtful = true;
-            self.guest = true;
-            self.running = self.everything();
-            if self.durable.run == Tenure(0) {
-                self.durable.run = self.durable.known.next();
-            }
-        }
-        self.enter(now, state);
-        Turn::Phase(why)
-    }
-
-    fn stopped(&mut self, now: Instant, why: Why) -> Turn {
-        if why == Why::StartFailed {
-            self.durable.failed = true;
-        } else if why == Why::PeerPrimary {
-            let pause = RETRY.times(1_u64.checked_shl(u32::from(self.blocks)).unwrap_or(1));
-            self.blocked = Some(now.after(pause));
-            self.blocks = self.blocks.saturating_add(1).min(BLOCKS_MAX);
-        } else if gives_to_peer(why) {
-            self.yielded = Some(now);
-        }
-        self.enter(now, State::Idle);
-        Turn::Phase(why)
-    }
-
     /// An effect ended. What it means is in the state; a mismatched number is ignored.
-    pub fn done(&mut self, now: Instant, id: EffectId, outcome: Outcome) -> Option<(InFlight, Turn)> {
+    pub fn done(&mut self, now: Instant, id: EffectId, outcome: Outcome) -> Option<Finished> {
         let flight = self.flight.filter(|flight| flight.id == id)?;
         self.flight = None;
         self.ended = Some(id);
         if !self.has_step(&flight) {
-            return Some((flight, Turn::Bug(BugId::EffectMisplaced)));
+            return Some(Finished {
+                flight,
+                turn: Turn::Bug(BugId::EffectMisplaced),
+                news: true,
+            });
         }
-        if self.kind(flight.resource) != Kind::Notice && is_failure(flight.op, outcome) && !flight.abandoned {
+        let look = flight.op == Op::Monitor;
+        let news = !look || self.looked(now, flight.resource, outcome, flight.abandoned);
+        let failed = self.kind(flight.resource) != Kind::Notice && is_failure(flight.op, outcome);
+        if failed && news && !flight.abandoned {
             self.failure = Some(Failure {
                 resource: flight.resource,
                 op: flight.op,
@@ -450,7 +480,10 @@ impl Group {
                 at: now,
             });
         }
-        let turn = if outcome == Outcome::Stuck {
+        let turn = if look {
+            Turn::None
+        } else if outcome == Outcome::Stuck {
+            self.stuck |= bit(flight.resource);
             let why = if let State::Stopping(why, _) | State::Starting(_, why) = self.state {
                 why
             } else {
@@ -463,132 +496,34 @@ impl Group {
                 Op::Probe => self.probe_done(now, flight.resource, outcome),
                 Op::Start => self.start_done(now, flight, outcome),
                 Op::Stop => self.stop_done(now, flight.resource, outcome),
+                Op::Monitor => Turn::None,
             }
         };
-        Some((flight, turn))
-    }
-
-    fn probe_done(&mut self, now: Instant, resource: u8, outcome: Outcome) -> Turn {
-        let next = resource.saturating_add(1);
-        if let Some(from) = &mut self.recheck {
-            *from = next;
-            if outcome == Outcome::Unfit {
-                self.unfit = Some(now.after(LOOK_AGAIN));
-                self.recheck = None;
-            }
-            return Turn::None;
-        }
-        match outcome {
-            Outcome::Done => self.running |= bit(resource),
-            Outcome::Degraded => {
-                self.running |= bit(resource);
-                self.degraded |= bit(resource);
-            }
-            Outcome::NotRunning => self.running &= !bit(resource),
-            Outcome::Unfit => {
-                self.running &= !bit(resource);
-                self.unfit = Some(now.after(LOOK_AGAIN));
-            }
-            // unknown counts as running, and as not whole
-            Outcome::Partial | Outcome::Failed | Outcome::TimedOut | Outcome::Blocked | Outcome::Stuck => {
-                self.running |= bit(resource);
-                self.unclear = true;
-            }
-        }
-        if let State::Probing(_) = self.state {
-            self.state = State::Probing(next);
-        }
-        Turn::None
-    }
-
-    fn start_done(&mut self, now: Instant, flight: InFlight, outcome: Outcome) -> Turn {
-        let State::Starting(resource, why) = self.state else {
-            return Turn::None;
-        };
-        let notice = self.kind(resource) == Kind::Notice;
-        match outcome {
-            Outcome::Done | Outcome::Degraded => {
-                if outcome == Outcome::Degraded {
-                    self.degraded |= bit(resource);
-                }
-                self.state = State::Starting(resource.saturating_add(1), why);
-                Turn::None
-            }
-            _ if notice => {
-                self.state = State::Starting(resource.saturating_add(1), why);
-                Turn::None
-            }
-            Outcome::Blocked => {
-                // DRBD refused, so nothing of this resource was begun
-                self.running &= !bit(flight.resource);
-                self.enter(now, State::Stopping(Why::PeerPrimary, 0));
-                Turn::None
-            }
-            Outcome::Unfit => {
-                // nothing of this resource was begun: there is no program for it here, or not the right one
-                self.running &= !bit(flight.resource);
-                self.unfit = Some(now.after(LOOK_AGAIN));
-                self.enter(now, State::Stopping(Why::StartFailed, 0));
-                Turn::Phase(Why::Unfit)
-            }
-            Outcome::Failed | Outcome::TimedOut | Outcome::NotRunning | Outcome::Partial | Outcome::Stuck => {
-                self.enter(now, State::Stopping(Why::StartFailed, 0));
-                Turn::Phase(Why::StartFailed)
-            }
-        }
-    }
-
-    fn stop_done(&mut self, now: Instant, resource: u8, outcome: Outcome) -> Turn {
-        let State::Stopping(why, tries) = self.state else {
-            return Turn::None;
-        };
-        let tries = tries.saturating_add(1);
-        match (outcome, self.kind(resource)) {
-            (Outcome::Done | Outcome::Degraded | Outcome::NotRunning, _) | (_, Kind::Notice) => {
-                self.running &= !bit(resource);
-                self.degraded &= !bit(resource);
-                self.state = State::Stopping(why, 0);
-                Turn::None
-            }
-            (_, Kind::Plain) if tries >= STOP_TRIES => {
-                self.running &= !bit(resource);
-                self.state = State::Stopping(why, 0);
-                Turn::None
-            }
-            (_, Kind::Data) if tries >= STOP_TRIES => {
-                self.enter(now, State::Stuck(why, Some(now.after(LOOK_AGAIN))));
-                Turn::FenceSelf
-            }
-            (_, Kind::Plain | Kind::Data) => {
-                self.state = State::Stopping(why, tries);
-                self.pause = Some(now.after(RETRY));
-                Turn::None
-            }
-        }
+        Some(Finished { flight, turn, news })
     }
 
     /// The next moment at which something is to be tried again.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let stuck = if let State::Stuck(_, at) = self.state { at } else { None };
-        let look = self.unfit.filter(|_| self.state == State::Idle);
-        [self.pause, self.blocked, stuck, look].into_iter().flatten().min()
+        let fit = self.unfit.filter(|_| self.state == State::Idle);
+        [self.pause, self.blocked, stuck, fit, self.look_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
-/// Stopped so that the peer runs it.
-const fn gives_to_peer(why: Why) -> bool {
-    matches!(
-        why,
-        Why::Standby | Why::Takeover | Why::Failback | Why::FewerPings | Why::Unheard | Why::Slept | Why::EarlierTenure
-    )
-}
-
-const fn is_failure(op: Op, outcome: Outcome) -> bool {
+/// Whether an operation that ended so is shown as the last failure.
+#[must_use]
+pub const fn is_failure(op: Op, outcome: Outcome) -> bool {
     match outcome {
-        Outcome::Done | Outcome::NotRunning => false,
-        Outcome::Degraded | Outcome::Partial => !matches!(op, Op::Probe),
-        Outcome::Failed | Outcome::TimedOut | Outcome::Blocked | Outcome::Unfit | Outcome::Stuck => true,
+        Outcome::Done => false,
+        Outcome::NotRunning => matches!(op, Op::Monitor),
+        Outcome::Degraded => !matches!(op, Op::Probe | Op::Monitor),
+        Outcome::Partial => !matches!(op, Op::Probe),
+        Outcome::Blocked => !matches!(op, Op::Monitor),
+        Outcome::Failed | Outcome::TimedOut | Outcome::Unfit | Outcome::Stuck => true,
     }
 }
 

@@ -104,6 +104,11 @@ pub enum Notice {
         /// Why.
         why: Refusal,
     },
+    /// DRBD of an active group lost its local disk.
+    DiskLost {
+        /// The group.
+        group: GroupId,
+    },
     /// Both nodes have the group active.
     TwoActive {
         /// The group.

@@ -92,6 +92,8 @@ pub enum Op {
     Start,
     /// Stop it.
     Stop,
+    /// See whether it still does what it should; change nothing. May be abandoned at any time.
+    Monitor,
 }
 
 /// The end of a request.

@@ -189,6 +189,7 @@ impl Cluster {
             }
         }
         self.overdue(now, id);
+        self.tell_disk(id);
         // a release that had nothing to stop is done at once
         let advanced = self
             .groups
@@ -262,12 +263,26 @@ impl Cluster {
                 group.withdraw(now, keepalive);
                 told = Some(why);
             }
-            (Decision::Release(why), State::Starting(..) | State::Active | State::Partial) => {
+            (Decision::Release(why), State::Starting(..) | State::Active | State::Partial | State::Stopping(..)) => {
                 group.release(now, why);
                 told = Some(why);
             }
+            (Decision::Restart(why), State::Active) => {
+                group.restart(now, why);
+                told = Some(why);
+            }
             (Decision::Acquire(_), State::Probing(_) | State::Active | State::Stopping(..) | State::Stuck(..))
-            | (Decision::Release(_), State::Probing(_) | State::Idle | State::Stopping(..) | State::Stuck(..)) => {
+            | (Decision::Release(_), State::Probing(_) | State::Idle | State::Stuck(..))
+            | (
+                Decision::Restart(_),
+                State::Probing(_)
+                | State::Idle
+                | State::Partial
+                | State::Claiming(_)
+                | State::Starting(..)
+                | State::Stopping(..)
+                | State::Stuck(..),
+            ) => {
                 self.bugs.find(BugId::DecisionMisplaced, Some(id));
             }
             (Decision::Acquire(_), State::Idle | State::Partial | State::Claiming(_) | State::Starting(..))

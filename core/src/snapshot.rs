@@ -11,6 +11,7 @@ use crate::id::{BootId, GROUPS_MAX, LINKS_MAX, NodeId, Tenure};
 use crate::link::{Link, LinkState};
 use crate::member::MemberState;
 use crate::message::{Drbd, GroupFlags, Hold, Phase, Silence};
+use crate::output::Op;
 use crate::rejection::Rejections;
 use crate::time::{Instant, Span};
 
@@ -81,8 +82,8 @@ pub struct GroupView {
     pub tenure: Tenure,
     /// What the failover table says of it now.
     pub decision: Decision,
-    /// What is being done to which resource, and since when.
-    pub step: Option<(u8, crate::output::Op, Instant)>,
+    /// What is being done to which resource, and since when; looks are left out.
+    pub step: Option<(u8, Op, Instant)>,
     /// Parts of it (containers) are missing.
     pub degraded: bool,
     /// DRBD as last observed, and when.
@@ -148,7 +149,10 @@ impl Cluster {
             since: group.since,
             tenure: group.tenure(),
             decision,
-            step: group.flight.map(|flight| (flight.resource, flight.op, flight.since)),
+            step: group
+                .flight
+                .filter(|flight| flight.op != Op::Monitor)
+                .map(|flight| (flight.resource, flight.op, flight.since)),
             degraded: group.is_degraded(),
             drbd: group.drbd,
             differs: self.group_differs(index),

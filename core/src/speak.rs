@@ -25,7 +25,7 @@ impl Cluster {
         gather(self.groups.iter().enumerate().map(|(index, group)| {
             let bug = self.bugs.stops(index);
             let idle = matches!(group.state(), State::Idle | State::Claiming(_)) && !group.durable.is_barred();
-            let can = !group.is_unfit() && group.blocked.is_none() && self.store_failed.is_none();
+            let can = !group.is_unfit() && !group.disk_lost() && group.blocked.is_none() && self.store_failed.is_none();
             let flags = GroupFlags {
                 able: free && !self.group_differs(index) && can && idle && !bug,
                 yielded: group.yielded.is_some(),

@@ -107,6 +107,8 @@ impl Cluster {
             yielded: group.yielded.is_some(),
             failback: self.config.auto_failback && !group.guest && self.settled(now, group.able_since),
             fewer_pings: self.settled(now, self.fewer_since) && !self.is_damped(now, group),
+            ailing: group.ailing(now),
+            diskless: self.follows_disk(index),
         })
     }
 }

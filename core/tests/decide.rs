@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 mod tests {
-    use ovzha_core::decide::{Attached, Decision, Foreign, Mine, Peer, PeerGroup, View, Why, decide};
+    use ovzha_core::decide::{Ailing, Attached, Decision, Foreign, Mine, Peer, PeerGroup, View, Why, decide};
     use ovzha_core::message::{GroupFlags, Phase};
 
     const PHASES: [Phase; 8] = [
@@ -15,12 +15,13 @@ mod tests {
         Phase::Failed,
         Phase::Stuck,
     ];
-    const MINE: [Mine; 9] = [
+    const MINE: [Mine; 10] = [
         Mine::Probing,
         Mine::Partial,
         Mine::Idle,
         Mine::Claiming,
         Mine::Starting,
+        Mine::Restarting,
         Mine::Active,
         Mine::Stopping,
         Mine::Failed,
@@ -53,6 +54,8 @@ mod tests {
             yielded: false,
             failback: false,
             fewer_pings: false,
+            ailing: Ailing::Well,
+            diskless: false,
         }
     }
 
@@ -228,7 +231,11 @@ mod tests {
             let mut view = view(Mine::Active, peer);
             view.held = true;
             (view.standby, view.failback, view.fewer_pings, view.unheard, view.lonely) = (true, true, true, true, true);
-            assert_eq!(decide(&view), Decision::Stay(Why::Held));
+            view.diskless = true;
+            for ailing in [Ailing::Well, Ailing::Once, Ailing::Again, Ailing::Due, Ailing::Stuck] {
+                view.ailing = ailing;
+                assert_eq!(decide(&view), Decision::Stay(Why::Held));
+            }
         }
     }
 
@@ -237,7 +244,7 @@ mod tests {
     fn nothing_is_handed_to_a_peer_that_is_not_able() {
         for phase in PHASES {
             for able in BOTH {
-                for reason in 0..5 {
+                for reason in 0..8 {
                     let mut there = peer(phase, able);
                     there.flags.wanted = reason == 1;
                     let mut view = view(Mine::Active, Peer::Alive(there));
@@ -245,6 +252,9 @@ mod tests {
                         0 => view.standby = true,
                         2 => view.unheard = true,
                         3 => view.fewer_pings = true,
+                        4 => view.ailing = Ailing::Again,
+                        5 => view.ailing = Ailing::Due,
+                        6 => view.diskless = true,
                         _ => view.failback = true,
                     }
                     let released = matches!(decide(&view), Decision::Release(_));
@@ -259,6 +269,53 @@ mod tests {
         }
     }
 
+    /// What a monitor finds first is restarted here, whatever the peer is able to; what it finds again is handed over, and
+    /// restarted only where nobody else can have it.
+    #[test]
+    fn what_fails_is_restarted_once_then_handed_over() {
+        for there in peers() {
+            let able =
+                matches!(there, Peer::Alive(group) if group.flags.able && group.phase.is_clear() && !group.stopping);
+            // a peer that has it, or a part of it: nothing is started anew beside that
+            let both = matches!(there, Peer::Alive(group) if !group.phase.is_clear());
+            let wanted = matches!(there, Peer::Alive(group) if group.flags.wanted);
+            if able && wanted {
+                continue;
+            }
+            if both {
+                let mut view = view(Mine::Active, there);
+                view.ailing = Ailing::Once;
+                assert!(!matches!(decide(&view), Decision::Restart(_)), "{view:?}");
+                continue;
+            }
+            for (ailing, alone, beside) in [
+                (
+                    Ailing::Once,
+                    Decision::Restart(Why::MonitorFailed),
+                    Decision::Restart(Why::MonitorFailed),
+                ),
+                (
+                    Ailing::Again,
+                    Decision::Hold(Why::MonitorFailedAgain),
+                    Decision::Release(Why::MonitorFailedAgain),
+                ),
+                (
+                    Ailing::Due,
+                    Decision::Restart(Why::MonitorFailed),
+                    Decision::Release(Why::MonitorFailedAgain),
+                ),
+                (Ailing::Stuck, Decision::Hold(Why::Stuck), Decision::Hold(Why::Stuck)),
+            ] {
+                let mut view = view(Mine::Active, there);
+                view.ailing = ailing;
+                assert_eq!(decide(&view), if able { beside } else { alone }, "{view:?}");
+                // after a sleep it may run elsewhere: first that is found out
+                view.doubtful = true;
+                assert!(!matches!(decide(&view), Decision::Restart(_)), "{view:?}");
+            }
+        }
+    }
+
     /// Total: every state of ours against every peer gives an answer, and what is being changed is left alone.
     #[test]
     fn what_is_being_changed_is_left_alone() {
@@ -269,6 +326,7 @@ mod tests {
                     Mine::Probing | Mine::Stopping => assert_eq!(decision, Decision::Stay(Why::Busy)),
                     Mine::Stuck => assert_eq!(decision, Decision::Hold(Why::Stuck)),
                     Mine::Failed => assert_eq!(decision, Decision::Stay(Why::StartFailed)),
+                    Mine::Restarting => assert!(matches!(decision, Decision::Stay(Why::Busy) | Decision::Release(_))),
                     Mine::Partial | Mine::Idle | Mine::Claiming | Mine::Starting | Mine::Active => {}
                 }
             }
@@ -292,10 +350,12 @@ mod tests {
                         failback: true,
                         fewer_pings: true,
                         unheard: true,
+                        ailing: Ailing::Due,
+                        diskless: true,
                         ..view(mine, peer)
                     };
                     match decide(&view) {
-                        Decision::Acquire(_) => panic!("{view:?}"),
+                        Decision::Acquire(_) | Decision::Restart(_) => panic!("{view:?}"),
                         Decision::Release(Why::Stopping) => assert!(view.stopping),
                         Decision::Release(Why::Isolated) => assert!(view.lonely),
                         Decision::Release(_) => assert_eq!(mine, Mine::Claiming),

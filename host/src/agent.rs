@@ -22,6 +22,9 @@ pub enum Op {
     Probe,
     /// Say more than that on stdout (DRBD: role, connection, disks); for the others the same as a probe.
     Observe,
+    /// Say whether it still does what it should while its group is active, changing nothing. What can't be told is no
+    /// failure: `Failed`, or `Degraded` where a failure would show elsewhere.
+    Monitor,
 }
 
 impl Op {
@@ -33,6 +36,7 @@ impl Op {
             "stop" => Some(Op::Stop),
             "probe" => Some(Op::Probe),
             "observe" => Some(Op::Observe),
+            "monitor" => Some(Op::Monitor),
             _ => None,
         }
     }
@@ -45,6 +49,7 @@ impl Op {
             Op::Stop => "stop",
             Op::Probe => "probe",
             Op::Observe => "observe",
+            Op::Monitor => "monitor",
         }
     }
 }
@@ -149,7 +154,7 @@ impl Answer {
 #[must_use]
 pub fn default_timeout(name: &str, op: Op) -> Duration {
     let seconds = match (name, op) {
-        (_, Op::Probe | Op::Observe) | ("datadisk" | "drbddisk", _) => 60,
+        (_, Op::Probe | Op::Observe | Op::Monitor) | ("datadisk" | "drbddisk", _) => 60,
         ("vz", Op::Stop) => 1800,
         ("Filesystem", Op::Start) => 900,
         // Five stages of at most 60 s: nested mounts, the mount, TERM, KILL, other mount namespaces.
@@ -158,6 +163,17 @@ pub fn default_timeout(name: &str, op: Op) -> Duration {
         (_, Op::Start | Op::Stop) => 3600,
     };
     Duration::from_secs(seconds)
+}
+
+/// Seconds from one look at an active resource to the next when nothing else is said; 0 for never: Heartbeat never
+/// looks, so what an external script does when it is asked for its status nobody knows.
+#[must_use]
+pub fn default_monitor(name: &str) -> u16 {
+    match name {
+        "datadisk" | "drbddisk" | "Filesystem" | "IPaddr" | "IPaddr2" => 10,
+        "vz" => 30,
+        _ => 0,
+    }
 }
 
 /// Runs `ovzha agent ARGS...`, prints its answer, and returns the exit code.
@@ -175,7 +191,7 @@ pub fn run(args: &[OsString]) -> u8 {
 /// How long an agent stays with a program that can't be killed when no daemon ends it before.
 const STUCK_MAX: Duration = Duration::from_hours(1);
 
-const USAGE: &str = "usage: ovzha agent start|stop|probe|observe [--timeout SECONDS] NAME [ARGS...], \
+const USAGE: &str = "usage: ovzha agent start|stop|probe|observe|monitor [--timeout SECONDS] NAME [ARGS...], \
                      ovzha agent store --state-dir DIR, ovzha agent validate CONFIG_DIR NODE PROGRAM";
 
 fn dispatch(args: &[OsString]) -> Result<Answer, String> {
@@ -271,7 +287,7 @@ mod tests {
 
     #[test]
     fn words_and_operations_are_one_to_one() {
-        for op in [Op::Start, Op::Stop, Op::Probe, Op::Observe] {
+        for op in [Op::Start, Op::Stop, Op::Probe, Op::Observe, Op::Monitor] {
             assert_eq!(Op::parse(op.word()), Some(op));
         }
     }

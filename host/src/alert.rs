@@ -10,6 +10,7 @@ use ovzha_core::event::Outcome;
 use ovzha_core::link::LinkState;
 use ovzha_core::message::{Connection, Phase};
 use ovzha_core::notice::Notice;
+use ovzha_core::output::Op;
 use ovzha_core::snapshot::Snapshot;
 use ovzha_core::time::{Instant, Span};
 
@@ -258,6 +259,12 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
             phase: Phase::Failed | Phase::Stuck,
             ..
         }
+        | Notice::Step {
+            op: Op::Monitor,
+            outcome: Outcome::NotRunning | Outcome::Partial,
+            ..
+        }
+        | Notice::DiskLost { .. }
         | Notice::StoreFailed => Some(Kind::Failure),
         Notice::PeerDead(_) | Notice::PeerNeverHeard => Some(Kind::Peer),
         Notice::TwoActive { .. } | Notice::NameTwice => Some(Kind::Split),

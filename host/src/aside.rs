@@ -215,6 +215,7 @@ fn notice_mail(config: &Config, notice: &Notice) -> Option<Mail> {
         Op::Probe => agent::Op::Probe,
         Op::Start => agent::Op::Start,
         Op::Stop => agent::Op::Stop,
+        Op::Monitor => agent::Op::Monitor,
     };
     let group = config.groups.get(usize::from(group.0))?;
     let resource = group.resources.get(usize::from(*resource))?;

@@ -26,6 +26,8 @@ use crate::validate::Handover;
 
 /// Between TERM and KILL, and between KILL and giving a child up.
 const GRACE: Span = Span::from_secs(5);
+/// The same for a look: it changes nothing, and a stop may be waiting for its end.
+const GRACE_LOOK: Span = Span::from_secs(2);
 /// A child that only looks or writes a small file.
 const BRIEF: Span = Span::from_secs(60);
 /// How often DRBD of a group is looked at.
@@ -38,7 +40,7 @@ const SELF: &CStr = c"/proc/self/exe";
 /// What a child is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Job {
-    Effect(EffectId, GroupId),
+    Effect(Effect),
     Store(u32),
     Observe(GroupId),
     Bug,
@@ -51,7 +53,7 @@ enum Job {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Ended {
     /// An effect.
-    Effect(EffectId, GroupId, Outcome, String),
+    Effect(Effect, Outcome, String),
     /// The durable state of this version was written, or why not.
     Stored(u32, Result<(), String>),
     /// A bug could not be recorded, and why.
@@ -60,8 +62,8 @@ pub enum Ended {
     Observed(GroupId, message::Drbd),
     /// The configuration was looked at again: its problems, whether it is good, and its keys.
     Validated(bool, String, Option<AuthKeys>),
-    /// A child that could not be killed is gone.
-    Unstuck(GroupId),
+    /// A child that could not be killed is gone, of this resource.
+    Unstuck(GroupId, u8),
     /// A child of a former life is gone.
     Former(String),
 }
@@ -99,7 +101,12 @@ impl Children {
             .filter(task::Running::still_alive)
         {
             let group = group_of(&config.groups, &former.label);
+            let look = former.label.starts_with(agent::Op::Monitor.word());
             if let Ok(id) = tasks.adopt(now, former) {
+                if look {
+                    // nobody wants to know any more, and the first probe waits for it
+                    tasks.abandon(now, id);
+                }
                 jobs.push((id, Job::Former(group)));
             }
         }
@@ -188,10 +195,14 @@ impl Children {
         };
         let op = agent_op(effect.op);
         let limit = limit(config, resource, op);
-        let job = Job::Effect(effect.id, effect.group);
-        if let Err(why) = self.agent(now, config, group, resource, op, limit, job) {
-            self.stillborn
-                .push(Ended::Effect(effect.id, effect.group, Outcome::Failed, why));
+        if let Err(why) = self.agent(now, config, group, resource, op, limit, Job::Effect(effect)) {
+            // that we can't look says nothing of what we would have seen
+            let outcome = if effect.op == Op::Monitor {
+                Outcome::Blocked
+            } else {
+                Outcome::Failed
+            };
+            self.stillborn.push(Ended::Effect(effect, outcome, why));
         }
     }
 
@@ -276,7 +287,11 @@ impl Children {
                 .filter(|_| job == Job::Validate)
                 .map(Handover::fd),
             deadline,
-            grace: GRACE,
+            grace: if matches!(job, Job::Effect(effect) if effect.op == Op::Monitor) {
+                GRACE_LOOK
+            } else {
+                GRACE
+            },
             label,
         };
         let id = self.tasks.spawn(now, &spec).map_err(|error| error.to_string())?;
@@ -289,10 +304,9 @@ impl Children {
         if let Some(place) = self.waiting.iter().position(|effect| effect.id == id) {
             let effect = self.waiting.swap_remove(place);
             let why = "given up before it began".to_owned();
-            self.stillborn
-                .push(Ended::Effect(id, effect.group, Outcome::Failed, why));
+            self.stillborn.push(Ended::Effect(effect, Outcome::Failed, why));
         }
-        let wanted = |job: &Job| matches!(job, Job::Effect(effect, _) if *effect == id);
+        let wanted = |job: &Job| matches!(job, Job::Effect(effect) if effect.id == id);
         if let Some((task, _)) = self.jobs.iter().find(|(_, job)| wanted(job)) {
             self.tasks.abandon(now, *task);
         }
@@ -367,7 +381,7 @@ impl Children {
             let ended = match event {
                 task::Event::Exit(exit) => self.exited(exit),
                 task::Event::Unstuck { id, .. } => self.take(id, false).and_then(|job| match job {
-                    Job::Effect(_, group) => Some(Ended::Unstuck(group)),
+                    Job::Effect(effect) => Some(Ended::Unstuck(effect.group, effect.resource)),
                     Job::Store(_) | Job::Bug | Job::Observe(_) | Job::Validate | Job::Former(_) => None,
                 }),
             };
@@ -394,7 +408,13 @@ impl Children {
         // a stuck child keeps its job until it is gone
         let job = self.take(exit.id, exit.how == How::Stuck)?;
         match job {
-            Job::Effect(id, group) => Some(Ended::Effect(id, group, outcome(exit.how), exit.last_line)),
+            Job::Effect(effect) => {
+                // a look at DRBD says all of it
+                if let Some(state) = observed(&exit).filter(|_| effect.op == Op::Monitor) {
+                    self.stillborn.push(Ended::Observed(effect.group, state));
+                }
+                Some(Ended::Effect(effect, outcome(exit.how), exit.last_line))
+            }
             Job::Store(version) => {
                 let written = exit.how == How::Code(0);
                 Some(Ended::Stored(
@@ -420,7 +440,13 @@ fn label(op: agent::Op, resource: &Resource, group: &Group) -> String {
 
 /// The group whose child was called so; `None` if it was none's, or may be one of two (labels are cut).
 fn group_of(groups: &[Group], former: &str) -> Option<GroupId> {
-    let ops = [agent::Op::Start, agent::Op::Stop, agent::Op::Probe, agent::Op::Observe];
+    let ops = [
+        agent::Op::Start,
+        agent::Op::Stop,
+        agent::Op::Probe,
+        agent::Op::Observe,
+        agent::Op::Monitor,
+    ];
     let is_of = |group: &Group| {
         let resources = &group.resources;
         ops.iter().any(|op| {
@@ -441,6 +467,7 @@ const fn agent_op(op: Op) -> agent::Op {
         Op::Probe => agent::Op::Probe,
         Op::Start => agent::Op::Start,
         Op::Stop => agent::Op::Stop,
+        Op::Monitor => agent::Op::Monitor,
     }
 }
 
@@ -453,6 +480,9 @@ fn limit(config: &Config, resource: &Resource, op: agent::Op) -> Span {
     match op {
         agent::Op::Start => config.timeout(&resource.name, Operation::Start).unwrap_or_else(default),
         agent::Op::Stop => config.timeout(&resource.name, Operation::Stop).unwrap_or_else(default),
+        agent::Op::Monitor => config
+            .timeout(&resource.name, Operation::Monitor)
+            .unwrap_or_else(default),
         agent::Op::Probe | agent::Op::Observe => default(),
     }
 }

@@ -79,6 +79,11 @@ pub fn core_config(config: &Config, last_resort: bool) -> Result<CoreConfig, Str
                     .iter()
                     .map(|resource| kind_of(&resource.name, &config.settings))
                     .collect(),
+                monitors: group
+                    .resources
+                    .iter()
+                    .map(|resource| config.settings.monitor(&resource.name))
+                    .collect(),
             })
         });
     let groups: Result<Vec<_>, _> = groups.collect();
@@ -96,6 +101,7 @@ pub fn core_config(config: &Config, last_resort: bool) -> Result<CoreConfig, Str
         stop_budget: config.settings.stop_budget().unwrap_or(timings.deadtime.half().half()),
         auto_failback: config.auto_failback,
         ipfail: config.ipfail,
+        diskless_hands_over: config.settings.diskless_hands_over(),
         last_resort,
         groups: groups?.into_iter().collect(),
         resources_digest: config.resources_digest,

@@ -54,7 +54,7 @@ fn operate_as(node: &str, op: Op, args: &[&str]) -> Answer {
     let done = match op {
         Op::Start => start(node, step, dir),
         Op::Stop => stop(node, step, dir),
-        Op::Probe | Op::Observe => probe(node, step, dir),
+        Op::Probe | Op::Observe | Op::Monitor => probe(node, step, dir),
     };
     done.unwrap_or_else(|error| Answer::failed(format!("{}: {error}", dir.display())))
 }

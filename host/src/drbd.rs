@@ -76,6 +76,7 @@ impl Resource {
             Op::Start => self.start(deadline),
             Op::Stop => self.stop(deadline),
             Op::Probe => self.probe(deadline),
+            Op::Monitor => self.monitor(deadline),
             Op::Observe => match self.state(deadline) {
                 Ok(state) => Answer {
                     exit: Exit::Done,
@@ -93,6 +94,31 @@ impl Resource {
             Ok((Role::Secondary, _)) => Answer::new(Exit::NotRunning, format!("{} is Secondary", self.name)),
             Ok((Role::Unknown, _)) => Answer::new(Exit::Unclear, format!("{} has no known role", self.name)),
             Err(error) => error.into_answer(),
+        }
+    }
+
+    /// Whether it is still Primary, with a disk. DRBD leaves that role for nobody while the device is open, so words
+    /// that drbdadm can't find (a `drbd.conf` that somebody is editing) are told and no reason to stop anything.
+    fn monitor(&self, deadline: Deadline) -> Answer {
+        let state = match self.state(deadline) {
+            Ok(state) => state,
+            Err(NoState::NotConfigured(reason)) if is_down(&reason) => return Answer::new(Exit::NotRunning, reason),
+            Err(NoState::NotConfigured(reason) | NoState::Failed(reason)) => {
+                return Answer::new(Exit::Degraded, format!("{} can't be looked at: {reason}", self.name));
+            }
+        };
+        let (exit, reason) = match (state.role, state.disk) {
+            (Role::Secondary, _) => (Exit::NotRunning, format!("{} is Secondary", self.name)),
+            (Role::Unknown, _) => (Exit::Degraded, format!("{} has no known role", self.name)),
+            (Role::Primary, Disk::Diskless | Disk::Failed | Disk::Detaching) => {
+                let text = format!("{} is Primary without a local disk ({})", self.name, state.disk);
+                (Exit::Degraded, text)
+            }
+            (Role::Primary, _) => (Exit::Done, format!("{} is Primary", self.name)),
+        };
+        Answer {
+            output: format!("{state}\n"),
+            ..Answer::new(exit, reason)
         }
     }
 
@@ -319,6 +345,19 @@ impl Resource {
         let run = program::run(&self.drbdadm, args, deadline);
         run.map_err(|error| format!("{} can't be run: {error}", self.drbdadm.display()))
     }
+}
+
+/// Whether DRBD itself said that the resource is down, not that `drbd.conf` is at fault.
+fn is_down(reason: &str) -> bool {
+    const DOWN: [&str; 6] = [
+        "No such resource",
+        "unknown resource",
+        "unknown minor",
+        "Not configured",
+        "not configured",
+        "Unconfigured",
+    ];
+    DOWN.iter().any(|text| reason.contains(text))
 }
 
 /// Why drbdadm refused.

@@ -146,7 +146,7 @@ impl Script {
             return Answer::new(exit, text);
         }
         match op {
-            Op::Probe | Op::Observe => match self.status(args, deadline) {
+            Op::Probe | Op::Observe | Op::Monitor => match self.status(args, deadline) {
                 Ok(status) => status.answer(),
                 Err(why) => Answer::failed(why),
             },

@@ -91,7 +91,7 @@ impl Filesystem {
         match op {
             Op::Start => self.start(deadline),
             Op::Stop => self.stop(deadline),
-            Op::Probe | Op::Observe => self.probe(),
+            Op::Probe | Op::Observe | Op::Monitor => self.probe(),
         }
     }
 

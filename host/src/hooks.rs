@@ -93,7 +93,8 @@ pub fn call(config: &Config, notice: &Notice) -> Option<Call> {
         Notice::Phase { group: id, phase, why } => group("group", id, told::phase(phase), &why.to_string()),
         Notice::Holding { group: id, why } => group("held", id, "on", &why.to_string()),
         Notice::TwoActive { group: id, yields } => group("two-active", id, if yields { "yields" } else { "stays" }, ""),
-        Notice::LinkLate(..)
+        Notice::DiskLost { .. }
+        | Notice::LinkLate(..)
         | Notice::LinkNumberDiffers(_)
         | Notice::PeerLate(_)
         | Notice::PeerNewer(_)

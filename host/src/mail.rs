@@ -121,7 +121,7 @@ pub fn operate(op: Op, args: &[&str]) -> Answer {
 #[must_use]
 pub const fn what(op: Op) -> Option<&'static str> {
     match op {
-        Op::Probe | Op::Observe => None,
+        Op::Probe | Op::Observe | Op::Monitor => None,
         Op::Start => Some("Takeover in progress"),
         Op::Stop => Some("Migrating resource away"),
     }

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use ovzha_core::time::Span;
 
+use crate::agent;
 use crate::diagnostic::{Problems, quote};
 use crate::ha_cf::{At, Parsed, set, split, values};
 use crate::haresources;
@@ -23,6 +24,8 @@ pub enum Operation {
     Start,
     /// Taking it down.
     Stop,
+    /// Looking whether it still runs.
+    Monitor,
 }
 
 /// One `timeout` line.
@@ -33,6 +36,13 @@ struct Timeout {
     at: At<Span>,
 }
 
+/// One `monitor` line: seconds from one look to the next, 0 for off.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Monitor {
+    resource: String,
+    every: At<u16>,
+}
+
 /// What `ovzha.cf` says.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OvzhaCf {
@@ -40,6 +50,9 @@ pub struct OvzhaCf {
     data: Vec<(String, At<bool>)>,
     stop_budget: Option<At<Span>>,
     mails: mails::Mails,
+    monitors: Vec<Monitor>,
+    /// An active that lost its local disk stays.
+    diskless_stays: Option<At<bool>>,
 }
 
 impl OvzhaCf {
@@ -67,6 +80,19 @@ impl OvzhaCf {
     #[must_use]
     pub const fn mails(&self) -> &mails::Mails {
         &self.mails
+    }
+
+    /// Seconds from one look at the resource `name` to the next while its group is active; 0 for never.
+    #[must_use]
+    pub fn monitor(&self, name: &str) -> u16 {
+        let set = self.monitors.iter().find(|monitor| monitor.resource == name);
+        set.map_or_else(|| agent::default_monitor(name), |monitor| monitor.every.value)
+    }
+
+    /// Whether an active whose DRBD lost its local disk hands over to a peer that has current data.
+    #[must_use]
+    pub fn diskless_hands_over(&self) -> bool {
+        !self.diskless_stays.is_some_and(|at| at.value)
     }
 }
 
@@ -183,7 +209,8 @@ fn read_timeout(line: u32, resource: &str, operation: &str, time: &str) -> Resul
     let operation = match operation {
         "start" => Operation::Start,
         "stop" => Operation::Stop,
-        _ => return Err(format!("{} is neither start nor stop", quote(operation))),
+        "monitor" => Operation::Monitor,
+        _ => return Err(format!("{} is neither start, stop nor monitor", quote(operation))),
     };
     Ok(Timeout {
         resource: resource.to_owned(),
@@ -223,6 +250,60 @@ fn read_data(resource: &str, word: &str) -> Result<bool, String> {
         Some(problem) => Err(problem),
         None => values::boolean(word),
     }
+}
+
+fn monitor(reader: &mut Reader, said: Said<'_>) {
+    let &[resource, time] = said.words else {
+        return reader.wrong_form(said);
+    };
+    match read_monitor(said.line, resource, time) {
+        Err(why) => reader.problems.error(said.line, format!("monitor: {why}")),
+        Ok(monitor) => {
+            let monitors = &mut reader.value.monitors;
+            match monitors.iter().find(|earlier| earlier.resource == resource) {
+                Some(first) => {
+                    let text = format!("the monitor of {resource} stands already on line {}", first.every.line);
+                    reader.problems.error(said.line, text);
+                }
+                None => monitors.push(monitor),
+            }
+        }
+    }
+}
+
+fn read_monitor(line: u32, resource: &str, time: &str) -> Result<Monitor, String> {
+    if !haresources::is_built_in(resource)
+        && let Some(problem) = haresources::name_problem(resource)
+    {
+        return Err(problem);
+    }
+    if resource == "MailTo" {
+        return Err(format!("{resource} leaves nothing to look at"));
+    }
+    let value = if time == "off" { 0 } else { seconds(time)? };
+    Ok(Monitor {
+        resource: resource.to_owned(),
+        every: At { value, line },
+    })
+}
+
+fn seconds(word: &str) -> Result<u16, String> {
+    let span = span(word)?;
+    let whole = u16::try_from(span.as_millis() / 1000).unwrap_or(0);
+    if whole == 0 || Span::from_secs(whole.into()) != span {
+        return Err(format!("{span}: whole seconds, 1 to {}, or off", u16::MAX));
+    }
+    Ok(whole)
+}
+
+fn on_diskless(reader: &mut Reader, said: Said<'_>) {
+    let stays = match *said.words {
+        ["stay"] => true,
+        ["hand-over"] => false,
+        _ => return reader.wrong_form(said),
+    };
+    let slot = &mut reader.value.diskless_stays;
+    set(&mut reader.problems, slot, said.line, said.name, Ok(stays));
 }
 
 fn span(word: &str) -> Result<Span, String> {

@@ -11,8 +11,9 @@ use std::path::PathBuf;
 use ovzha_core::bug::Bug;
 use ovzha_core::cluster::Cluster;
 use ovzha_core::config::last_words;
-use ovzha_core::event::{Command, Event, Outcome};
+use ovzha_core::event::{Command, Event};
 use ovzha_core::frame::FrameBuf;
+use ovzha_core::group::is_failure;
 use ovzha_core::id::{ClientId, GroupId, LinkId};
 use ovzha_core::message::Connection;
 use ovzha_core::notice::Notice;
@@ -276,11 +277,12 @@ impl Daemon {
         self.children.tick(now);
         while let Some(ended) = self.children.ended(now, &self.config) {
             match ended {
-                Ended::Effect(effect, group, outcome, reason) => {
-                    if !matches!(outcome, Outcome::Done | Outcome::NotRunning) {
-                        self.facts.failed(group, &reason);
+                Ended::Effect(effect, outcome, reason) => {
+                    if is_failure(effect.op, outcome) {
+                        self.facts.failed(effect.group, &reason);
                     }
                     self.reason = reason;
+                    let effect = effect.id;
                     self.feed(now, Event::Done { effect, outcome });
                 }
                 Ended::Stored(version, written) => {
@@ -293,8 +295,8 @@ impl Daemon {
                     self.tell_connection(group, state.connection);
                     self.feed(now, Event::Drbd { group, state });
                 }
-                Ended::Unstuck(group) => {
-                    self.feed(now, Event::Unstuck { group });
+                Ended::Unstuck(group, resource) => {
+                    self.feed(now, Event::Unstuck { group, resource });
                 }
                 Ended::Former(label) => self.log.say(&Line::FormerEnded(&label)),
                 Ended::Validated(good, text, keys) => self.validated(now, good, &text, keys),

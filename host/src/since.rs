@@ -37,8 +37,10 @@ impl ActiveSince {
             return false;
         };
         let next = match (phase, why) {
-            (Phase::Active, Why::Adopted) => *known,
-            (Phase::Active, _) => Some(now),
+            // a restart of a part in place keeps it, as does a new daemon that finds it running
+            (Phase::Active, Why::Adopted)
+            | (Phase::Starting | Phase::Stopping, Why::MonitorFailed | Why::RestartFailed | Why::StopFailed) => *known,
+            (Phase::Active, _) => Some(known.unwrap_or(now)),
             (_, _) => None,
         };
         let new = *known != next;

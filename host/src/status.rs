@@ -232,6 +232,7 @@ const fn words(decision: Decision) -> (&'static str, Why) {
         Decision::Stay(why) => ("stay", why),
         Decision::Acquire(why) => ("acquire", why),
         Decision::Release(why) => ("release", why),
+        Decision::Restart(why) => ("restart", why),
         Decision::Hold(why) => ("hold", why),
     }
 }

@@ -81,6 +81,7 @@ pub const fn operation(op: Op) -> &'static str {
         Op::Probe => "probe",
         Op::Start => "start",
         Op::Stop => "stop",
+        Op::Monitor => "monitor",
     }
 }
 
@@ -290,6 +291,7 @@ pub fn line(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
             took,
         } => {
             let level = match end {
+                Outcome::NotRunning if op == Op::Monitor => Level::Error,
                 Outcome::Done | Outcome::NotRunning => Level::Info,
                 Outcome::Degraded | Outcome::Partial | Outcome::Blocked => Level::Warning,
                 Outcome::Failed | Outcome::TimedOut | Outcome::Unfit | Outcome::Stuck => Level::Error,
@@ -310,6 +312,7 @@ pub fn line(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
             Level::Warning,
             format!("{}: not moved: {}", name(group), refusal(config, why)),
         ),
+        Notice::DiskLost { group } => (Level::Error, format!("{}: DRBD has lost its local disk", name(group))),
         Notice::TwoActive { group, yields } => {
             let text = if yields {
                 "this node yields"

@@ -108,7 +108,7 @@ impl Unit {
     #[must_use]
     pub fn operate(&self, op: Op, deadline: Deadline) -> Answer {
         match op {
-            Op::Probe | Op::Observe => self.probe(deadline),
+            Op::Probe | Op::Observe | Op::Monitor => self.probe(deadline),
             Op::Start => self.start(deadline),
             Op::Stop => self.stop(deadline),
         }

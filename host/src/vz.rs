@@ -112,6 +112,26 @@ impl Paths {
             Op::Start => self.start(deadline),
             Op::Stop => self.stop(deadline),
             Op::Probe | Op::Observe => self.probe(deadline),
+            Op::Monitor => self.monitor(deadline),
+        }
+    }
+
+    /// Whether the service still runs. Its word alone proves little: where it contradicts what runs, that is told, and
+    /// nothing is stopped for it. Nor for missing containers: somebody may have stopped them, one by one.
+    fn monitor(&self, deadline: Deadline) -> Answer {
+        let degraded = |reason: String| Answer::new(Exit::Degraded, reason);
+        let running = self.running_by_kernel();
+        match self.said(deadline) {
+            Said::Running if self.mount_is_missing() => {
+                Answer::new(Exit::Unclear, "vz says running, but its mount is missing")
+            }
+            Said::Running => self.judge(deadline, running, Exit::Degraded),
+            Said::Stopped => match running.filter(|ids| !ids.is_empty()) {
+                Some(ids) => degraded(format!("vz says stopped, but {} run", tell(&ids))),
+                None => Answer::new(Exit::NotRunning, "vz is stopped"),
+            },
+            Said::Unfit(reason) => degraded(reason),
+            Said::Unclear(reason) => Answer::failed(reason),
         }
     }
 

@@ -38,9 +38,12 @@ fn lines_that_are_wrong() {
     for (text, problem) in [
         (
             "timeout vz restart 1",
-            "1: error: timeout: `restart` is neither start nor stop",
+            "1: error: timeout: `restart` is neither start, stop nor monitor",
         ),
-        ("timeout vz stop", "1: error: `timeout` needs RESOURCE start|stop TIME"),
+        (
+            "timeout vz stop",
+            "1: error: `timeout` needs RESOURCE start|stop|monitor TIME",
+        ),
         (
             "timeout vz stop 0",
             "1: error: timeout: the time must be longer than zero",
@@ -58,6 +61,15 @@ fn lines_that_are_wrong() {
             "1: error: data: vz is built in: whether it holds data is known",
         ),
         ("data apache maybe", "1: error: data: `maybe` is neither on nor off"),
+        (
+            "monitor MailTo 10",
+            "1: error: monitor: MailTo leaves nothing to look at",
+        ),
+        (
+            "monitor vz 1500ms",
+            "1: error: monitor: 1.500 s: whole seconds, 1 to 65535, or off",
+        ),
+        ("on-diskless wait", "1: error: `on-diskless` needs hand-over|stay"),
         ("keepalive 2", "1: error: unknown directive `keepalive`"),
         ("alert <root>", "1: error: alert: \"<root>\" is no mail address"),
         (

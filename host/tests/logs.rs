@@ -108,6 +108,7 @@ const fn notice_number(notice: Notice) -> u8 {
         Notice::HoldEnded => 28,
         Notice::StoreFailed => 29,
         Notice::Lost(_) => 30,
+        Notice::DiskLost { .. } => 31,
     }
 }
 const NOTICES: u8 = 32;
@@ -172,6 +173,7 @@ fn notices() -> Vec<Notice> {
         Notice::HoldEnded,
         Notice::StoreFailed,
         Notice::Lost(7),
+        Notice::DiskLost { group },
     ]
 }
 

@@ -42,8 +42,10 @@ pub enum Fact {
     },
     /// The daemon wants a step given up.
     Abandoned(usize, u32),
-    /// A child that could not be killed is gone.
-    Unstuck(usize, usize),
+    /// A child that could not be killed is gone: node, group, resource.
+    Unstuck(usize, usize, u8),
+    /// A resource ended by itself: node, group, resource.
+    Died(usize, usize, u8),
     /// Everything on the node stopped at once.
     PowerLost(usize),
     /// A daemon began a new life.
@@ -111,11 +113,13 @@ struct Place {
     up: u16,
     /// Resources seen started.
     on: u16,
+    /// Of those, the ones that ended by themselves.
+    dead: u16,
     /// Resources without data whose stop was given up.
     given_up: u16,
     tries: BTreeMap<u8, u8>,
     flight: Option<u32>,
-    stuck: Option<u8>,
+    stuck: u16,
     yields: bool,
     tenure: (u32, u32),
 }
@@ -185,7 +189,8 @@ impl Watch {
     #[must_use]
     pub fn is_whole(&self, node: usize, group: usize) -> bool {
         let all = self.stateful(group, |_| true);
-        self.places[node][group].on & all == all
+        let place = &self.places[node][group];
+        place.on & !place.dead & all == all
     }
 
     /// Requests nobody has answered, with when they were made.
@@ -211,7 +216,7 @@ impl Watch {
     pub fn see(&mut self, now: u64, fact: &Fact, excuses: &Excuses) {
         match fact {
             Fact::Begun { step, id, effective } => {
-                self.steps += u64::from(step.op != Op::Probe);
+                self.steps += u64::from(matches!(step.op, Op::Start | Op::Stop));
                 self.single_effect(now, *step, *id);
                 if *effective {
                     self.in_order(now, *step);
@@ -230,7 +235,8 @@ impl Watch {
                 self.ended(*step, *outcome);
             }
             Fact::Abandoned(node, id) => self.abandon(now, *node, *id),
-            Fact::Unstuck(node, group) => self.places[*node][*group].stuck = None,
+            Fact::Unstuck(node, group, resource) => self.places[*node][*group].stuck &= !bit(*resource),
+            Fact::Died(node, group, resource) => self.places[*node][*group].dead |= bit(*resource),
             Fact::PowerLost(node) => {
                 for place in &mut self.places[*node] {
                     let tenure = place.tenure;
@@ -262,7 +268,7 @@ impl Watch {
     fn new_life(&mut self, node: usize) {
         self.pinged.fill(None);
         for place in &mut self.places[node] {
-            (place.flight, place.stuck, place.yields) = (None, None, false);
+            (place.flight, place.stuck, place.yields) = (None, 0, false);
         }
         self.used[node] = 0;
         self.abandoned[node].clear();
@@ -283,7 +289,7 @@ impl Watch {
                 &format!("S8 node {} began {id} while {before} was under way", step.node),
             );
         }
-        if stuck == Some(step.resource) {
+        if stuck & bit(step.resource) != 0 {
             self.violation(
                 now,
                 &format!("S8 node {} touched a resource with a stuck child", step.node),
@@ -307,7 +313,9 @@ impl Watch {
         let known = place.flight == Some(id);
         if known {
             place.flight = None;
-            place.stuck = (outcome == Outcome::Stuck).then_some(step.resource);
+            if outcome == Outcome::Stuck {
+                place.stuck |= bit(step.resource);
+            }
         } else {
             self.violation(
                 now,
@@ -323,7 +331,7 @@ impl Watch {
     fn in_order(&mut self, now: u64, step: Step) {
         let place = &self.places[step.node][step.group];
         let wrong = match step.op {
-            Op::Probe => false,
+            Op::Probe | Op::Monitor => false,
             Op::Start => {
                 let left = self.stateful(step.group, |place| place < step.resource);
                 place.on & left != left
@@ -348,7 +356,7 @@ impl Watch {
             return;
         }
         match step.op {
-            Op::Probe => {}
+            Op::Probe | Op::Monitor => {}
             Op::Start => {
                 self.two_actives(now, step, excuses);
                 let place = &mut self.places[step.node][step.group];
@@ -412,9 +420,16 @@ impl Watch {
         match (step.op, outcome) {
             (Op::Probe | Op::Start, Outcome::Done | Outcome::Degraded) => {
                 place.on |= bit(resource);
+                place.dead &= !bit(resource);
                 place.given_up &= !bit(resource);
             }
-            (Op::Probe, _) => {}
+            (Op::Probe, Outcome::NotRunning) => {
+                // true in the model: it ended by itself, and nobody needs to stop it
+                place.up &= !bit(resource);
+                place.on &= !bit(resource);
+                place.dead &= !bit(resource);
+            }
+            (Op::Probe | Op::Monitor, _) => {}
             (Op::Start, _) => place.on &= !bit(resource),
             (Op::Stop, Outcome::Done | Outcome::Degraded | Outcome::NotRunning) => {
                 place.up &= !bit(resource);

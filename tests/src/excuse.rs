@@ -23,6 +23,7 @@ impl World {
             Fact::Ended { .. }
             | Fact::Abandoned(..)
             | Fact::Unstuck(..)
+            | Fact::Died(..)
             | Fact::PowerLost(_)
             | Fact::DaemonUp(_)
             | Fact::Asked(..)

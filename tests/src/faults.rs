@@ -76,6 +76,12 @@ pub enum Act {
     Noise(usize),
     /// What an operation's next calls bring.
     Script(usize, usize, u8, Op, Script),
+    /// A resource of a group ends by itself, or in part.
+    Die(usize, usize, u8, bool),
+    /// A half of a mirror loses its disk, or gets it back.
+    Diskless(usize, usize, bool),
+    /// I/O of a half waits, or goes on.
+    Suspend(usize, usize, bool),
     /// Stuck children are gone.
     Unstick(usize),
     /// A request.
@@ -109,6 +115,8 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         stop_budget: deadtime / 4,
         failback: rng.chance(400),
         ipfail: pings > 0 && rng.chance(300),
+        monitor: rng.pick(&[0, 1, 3, 10]).unwrap_or(10),
+        diskless_hands_over: rng.chance(700),
         last_resort: kind == Kind::Isolation || rng.chance(700),
         crc: false,
         groups,
@@ -176,6 +184,10 @@ fn strike(rng: &mut Rng, kind: Kind, setup: &Setup, at: u64, plan: &mut Vec<(u64
         plan.push((at + rng.below(setup.deadtime * 600), Act::Revive(node)));
         return;
     }
+    if rng.chance(250) {
+        ail(rng, setup, node, at, until, plan);
+        return;
+    }
     let choices = if kind == Kind::Anything { 15 } else { 10 };
     match rng.below(choices) {
         0 => {
@@ -232,6 +244,30 @@ fn strike(rng: &mut Rng, kind: Kind, setup: &Setup, at: u64, plan: &mut Vec<(u64
     }
 }
 
+/// Something of an active group fails by itself, once or again and again.
+fn ail(rng: &mut Rng, setup: &Setup, node: usize, at: u64, until: u64, plan: &mut Vec<(u64, Act)>) {
+    let (group, resource) = resource(rng, setup);
+    if setup.monitor == 0 || rng.chance(200) {
+        // what nobody looks at stays dead
+        let (on, off) = if rng.chance(700) {
+            (Act::Diskless(node, group, true), Act::Diskless(node, group, false))
+        } else {
+            (Act::Suspend(node, group, true), Act::Suspend(node, group, false))
+        };
+        plan.push((at, on));
+        plan.push((until, off));
+        return;
+    }
+    let mut when = at;
+    for _ in 0..rng.between(1, 4) {
+        for node in 0..2 {
+            // on whichever node it runs
+            plan.push((when, Act::Die(node, group, resource, rng.chance(300))));
+        }
+        when += rng.below(40 * SECOND);
+    }
+}
+
 /// One of several links, DRBD's path, or the ping nodes alone.
 fn partial(rng: &mut Rng, kind: Kind, setup: &Setup, at: u64, until: u64, plan: &mut Vec<(u64, Act)>) {
     if setup.links > 1 && rng.chance(500) {
@@ -251,11 +287,24 @@ fn partial(rng: &mut Rng, kind: Kind, setup: &Setup, at: u64, until: u64, plan: 
     }
 }
 
-fn script(rng: &mut Rng, setup: &Setup, node: usize) -> Act {
+fn resource(rng: &mut Rng, setup: &Setup) -> (usize, u8) {
     let group = rng.pick(&[0, 1, 2, 3]).unwrap_or(0) % setup.groups.len();
     let resources = setup.groups[group].resources.len();
     let resource = u8::try_from(rng.below(u64::try_from(resources).unwrap_or(1))).unwrap_or(0);
-    let op = rng.pick(&[Op::Probe, Op::Start, Op::Start, Op::Stop, Op::Stop]);
+    (group, resource)
+}
+
+fn script(rng: &mut Rng, setup: &Setup, node: usize) -> Act {
+    let (group, resource) = resource(rng, setup);
+    let op = rng.pick(&[
+        Op::Probe,
+        Op::Start,
+        Op::Start,
+        Op::Stop,
+        Op::Stop,
+        Op::Monitor,
+        Op::Monitor,
+    ]);
     let outcome = rng.pick(&[
         None,
         None,
@@ -327,6 +376,9 @@ pub fn act(world: &mut World, client: u32, act: &Act) {
             let key = (*group, *resource, op_number(*op));
             world.nodes[*node].scripts.insert(key, *script);
         }
+        Act::Die(node, group, resource, part) => world.dies(*node, *group, *resource, *part),
+        Act::Diskless(node, group, lost) => world.set_diskless(*node, *group, *lost),
+        Act::Suspend(node, group, on) => world.mirrors[*group].suspended[*node] = *on,
         Act::Unstick(node) => world.unstick(*node),
         Act::Ask(node, command) => world.ask(*node, client, command.clone()),
         Act::Disk(node, well) => world.nodes[*node].disk_fails = !well,

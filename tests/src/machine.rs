@@ -4,7 +4,7 @@ use ovzha_core::event::Outcome;
 use ovzha_core::output::{Effect, Op};
 
 use crate::check::{Fact, Step};
-use crate::node::{Input, Task, Truth, op_number};
+use crate::node::{Input, Task, Truth};
 use crate::setup::Model;
 use crate::trace::letter;
 use crate::world::{What, World};
@@ -43,7 +43,7 @@ impl World {
         };
         let script = self.nodes[node].script(step);
         let usual = match step.op {
-            Op::Probe => 20 * MS,
+            Op::Probe | Op::Monitor => 20 * MS,
             Op::Start => 300 * MS,
             Op::Stop => 200 * MS,
         };
@@ -53,21 +53,27 @@ impl World {
         let outcome = match (step.op, wanted) {
             (Op::Start, _) if refused => Outcome::Blocked,
             (_, Some(outcome)) => outcome,
-            (Op::Probe, None) => Outcome::NotRunning,
+            // as it really is when it ends
+            (Op::Probe | Op::Monitor, None) => Outcome::NotRunning,
             (Op::Start | Op::Stop, None) => Outcome::Done,
         };
         // what is not there, or not for this node, was never begun
         let effective = outcome != Outcome::Blocked && (step.op, outcome) != (Op::Start, Outcome::Unfit);
         let name = self.name(step);
-        self.trace.line(self.now, &effect, || {
-            format!(
-                "{} begins {} g{} {}",
-                letter(node),
-                format!("{:?}", step.op).to_lowercase(),
-                step.group,
-                name
-            )
-        });
+        if step.op == Op::Monitor {
+            // the looks that find nothing are not worth a line
+            self.trace.mix(self.now, &effect);
+        } else {
+            self.trace.line(self.now, &effect, || {
+                format!(
+                    "{} begins {} g{} {}",
+                    letter(node),
+                    format!("{:?}", step.op).to_lowercase(),
+                    step.group,
+                    name
+                )
+            });
+        }
         let id = effect.id.0;
         self.fact(&Fact::Begun { step, id, effective });
         if step.op == Op::Start && effective {
@@ -82,7 +88,7 @@ impl World {
             let leftover = self.nodes[node]
                 .tasks
                 .values()
-                .filter(|task| same_resource(task.step, step))
+                .filter(|task| is_leftover(task, step))
                 .map(|task| task.ends)
                 .max();
             ends = ends.max(leftover.map_or(0, |at| at.saturating_add(1)).min(self.now + LEFTOVER));
@@ -92,6 +98,7 @@ impl World {
             id,
             life: self.nodes[node].life,
             outcome,
+            wanted: wanted.is_some(),
             ends,
         });
     }
@@ -126,13 +133,13 @@ impl World {
         let drbd = self.model(step) == Model::Drbd;
         let mut outcome = task.outcome;
         match (step.op, outcome) {
-            (Op::Probe, Outcome::NotRunning) => {
+            (Op::Probe | Op::Monitor, Outcome::NotRunning) if !task.wanted => {
                 outcome = match *self.truth(step) {
                     Truth::Off => Outcome::NotRunning,
                     Truth::On => Outcome::Done,
                     Truth::Part => Outcome::Partial,
                 };
-                if self.child_lives(step) {
+                if step.op == Op::Probe && self.child_lives(step) {
                     outcome = Outcome::TimedOut;
                 }
             }
@@ -144,7 +151,7 @@ impl World {
                     self.looks(step.group);
                 }
             }
-            (Op::Start | Op::Probe | Op::Stop, _) => {}
+            (Op::Start | Op::Probe | Op::Stop | Op::Monitor, _) => {}
         }
         let node = &self.nodes[step.node];
         let told = node.life == task.life && node.daemon.is_some();
@@ -167,10 +174,7 @@ impl World {
     }
 
     fn child_lives(&self, step: Step) -> bool {
-        self.nodes[step.node]
-            .tasks
-            .values()
-            .any(|task| same_resource(task.step, step))
+        self.nodes[step.node].tasks.values().any(|task| is_leftover(task, step))
     }
 
     /// The daemon wants a child killed.
@@ -193,17 +197,47 @@ impl World {
 
     /// A stuck child is gone at last: what it was doing is left as it is.
     pub fn unstick(&mut self, node: usize) {
-        let stuck: Vec<(u32, usize)> = self.nodes[node]
+        let stuck: Vec<(u32, usize, u8)> = self.nodes[node]
             .tasks
             .iter()
             .filter(|(_, task)| task.ends == u64::MAX)
-            .map(|(key, task)| (*key, task.step.group))
+            .map(|(key, task)| (*key, task.step.group, task.step.resource))
             .collect();
-        for (key, group) in stuck {
+        for (key, group, resource) in stuck {
             self.nodes[node].tasks.remove(&key);
-            self.fact(&Fact::Unstuck(node, group));
-            self.give(node, Input::Unstuck(group));
+            self.fact(&Fact::Unstuck(node, group, resource));
+            self.give(node, Input::Unstuck(group, resource));
         }
+    }
+
+    /// A resource ends by itself, or, `part`, is left running in part.
+    pub fn dies(&mut self, node: usize, group: usize, resource: u8, part: bool) {
+        let step = Step {
+            node,
+            group,
+            resource,
+            op: Op::Monitor,
+        };
+        let ran = *self.truth(step) == Truth::On && self.nodes[node].power;
+        if !ran || self.model(step) == Model::Mail {
+            return;
+        }
+        *self.truth(step) = if part { Truth::Part } else { Truth::Off };
+        if self.model(step) == Model::Drbd && !part {
+            self.mirrors[group].set_primary(node, false);
+            self.looks(group);
+        }
+        let name = self.name(step);
+        self.trace.line(self.now, &(node, group, resource, part), || {
+            format!("{} of g{group} dies on {}", name, letter(node))
+        });
+        self.fact(&Fact::Died(node, group, resource));
+    }
+
+    /// A half of a mirror loses its disk, or gets it back.
+    pub fn set_diskless(&mut self, node: usize, group: usize, diskless: bool) {
+        self.mirrors[group].diskless[node] = diskless;
+        self.looks(group);
     }
 
     /// Something changed that DRBD's connection may depend on.
@@ -287,6 +321,9 @@ impl World {
     }
 }
 
-fn same_resource(one: Step, other: Step) -> bool {
-    one.group == other.group && one.resource == other.resource && op_number(one.op) != 0
+/// Whether a probe waits for this child: one that changes the resource, or can't be killed. The next life kills the looks.
+fn is_leftover(task: &Task, probe: Step) -> bool {
+    let same = task.step.group == probe.group && task.step.resource == probe.resource;
+    let changes = matches!(task.step.op, Op::Start | Op::Stop) || task.ends == u64::MAX;
+    same && changes && task.step.op != Op::Probe
 }

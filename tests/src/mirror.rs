@@ -13,6 +13,10 @@ pub struct Mirror {
     pub cut: bool,
     /// The halves replicate.
     pub connected: bool,
+    /// A half has no disk.
+    pub diskless: [bool; 2],
+    /// I/O of a half waits.
+    pub suspended: [bool; 2],
     /// They differ: it stays disconnected until a person chooses.
     pub alone: bool,
     /// Counts changes of the path, so that an old timer is known as such.
@@ -70,9 +74,13 @@ impl Mirror {
         };
         Drbd {
             connection,
-            disk: Disk::UpToDate,
+            disk: if self.diskless[node] {
+                Disk::Failed
+            } else {
+                Disk::UpToDate
+            },
             primary: self.primary[node],
-            suspended: false,
+            suspended: self.suspended[node],
         }
     }
 }

@@ -107,8 +107,8 @@ pub enum Input {
     Stored(u32, bool),
     /// DRBD of a group is looked at.
     Look(usize),
-    /// A stuck child is gone.
-    Unstuck(usize),
+    /// A stuck child is gone: group, resource.
+    Unstuck(usize, u8),
     /// Somebody asks.
     Ask(u32, Command),
     /// A link opened, or was lost.
@@ -126,6 +126,8 @@ pub struct Task {
     pub life: u32,
     /// How it will end.
     pub outcome: Outcome,
+    /// A script says so, whatever is true.
+    pub wanted: bool,
     /// When it ends.
     pub ends: u64,
 }
@@ -283,5 +285,6 @@ pub const fn op_number(op: Op) -> u8 {
         Op::Probe => 0,
         Op::Start => 1,
         Op::Stop => 2,
+        Op::Monitor => 3,
     }
 }

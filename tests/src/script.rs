@@ -7,7 +7,7 @@
 //!
 //! | command | |
 //! |---|---|
-//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail last-resort preferred group drbd-notices drbd-link reset-takes seed`; every further `group` is one more, `preferred` is of the group before it |
+//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail monitor on-diskless last-resort preferred group drbd-notices drbd-link reset-takes seed`; every further `group` is one more, `preferred` is of the group before it |
 //! | `on NODE..`, `off NODE..` | power |
 //! | `daemon NODE kill`, `daemon NODE start` | the daemon alone |
 //! | `run SPAN` | time passes |
@@ -16,6 +16,8 @@
 //! | `pings NODE on`, `pings NODE off` | ping nodes answer it or not |
 //! | `freeze NODE F1\|F2\|F3`, `thaw NODE` | it stands still |
 //! | `will NODE RESOURCE OP OUTCOME [SPAN] [xN]` | how the next N (default: all) calls end; `normal`: no longer; `g1/RESOURCE`: of another group than g0 |
+//! | `die NODE RESOURCE [part]` | the resource ends by itself, or in part |
+//! | `drbd NODE diskless\|attached\|suspended\|running` | its half's disk is lost, its I/O waits |
 //! | `unstick NODE` | stuck children are gone |
 //! | `ask NODE standby [gN..]\|takeover [gN..]\|stop\|hold [SPAN]\|resume\|clear [gN]` | a request |
 //! | `disk NODE fail\|well\|hangs` | the state directory |
@@ -189,6 +191,12 @@ fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Done {
         }
         ("lie", what) => return lie(world, node, what),
         ("disk", "hangs") => world.nodes[node].disk_takes = 3_600_000_000,
+        ("die", wanted) => {
+            let (group, place) = resource(world, wanted)?;
+            world.dies(node, group, place, args.get(2) == Some(&"part"));
+        }
+        ("drbd", "diskless" | "attached") => world.set_diskless(node, 0, second == "diskless"),
+        ("drbd", "suspended" | "running") => world.mirrors[0].suspended[node] = second == "suspended",
         ("newer", "on" | "off") => world.newer[node] = second == "on",
         ("impostor", frames) => {
             let frames = u32::try_from(number(frames)?).unwrap_or(0);
@@ -243,6 +251,8 @@ fn option(setup: &mut Setup, key: &str, value: &str) -> Done {
         "stop-budget" => setup.stop_budget = ms()?,
         "failback" => setup.failback = value == "on",
         "ipfail" => setup.ipfail = value == "on",
+        "monitor" => setup.monitor = u16::from(small(value)?),
+        "on-diskless" => setup.diskless_hands_over = value == "hand-over",
         "last-resort" => setup.last_resort = value == "on",
         _ => return Err(format!("no such key: {key}")),
     }
@@ -297,23 +307,15 @@ fn set(world: &mut World, node: usize, args: &[&str]) -> Done {
 }
 
 fn will(world: &mut World, node: usize, args: &[&str]) -> Done {
-    let wanted = arg(args, 1)?;
-    let (group, wanted) = match wanted.split_once('/') {
-        Some((name, wanted)) => (group(world, name)?, wanted),
-        None => (0, wanted),
-    };
-    let place = world.setup.groups[group]
-        .resources
-        .iter()
-        .position(|model| model.name() == wanted)
-        .ok_or("no such resource")?;
+    let (group, place) = resource(world, arg(args, 1)?)?;
     let op = match arg(args, 2)? {
         "probe" => Op::Probe,
         "start" => Op::Start,
         "stop" => Op::Stop,
-        _ => return Err("probe, start or stop".to_owned()),
+        "monitor" => Op::Monitor,
+        _ => return Err("probe, start, stop or monitor".to_owned()),
     };
-    let key = (group, u8::try_from(place).unwrap_or(0), op_number(op));
+    let key = (group, place, op_number(op));
     let mut script = Script {
         outcome: None,
         takes: None,
@@ -333,6 +335,18 @@ fn will(world: &mut World, node: usize, args: &[&str]) -> Done {
     }
     world.nodes[node].scripts.insert(key, script);
     Ok(())
+}
+
+/// `RESOURCE` of g0, or `gN/RESOURCE`.
+fn resource(world: &World, wanted: &str) -> Result<(usize, u8), String> {
+    let (group, wanted) = match wanted.split_once('/') {
+        Some((name, wanted)) => (group(world, name)?, wanted),
+        None => (0, wanted),
+    };
+    let models = &world.setup.groups[group].resources;
+    let place = models.iter().position(|model| model.name() == wanted);
+    let place = place.and_then(|place| u8::try_from(place).ok());
+    Ok((group, place.ok_or("no such resource")?))
 }
 
 fn outcome(word: &str) -> Result<Outcome, String> {

@@ -112,6 +112,12 @@ fn heal(world: &mut World, mut client: u32) {
             act(world, 0, &what);
         }
     }
+    for group in 0..world.setup.groups.len() {
+        for node in 0..2 {
+            act(world, 0, &Act::Diskless(node, group, false));
+            act(world, 0, &Act::Suspend(node, group, false));
+        }
+    }
     for node in 0..2 {
         world.thaw(node);
         world.power_on(node);

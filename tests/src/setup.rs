@@ -75,6 +75,10 @@ pub struct Setup {
     pub failback: bool,
     /// ipfail.
     pub ipfail: bool,
+    /// Seconds from one look at a resource to the next.
+    pub monitor: u16,
+    /// `on-diskless`: hand over.
+    pub diskless_hands_over: bool,
     /// The last resort is allowed.
     pub last_resort: bool,
     /// Damaged or made-up frames can pass as authentic: `crc` keys.
@@ -96,6 +100,8 @@ impl Default for Setup {
             stop_budget: 3000,
             failback: false,
             ipfail: false,
+            monitor: 10,
+            diskless_hands_over: true,
             last_resort: true,
             crc: false,
             groups: vec![GroupSetup {
@@ -116,6 +122,7 @@ impl Setup {
             identity: Mark([0, 0, number]),
             digest: Mark([1, 1, number]),
             resources: group.resources.iter().map(|model| model.kind()).collect(),
+            monitors: group.resources.iter().map(|_| self.monitor).collect(),
         });
         Draft {
             me: NodeId(me),
@@ -130,6 +137,7 @@ impl Setup {
             stop_budget: ms(self.stop_budget),
             auto_failback: self.failback,
             ipfail: self.ipfail,
+            diskless_hands_over: self.diskless_hands_over,
             last_resort: self.last_resort,
             groups: groups.collect(),
             resources_digest: [1; 4],

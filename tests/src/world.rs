@@ -327,10 +327,11 @@ impl World {
                 let group = group_id(*group);
                 daemon.handle(now, Event::Drbd { group, state });
             }
-            Input::Unstuck(group) => daemon.handle(
+            Input::Unstuck(group, resource) => daemon.handle(
                 now,
                 Event::Unstuck {
                     group: group_id(*group),
+                    resource: *resource,
                 },
             ),
             Input::Ask(client, command) => daemon.handle(

@@ -165,7 +165,7 @@ fn links_between_documents_lead_somewhere() {
 #[test]
 fn the_guide_explains_holds_in_the_cores_words() {
     let read = |name: &str| fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
-    let (guide, core) = (read("docs/GUIDE.md"), read("core/src/decide.rs"));
+    let (guide, core) = (read("docs/GUIDE.md"), read("core/src/why.rs"));
     let table = guide
         .split("| status says |")
         .nth(1)
@@ -183,7 +183,7 @@ fn the_guide_explains_holds_in_the_cores_words() {
     for words in quoted {
         assert!(
             core.contains(&format!("\"{words}\"")),
-            "core/src/decide.rs never says {words:?}"
+            "core/src/why.rs never says {words:?}"
         );
     }
 }

@@ -11,6 +11,8 @@ impl Group {
         match flight.op {
             Op::Probe => matches!(self.state, State::Probing(_) | State::Idle | State::Claiming(_)),
             Op::Stop => matches!(self.state, State::Stopping(..)),
+            // begun while active, and given up by whatever came then
+            Op::Monitor => true,
             // a start that was given up ends while the group is being stopped
             Op::Start => match self.state {
                 State::Starting(resource, _) => resource == flight.resource,
@@ -53,7 +55,7 @@ impl Group {
 
     /// What runs is to be found out anew.
     pub fn look(&mut self, now: Instant) {
-        (self.unclear, self.recheck) = (false, None);
+        (self.unclear, self.recheck, self.part) = (false, None, None);
         self.running &= self.all();
         self.enter(now, State::Probing(0));
     }

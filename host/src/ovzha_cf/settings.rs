@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::{Reader, Said, data, mails, stop_budget, timeout};
+use super::{Reader, Said, data, mails, monitor, on_diskless, stop_budget, timeout};
 
 /// One directive.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +26,9 @@ pub struct Setting {
 pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "timeout",
-        takes: "RESOURCE start|stop TIME",
+        takes: "RESOURCE start|stop|monitor TIME",
         note: "how long a step may take. Defaults, start/stop: `vz` 3600/1800, `Filesystem` 900/300 (five stages of a minute), \
-               `datadisk` and `drbddisk` 60/60, others 3600/3600",
+               `datadisk` and `drbddisk` 60/60, others 3600/3600. `monitor`: 60",
         example: "timeout vz stop 600\ntimeout vz start 10m",
         read: timeout,
     },
@@ -68,6 +68,21 @@ pub const SETTINGS: &[Setting] = &[
         note: "the sender of mails; `root` of this node if not set",
         example: "mail-from ovzha@example.org",
         read: mails::mail_from,
+    },
+    Setting {
+        name: "monitor",
+        takes: "RESOURCE TIME|off",
+        note: "how often the resource is looked at while its group is active (section 4). Defaults: `datadisk`, `drbddisk`, \
+               `Filesystem`, `IPaddr` and `IPaddr2` 10, `vz` 30, all others off. Whole seconds",
+        example: "monitor vz 1m\nmonitor Filesystem off",
+        read: monitor,
+    },
+    Setting {
+        name: "on-diskless",
+        takes: "hand-over|stay",
+        note: "what an active does when DRBD has lost its local disk and the peer's is current; `hand-over` if not set",
+        example: "on-diskless stay",
+        read: on_diskless,
     },
 ];
 

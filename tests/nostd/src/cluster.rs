@@ -59,9 +59,11 @@ fn span() -> Span {
 
 fn draft() -> Draft {
     let mut resources = Vec::new();
+    let mut monitors = Vec::new();
     let mut groups = Vec::new();
     for _ in 0..byte() {
         black_box(resources.push(black_box(Kind::Data)).is_ok());
+        black_box(monitors.push(u16::from(byte())).is_ok());
     }
     for _ in 0..byte() {
         let group = GroupDraft {
@@ -69,6 +71,7 @@ fn draft() -> Draft {
             identity: Mark(black_box([0; 3])),
             digest: Mark(black_box([0; 3])),
             resources: resources.clone(),
+            monitors: monitors.clone(),
         };
         black_box(groups.push(group).is_ok());
     }
@@ -85,6 +88,7 @@ fn draft() -> Draft {
         stop_budget: span(),
         auto_failback: black_box(false),
         ipfail: black_box(false),
+        diskless_hands_over: black_box(false),
         last_resort: black_box(false),
         groups,
         resources_digest: black_box([0; 4]),
@@ -117,7 +121,10 @@ fn event() -> Event<'static> {
             effect: EffectId(black_box(0)),
             outcome: black_box(Outcome::Done),
         },
-        8 => Event::Unstuck { group },
+        8 => Event::Unstuck {
+            group,
+            resource: byte(),
+        },
         9 => Event::Stored {
             version: black_box(0),
             ok: black_box(true),
