@@ -134,6 +134,7 @@ mod tests {
             identity: Mark([number; 3]),
             digest: Mark([number; 3]),
             resources: Vec::from_slice(&[Kind::Data]).unwrap(),
+            monitors: Vec::new(),
         };
         let config = Config::new(Draft {
             me: NodeId(0),
@@ -148,6 +149,7 @@ mod tests {
             stop_budget: Span::from_secs(3),
             auto_failback: false,
             ipfail: false,
+            diskless_hands_over: true,
             last_resort: true,
             groups: (1..=groups).map(group).collect(),
             resources_digest: [1; 4],
