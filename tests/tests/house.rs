@@ -189,6 +189,7 @@ fn the_guide_explains_holds_in_the_cores_words() {
 }
 
 /// The entries of `docs/DIFFERENCES.md` in one of its sections.
+#[cfg(test)]
 fn differences(section: &str) -> Vec<String> {
     let text = fs::read_to_string(Path::new(ROOT).join("docs/DIFFERENCES.md")).unwrap();
     let begin = text.find(section).unwrap_or_else(|| panic!("no section {section:?}"));
