@@ -54,7 +54,7 @@ fn errors_in_the_files_are_all_shown_by_file_and_line() {
             "node a b\nmcast eth0 10.0.0.1 694 1 0\nkeepalive 2\ndeadtime 4\nserial ttyS0\nauto_failback off\n",
         ),
         ("authkeys", "auth 2\n1 sha1 topsecret\n1 rot13 topsecret\n"),
-        ("haresources", "c vz IPaddr::10.0.0.1\n"),
+        ("haresources", "c vz IPaddr::10.0.0\n"),
     ];
     let (code, printed) = check("errors", &changed, &[]);
     let expected = "\
@@ -65,7 +65,7 @@ DIR/ha.cf:4: error: deadtime 4 s must be longer than two keepalives (2 x 2 s = 4
 DIR/ha.cf:5: error: serial: `ttyS0` is no absolute path of a device
 DIR/ha.cf:6: error: no link to the peer: no line of ucast, bcast, mcast or serial stands here
 DIR/haresources:1: error: node `c` is none of ha.cf (a, b)
-DIR/haresources:1: error: `IPaddr::10.0.0.1` is an address (IPaddr), which is not supported yet
+DIR/haresources:1: error: IPaddr: `10.0.0` is no IPv4 address (names are not looked up)
 DIR: refused: 8 errors, 0 warnings; this machine was not checked
 ";
     assert_eq!((code, printed.as_str()), (1, expected));

@@ -4,7 +4,7 @@
 //! everything here may block. The exit code is the answer ([`Exit`]); the last line on stderr is the reason,
 //! one line for people; stdout carries only what `observe` answers.
 use crate::program::{self, Deadline, one_line};
-use crate::{bugs, demo_step, drbd, external, filesystem, hooks, mail, respawn, store, validate, vz};
+use crate::{address, bugs, demo_step, drbd, external, filesystem, hooks, mail, respawn, store, validate, vz};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{Read, Write};
@@ -159,7 +159,7 @@ pub fn default_timeout(name: &str, op: Op) -> Duration {
         ("Filesystem", Op::Start) => 900,
         // Five stages of at most 60 s: nested mounts, the mount, TERM, KILL, other mount namespaces.
         ("Filesystem", Op::Stop) => 300,
-        ("MailTo" | demo_step::NAME, _) => 20,
+        ("MailTo" | "IPaddr" | "IPaddr2" | demo_step::NAME, _) => 20,
         (_, Op::Start | Op::Stop) => 3600,
     };
     Duration::from_secs(seconds)
@@ -201,6 +201,7 @@ fn dispatch(args: &[OsString]) -> Result<Answer, String> {
         ["store", "--state-dir", dir] => store(Path::new(dir)),
         ["bug", "--state-dir", dir, text] => bug(Path::new(dir), text),
         ["validate", dir, node, program] => Ok(validate::run(Path::new(dir), node, Path::new(program))),
+        [address::ANNOUNCE, device, address] => Ok(address::announce(device, address)),
         [mail::deliver::DELIVER, words @ ..] => mail::deliver::run(words),
         [respawn::WORD, user, command] => Ok(respawn::become_program(Path::new("/"), user, command)),
         [hooks::WORD, file, args @ ..] => Ok(hooks::become_script(Path::new(file), args)),
@@ -247,6 +248,7 @@ pub fn operate(op: Op, name: &str, args: &[&str], deadline: Deadline) -> Answer 
         "Filesystem" => filesystem::operate(op, args, deadline),
         "vz" => vz::operate(op, args, deadline),
         "MailTo" => mail::operate(op, args),
+        "IPaddr" | "IPaddr2" => address::operate(op, name, args, deadline),
         demo_step::NAME => demo_step::operate(op, args),
         _ => external::operate(op, name, args, deadline),
     }

@@ -343,13 +343,9 @@ impl Children {
                 // that look began before whatever made another one due
                 self.next_observe = now.after(OBSERVE_AGAIN);
             }
-            let drbd = group
-                .resources
-                .iter()
-                .find(|r| matches!(r.name.as_str(), "datadisk" | "drbddisk"));
-            if let Some(resource) = drbd.filter(|_| !busy) {
+            if let Some(resource) = drbd_of(group).filter(|_| !busy) {
                 // what could not be begun is tried again with the next look
-                drop(self.agent(now, config, group, resource, agent::Op::Observe, BRIEF, job));
+                drop(self.agent(now, config, group, &resource, agent::Op::Observe, BRIEF, job));
             }
         }
     }
@@ -504,6 +500,15 @@ fn outcome(how: How) -> Outcome {
     }
 }
 
+/// All DRBD resources of a group as one to be observed: a group is no better off than its worst.
+fn drbd_of(group: &Group) -> Option<Resource> {
+    let is_drbd = |resource: &&Resource| matches!(resource.name.as_str(), "datadisk" | "drbddisk");
+    let mut drbd = group.resources.iter().filter(is_drbd);
+    let mut all = drbd.next()?.clone();
+    all.args.extend(drbd.flat_map(|resource| resource.args.iter().cloned()));
+    Some(all)
+}
+
 /// The line `observe` printed, among the reasons on the same output.
 fn observed(exit: &Exit) -> Option<message::Drbd> {
     let state = exit.tail.lines().find_map(|line| State::parse_observed(line).ok())?;
@@ -540,6 +545,7 @@ mod tests {
             Resource {
                 name: parts.next().unwrap_or_default(),
                 args: parts.collect(),
+                bare: false,
                 line: 1,
             }
         };

@@ -48,24 +48,58 @@ impl NoState {
     }
 }
 
-/// Runs one operation of `datadisk RES` or `drbddisk RES`.
+/// Runs one operation of `datadisk RES` or `drbddisk RES`; several resources may be observed together, as the worst of
+/// them.
 #[must_use]
 pub fn operate(op: Op, args: &[&str], deadline: Deadline) -> Answer {
-    let [name] = args else {
-        return Answer::unfit("datadisk wants one argument, the name of the DRBD resource");
-    };
-    if name.starts_with('-') || *name == "all" {
-        return Answer::unfit(format!("{name:?} is no name of one DRBD resource"));
+    match args {
+        [name] => one(name).map_or_else(|answer| answer, |resource| resource.operate(op, deadline)),
+        [_, _, ..] if op == Op::Observe => {
+            let states = args
+                .iter()
+                .map(|name| one(name)?.state(deadline).map_err(NoState::into_answer));
+            observe_all(states)
+        }
+        _ => Answer::unfit("datadisk wants one argument, the name of the DRBD resource"),
+    }
+}
+
+/// The worst of several states; one that can't be told leaves the whole untold.
+fn observe_all(states: impl Iterator<Item = Result<State, Answer>>) -> Answer {
+    let mut worst: Option<State> = None;
+    for state in states {
+        match state {
+            Ok(state) => worst = Some(worst.map_or(state, |worst| worst.worse(state))),
+            Err(answer) => return answer,
+        }
+    }
+    worst.map_or_else(|| Answer::unfit("no DRBD resource"), observed)
+}
+
+fn observed(state: State) -> Answer {
+    Answer {
+        exit: Exit::Done,
+        reason: state.to_string(),
+        output: format!("{state}\n"),
+    }
+}
+
+/// The resource called `name` on this machine.
+fn one(name: &str) -> Result<Resource, Answer> {
+    if name.starts_with('-') || name == "all" {
+        return Err(Answer::unfit(format!("{name:?} is no name of one DRBD resource")));
     }
     let Some(drbdadm) = program::find("drbdadm") else {
-        return Answer::unfit(format!("drbdadm is not installed (looked in {})", program::PATH));
+        return Err(Answer::unfit(format!(
+            "drbdadm is not installed (looked in {})",
+            program::PATH
+        )));
     };
-    Resource {
+    Ok(Resource {
         drbdadm,
         proc_drbd: PathBuf::from("/proc/drbd"),
-        name: (*name).to_owned(),
-    }
-    .operate(op, deadline)
+        name: name.to_owned(),
+    })
 }
 
 impl Resource {
@@ -78,11 +112,7 @@ impl Resource {
             Op::Probe => self.probe(deadline),
             Op::Monitor => self.monitor(deadline),
             Op::Observe => match self.state(deadline) {
-                Ok(state) => Answer {
-                    exit: Exit::Done,
-                    reason: state.to_string(),
-                    output: format!("{state}\n"),
-                },
+                Ok(state) => observed(state),
                 Err(error) => error.into_answer(),
             },
         }
@@ -427,5 +457,56 @@ fn refusal(finished: &Finished) -> String {
     match finished.end {
         End::Exited(_) => failure.or_else(spoken).unwrap_or_else(|| finished.reason()),
         End::Signalled(_) | End::TimedOut | End::Stuck(_) => format!("drbdadm {}", finished.reason()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(line: &str) -> State {
+        State::parse_observed(line).unwrap()
+    }
+
+    #[test]
+    fn several_resources_are_as_good_as_their_worst() {
+        let good = "role=Primary/Secondary cstate=Connected dstate=UpToDate/UpToDate";
+        for (other, told) in [
+            (good, good),
+            (
+                "role=Secondary/Primary cstate=Connected dstate=UpToDate/UpToDate",
+                "role=Secondary/Primary cstate=Connected dstate=UpToDate/UpToDate",
+            ),
+            (
+                "role=Primary/Unknown cstate=StandAlone dstate=UpToDate/Outdated",
+                "role=Primary/Unknown cstate=StandAlone dstate=UpToDate/Outdated",
+            ),
+            (
+                "role=Primary/Secondary cstate=SyncTarget dstate=Inconsistent/UpToDate",
+                "role=Primary/Secondary cstate=SyncTarget dstate=Inconsistent/UpToDate",
+            ),
+        ] {
+            for pair in [[good, other], [other, good]] {
+                let answer = observe_all(pair.iter().map(|line| Ok(state(line))));
+                assert_eq!(answer.output.trim_end(), told);
+            }
+        }
+        // the worst of each, from different resources
+        let lines = [
+            "role=Primary/Secondary cstate=WFConnection dstate=UpToDate/DUnknown",
+            "role=Secondary/Secondary cstate=Connected dstate=Outdated/UpToDate",
+        ];
+        let answer = observe_all(lines.iter().map(|line| Ok(state(line))));
+        assert_eq!(
+            answer.output,
+            "role=Secondary/Secondary cstate=WFConnection dstate=Outdated/DUnknown\n"
+        );
+    }
+
+    #[test]
+    fn one_that_cannot_be_told_leaves_the_whole_untold() {
+        let good = "role=Primary/Secondary cstate=Connected dstate=UpToDate/UpToDate";
+        let answer = observe_all([Ok(state(good)), Err(Answer::unfit("down"))].into_iter());
+        assert_eq!((answer.exit, answer.output.as_str()), (Exit::Unfit, ""));
     }
 }

@@ -27,6 +27,8 @@ pub struct Resource {
     pub name: String,
     /// The parts after it, checked for the built-in they are for.
     pub args: Vec<String>,
+    /// The file has the argument alone, an address; the name is `IPaddr`.
+    pub bare: bool,
     /// The line the word stands on, counted from 1.
     pub line: u32,
 }
@@ -41,6 +43,9 @@ impl Resource {
     /// The word as it stands in the file.
     #[must_use]
     pub fn word(&self) -> String {
+        if self.bare {
+            return self.args.concat();
+        }
         let mut word = self.name.clone();
         for arg in &self.args {
             word.push_str("::");
@@ -197,6 +202,13 @@ fn group(problems: &mut Problems, groups: &mut Vec<GroupLine>, words: &[Word<'_>
     }
 }
 
+/// Whether a word is meant as an address: dotted numbers, whatever follows a slash.
+fn is_address(word: &str) -> bool {
+    let address = word.split('/').next().unwrap_or_default();
+    let begins = address.starts_with(|first: char| first.is_ascii_digit());
+    begins && address.contains('.') && address.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
+
 /// Takes a word apart; `None` if it is no resource this version can run.
 fn resource(problems: &mut Problems, word: &str, line: u32) -> Option<Resource> {
     if word.len() > WORD_MAX {
@@ -213,11 +225,14 @@ fn resource(problems: &mut Problems, word: &str, line: u32) -> Option<Resource> 
         );
         return None;
     }
-    let mut parts = word.split("::").map(str::to_owned);
-    let name = parts.next().unwrap_or_default();
+    let bare = is_address(word);
+    // a bare address is one argument of IPaddr
+    let name = if bare { Some("IPaddr") } else { None };
+    let mut parts = name.into_iter().chain(word.split("::")).map(str::to_owned);
     let resource = Resource {
-        name,
+        name: parts.next().unwrap_or_default(),
         args: parts.collect(),
+        bare,
         line,
     };
     match builtin::check(&resource) {

@@ -1,6 +1,8 @@
 //! The Linux side of ovzha: files, links, children, and the loop that drives the core.
+pub mod address;
 pub mod agent;
 pub mod alert;
+pub mod arp;
 pub mod aside;
 pub mod authkeys;
 pub mod bugs;

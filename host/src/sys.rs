@@ -6,6 +6,7 @@
 
 mod child;
 mod file;
+mod link_layer;
 mod net;
 mod process;
 mod reset;
@@ -15,6 +16,7 @@ mod wait;
 
 pub use child::{Child, fork_apart, spawn};
 pub use file::{anonymous_file, anonymous_input, lock_instance, random_bytes, set_nonblocking, somebody_writes_to};
+pub use link_layer::{arp_socket, route_request};
 pub use net::{DeviceAddress, Peer, device_addresses, device_index, host_name, network_changes, peer_of};
 pub use process::{
     Ended, Identity, Pid, group_is_dead, group_is_gone, identity_of, in_initial_pid_namespace, is_alive, kill_child,

@@ -34,12 +34,7 @@ pub fn group(config: &Config, group: GroupId) -> String {
 /// A resource as `haresources` writes it.
 #[must_use]
 pub fn resource_name(resource: &crate::haresources::Resource) -> String {
-    let mut name = resource.name.clone();
-    for arg in &resource.args {
-        name.push_str("::");
-        name.push_str(arg);
-    }
-    name
+    resource.word()
 }
 
 fn resource(config: &Config, group: GroupId, place: u8) -> String {

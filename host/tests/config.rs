@@ -316,7 +316,7 @@ fn ovzha_cf_sets_timeouts() {
         dir.diagnostics()[1..],
         [
             "ovzha.cf:1: error: timeout: `../nfs` is no name of a script (letters, digits, `-_.+@`)",
-            "ovzha.cf:2: error: timeout: `restart` is neither start nor stop",
+            "ovzha.cf:2: error: timeout: `restart` is neither start, stop nor monitor",
             "ovzha.cf:3: error: stop-budget: the time must be longer than zero",
             "ovzha.cf:4: error: unknown directive `witness`",
         ]

@@ -198,8 +198,16 @@ const WRONG_RESOURCES: &[(&str, &str)] = &[
         "2: error: resource `apache::80` stands already on line 1",
     ),
     (
-        "a 10.0.0.1/24/eth0",
-        "1: error: `10.0.0.1/24/eth0` is an address (IPaddr), which is not supported yet",
+        "a 10.0.0.300/24/eth0",
+        "1: error: IPaddr: `10.0.0.300` is no IPv4 address (names are not looked up)",
+    ),
+    (
+        "a IPaddr::10.0.0.1::eth0",
+        "1: error: IPaddr needs exactly one argument: IPaddr::ADDRESS[/MASK][/DEVICE][/BROADCAST]",
+    ),
+    (
+        "a 10.0.0.1/24/eth0 vz\nb IPaddr2::10.0.0.1",
+        "2: error: address `10.0.0.1` stands already on line 1",
     ),
     (
         "a datadisk",
@@ -257,6 +265,23 @@ const WRONG_RESOURCES: &[(&str, &str)] = &[
     ("a v\u{7}z", "1: error: control character \\u{7} in the line"),
     ("@ vz", "1: error: `@` is no node name (letters, digits, `-`, `_`, `.`)"),
 ];
+
+#[test]
+fn an_address_may_stand_alone() {
+    let text = "a 10.0.0.1/24/eth0/10.0.0.255 IPaddr::10.0.0.2 datadisk::r0";
+    let parsed = haresources::parse(Path::new("haresources"), text.as_bytes(), &[]);
+    assert_eq!(parsed.diagnostics, []);
+    let group = &parsed.value[0];
+    assert_eq!(group.name(), "10.0.0.1/24/eth0/10.0.0.255");
+    let [bare, named, _] = &group.resources[..] else {
+        panic!("{group:?}")
+    };
+    assert_eq!(
+        (bare.name.as_str(), &bare.args),
+        ("IPaddr", &vec!["10.0.0.1/24/eth0/10.0.0.255".to_owned()])
+    );
+    assert_eq!(named.word(), "IPaddr::10.0.0.2");
+}
 
 #[test]
 fn several_groups_each_with_its_own_node() {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::{Finding, Subject};
+use crate::address::Wanted;
 use crate::demo_step;
 use crate::diagnostic::quote;
 use crate::external::{self, Found};
@@ -134,6 +135,7 @@ fn resource_lacking(subject: &Subject<'_>, resource: &Resource) -> Vec<Finding> 
             }
             findings
         }
+        ("IPaddr" | "IPaddr2", [text]) => held_address_lacking(subject, text),
         ("vz", _) if !VZ_SERVICE.iter().any(|path| subject.exists(path)) => {
             vec![Finding::machine(
                 "OpenVZ is not installed: neither /etc/init.d/vz nor vz.service",
@@ -143,6 +145,17 @@ fn resource_lacking(subject: &Subject<'_>, resource: &Resource) -> Vec<Finding> 
         (name, _) if !haresources::is_built_in(name) && name != demo_step::NAME => script_lacking(subject, resource),
         _ => Vec::new(),
     }
+}
+
+/// A device that an address names and that is not there. Which one it is otherwise, the start finds out.
+fn held_address_lacking(subject: &Subject<'_>, text: &str) -> Vec<Finding> {
+    let device = Wanted::parse(text).ok().and_then(|wanted| wanted.device);
+    let missing = device.filter(|device| !subject.exists(&format!("/sys/class/net/{device}")));
+    let finding = |device: String| {
+        let text = format!("there is no network device {} for the address {text}", quote(&device));
+        Finding::machine(text, "check the name with `ip link`, or correct haresources")
+    };
+    missing.map(finding).into_iter().collect()
 }
 
 /// A script or unit that is not there, or that somebody else could have changed.

@@ -265,6 +265,28 @@ impl fmt::Display for State {
 }
 
 impl State {
+    /// Both together: Primary only if both are, a Primary peer if either is, the worse connection and disks.
+    #[must_use]
+    pub fn worse(self, other: State) -> State {
+        let primary_first = |a: Role, b: Role| match (a, b) {
+            (Role::Primary, _) | (_, Role::Primary) => Role::Primary,
+            (Role::Unknown, _) | (_, Role::Unknown) => Role::Unknown,
+            (Role::Secondary, Role::Secondary) => Role::Secondary,
+        };
+        let primary_last = |a: Role, b: Role| match (a, b) {
+            (Role::Primary, Role::Primary) => Role::Primary,
+            (Role::Secondary, _) | (_, Role::Secondary) => Role::Secondary,
+            (Role::Unknown, _) | (_, Role::Unknown) => Role::Unknown,
+        };
+        State {
+            role: primary_last(self.role, other.role),
+            peer_role: primary_first(self.peer_role, other.peer_role),
+            connection: self.connection.min(other.connection),
+            disk: self.disk.min(other.disk),
+            peer_disk: self.peer_disk.min(other.peer_disk),
+        }
+    }
+
     /// Reads the line `observe` printed, as [`State`] displays itself.
     ///
     /// # Errors

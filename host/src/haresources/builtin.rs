@@ -1,14 +1,21 @@
 //! Knows the built-in resources and checks the arguments of every resource.
 
-use std::net::Ipv4Addr;
-
 use super::{GroupLine, Resource};
+use crate::address::Wanted;
 use crate::demo_step;
 use crate::diagnostic::{Problems, quote};
 use crate::external;
 
 /// The names of the resources that are built in; every other name is a script or a unit (`external`).
-pub const NAMES: [&str; 5] = ["datadisk", "drbddisk", "Filesystem", "vz", "MailTo"];
+pub const NAMES: [&str; 7] = [
+    "datadisk",
+    "drbddisk",
+    "Filesystem",
+    "vz",
+    "MailTo",
+    "IPaddr",
+    "IPaddr2",
+];
 
 /// What is wrong with a resource, if anything.
 pub(super) fn check(resource: &Resource) -> Result<(), String> {
@@ -36,6 +43,10 @@ pub(super) fn check(resource: &Resource) -> Result<(), String> {
         ("vz", _) => Err("vz takes no argument".to_owned()),
         ("MailTo", [addresses] | [addresses, _]) => mail(addresses),
         ("MailTo", _) => Err("MailTo needs MailTo::ADDRESS[,ADDRESS...], and may have ::SUBJECT".to_owned()),
+        ("IPaddr" | "IPaddr2", [text]) => Wanted::parse(text).map(|_| ()).map_err(|why| format!("{name}: {why}")),
+        ("IPaddr" | "IPaddr2", _) => Err(format!(
+            "{name} needs exactly one argument: {name}::ADDRESS[/MASK][/DEVICE][/BROADCAST]"
+        )),
         // of the demo only: not among the names that are told
         (demo_step::NAME, args) => demo_step::check(args),
         _ => external(resource),
@@ -86,6 +97,10 @@ fn claims(resource: &Resource) -> Vec<(&'static str, String)> {
             vec![("device", plain_path(device)), ("mount point", plain_path(mountpoint))]
         }
         ("MailTo", _) => Vec::new(),
+        ("IPaddr" | "IPaddr2", [text]) => {
+            let address = Wanted::parse(text).map(|wanted| ("address", wanted.address.to_string()));
+            address.into_iter().collect()
+        }
         _ => vec![("resource", resource.word())],
     }
 }
@@ -165,12 +180,5 @@ fn mail(addresses: &str) -> Result<(), String> {
 }
 
 fn external(resource: &Resource) -> Result<(), String> {
-    let address = resource.name.split('/').next().unwrap_or_default();
-    if address.parse::<Ipv4Addr>().is_ok() || matches!(resource.name.as_str(), "IPaddr" | "IPaddr2") {
-        return Err(format!(
-            "{} is an address (IPaddr), which is not supported yet",
-            quote(&resource.word())
-        ));
-    }
     name_problem(&resource.name).map_or(Ok(()), Err)
 }

@@ -28,7 +28,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "timeout",
         takes: "RESOURCE start|stop|monitor TIME",
         note: "how long a step may take. Defaults, start/stop: `vz` 3600/1800, `Filesystem` 900/300 (five stages of a minute), \
-               `datadisk` and `drbddisk` 60/60, others 3600/3600. `monitor`: 60",
+               `datadisk` and `drbddisk` 60/60, `IPaddr` and `IPaddr2` 20/20, others 3600/3600. `monitor`: 60",
         example: "timeout vz stop 600\ntimeout vz start 10m",
         read: timeout,
     },

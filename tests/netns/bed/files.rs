@@ -147,6 +147,14 @@ impl Files {
         self
     }
 
+    /// With other resources: `before` left of datadisk, `after` right of it all.
+    #[must_use]
+    pub fn resources_around(mut self, before: &str, after: &str) -> Self {
+        let (node, rest) = self.haresources.split_once(' ').unwrap();
+        self.haresources = format!("{node} {before} {} {after}\n", rest.trim_end());
+        self
+    }
+
     /// With another key on one node.
     #[must_use]
     pub fn key(mut self, node: Number, key: &str) -> Self {

@@ -129,6 +129,34 @@ impl Hall {
         Stranger { guest }
     }
 
+    /// The hardware address that the gateway finds behind `address`, after asking.
+    pub fn neighbour(&self, address: &str) -> Option<String> {
+        run(
+            "nsenter",
+            &[
+                "-t",
+                &self.pid().to_string(),
+                "-n",
+                "ping",
+                "-c",
+                "1",
+                "-W",
+                "5",
+                address,
+            ],
+        )
+        .must();
+        self.known(address)
+    }
+
+    /// The hardware address that the gateway remembers for `address`.
+    pub fn known(&self, address: &str) -> Option<String> {
+        let pid = self.pid().to_string();
+        let listed = run("nsenter", &["-t", &pid, "-n", "ip", "neigh", "show", address]).must();
+        let mut words = listed.split_whitespace().skip_while(|word| *word != "lladdr");
+        words.nth(1).map(str::to_owned)
+    }
+
     /// Records the heartbeats that pass the switches.
     pub fn listen(&self, file: &Path) -> Guest {
         let mut command = Command::new("nsenter");

@@ -1,4 +1,5 @@
 //! The cases, by what they are about.
+mod addresses;
 mod bed_itself;
 mod beside;
 mod boot;
@@ -10,6 +11,7 @@ mod media;
 mod moves;
 mod own_bug;
 mod peers;
+mod scripts;
 mod several_groups;
 mod start;
 mod wire;
