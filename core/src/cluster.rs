@@ -116,7 +116,7 @@ impl Cluster {
         let links = gather((0..config.links).map(|_| Link::new(now)));
         let rejections = gather((0..config.links).map(|_| Rejections::new()));
         let (known, durable) = durable.begin(&config.groups);
-        let groups = config.groups.iter().zip(known);
+        let groups = config.groups.iter().zip(known.iter().copied());
         let groups: Vec<Group, GROUPS_MAX> = gather(groups.map(|(draft, known)| Group::new(draft, known, now)));
         let recorded = gather(groups.iter().map(|group| group.durable.run));
         let hold_until = match durable.hold.seconds {
