@@ -404,13 +404,7 @@ impl Children {
         // a stuck child keeps its job until it is gone
         let job = self.take(exit.id, exit.how == How::Stuck)?;
         match job {
-            Job::Effect(effect) => {
-                // a look at DRBD says all of it
-                if let Some(state) = observed(&exit).filter(|_| effect.op == Op::Monitor) {
-                    self.stillborn.push(Ended::Observed(effect.group, state));
-                }
-                Some(Ended::Effect(effect, outcome(exit.how), exit.last_line))
-            }
+            Job::Effect(effect) => Some(Ended::Effect(effect, outcome(exit.how), exit.last_line)),
             Job::Store(version) => {
                 let written = exit.how == How::Code(0);
                 Some(Ended::Stored(

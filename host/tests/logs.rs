@@ -108,10 +108,10 @@ const fn notice_number(notice: Notice) -> u8 {
         Notice::HoldEnded => 28,
         Notice::StoreFailed => 29,
         Notice::Lost(_) => 30,
-        Notice::DiskLost { .. } => 31,
+        Notice::DiskLost { .. } => 32,
     }
 }
-const NOTICES: u8 = 32;
+const NOTICES: u8 = 33;
 
 fn step(outcome: Outcome) -> Notice {
     Notice::Step {
