@@ -134,6 +134,8 @@ pub struct Group {
     state: State,
     kinds: Vec<Kind, { crate::id::RESOURCES_MAX }>,
     running: u16,
+    /// The resource being started was running, or may have been, before.
+    ran: bool,
     degraded: u16,
     /// Resources with a child that can't be killed.
     stuck: u16,
@@ -197,6 +199,7 @@ impl Group {
             state: State::Probing(0),
             kinds: draft.resources.clone(),
             running: 0,
+            ran: false,
             degraded: 0,
             stuck: 0,
             part: None,
@@ -394,6 +397,7 @@ impl Group {
                 next.map(|resource| (resource, Op::Probe))
             }
             State::Starting(resource, _) if resource < self.len() => {
+                self.ran = self.running & bit(resource) != 0;
                 self.running |= bit(resource);
                 Some((resource, Op::Start))
             }

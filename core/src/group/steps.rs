@@ -26,6 +26,13 @@ impl Group {
         Turn::Phase(why)
     }
 
+    /// A start that touched nothing: what it was to start runs as little as before, or as much (a group found in part).
+    fn not_begun(&mut self, resource: u8) {
+        if !self.ran {
+            self.running &= !bit(resource);
+        }
+    }
+
     pub(super) fn start_done(&mut self, now: Instant, flight: InFlight, outcome: Outcome) -> Turn {
         let State::Starting(resource, why) = self.state else {
             return Turn::None;
@@ -44,16 +51,16 @@ impl Group {
                 Turn::None
             }
             Outcome::Blocked => {
-                // DRBD refused, so nothing of this resource was begun
-                self.running &= !bit(flight.resource);
+                // DRBD refused
+                self.not_begun(flight.resource);
                 self.part = None;
                 self.enter(now, State::Stopping(Why::PeerPrimary, 0));
                 Turn::None
             }
             _ if self.part.is_some() => self.part_failed(now, resource),
             Outcome::Unfit => {
-                // nothing of this resource was begun: there is no program for it here, or not the right one
-                self.running &= !bit(flight.resource);
+                // there is no program for it here, or not the right one
+                self.not_begun(flight.resource);
                 self.unfit = Some(now.after(LOOK_AGAIN));
                 self.enter(now, State::Stopping(Why::StartFailed, 0));
                 Turn::Phase(Why::Unfit)
