@@ -3,6 +3,7 @@
 //! `ovzha agent OP [--timeout SECONDS] NAME [ARGS...]`: the daemon starts one such child per operation, so
 //! everything here may block. The exit code is the answer ([`Exit`]); the last line on stderr is the reason,
 //! one line for people; stdout carries only what `observe` answers.
+use crate::owner::Owner;
 use crate::program::{self, Deadline, one_line};
 use crate::{address, bugs, demo_step, drbd, external, filesystem, hooks, mail, respawn, store, validate, vz};
 use std::ffi::OsString;
@@ -192,15 +193,22 @@ pub fn run(args: &[OsString]) -> u8 {
 const STUCK_MAX: Duration = Duration::from_hours(1);
 
 const USAGE: &str = "usage: ovzha agent start|stop|probe|observe|monitor [--timeout SECONDS] NAME [ARGS...], \
-                     ovzha agent store --state-dir DIR, ovzha agent validate CONFIG_DIR NODE PROGRAM";
+                     ovzha agent store --state-dir DIR [--owner NODE PEER], \
+                     ovzha agent validate CONFIG_DIR NODE PROGRAM STATE_DIR";
 
 fn dispatch(args: &[OsString]) -> Result<Answer, String> {
     let words: Option<Vec<&str>> = args.iter().map(|arg| arg.to_str()).collect();
     let words = words.ok_or("arguments must be UTF-8")?;
     match words.as_slice() {
-        ["store", "--state-dir", dir] => store(Path::new(dir)),
+        ["store", "--state-dir", dir] => store(Path::new(dir), None),
+        ["store", "--state-dir", dir, "--owner", node, peer] => store(Path::new(dir), Some(&Owner::new(node, peer))),
         ["bug", "--state-dir", dir, text] => bug(Path::new(dir), text),
-        ["validate", dir, node, program] => Ok(validate::run(Path::new(dir), node, Path::new(program))),
+        ["validate", dir, node, program, state_dir] => Ok(validate::run(
+            Path::new(dir),
+            node,
+            Path::new(program),
+            Path::new(state_dir),
+        )),
         [address::ANNOUNCE, device, address] => Ok(address::announce(device, address)),
         [mail::deliver::DELIVER, words @ ..] => mail::deliver::run(words),
         [respawn::WORD, user, command] => Ok(respawn::become_program(Path::new("/"), user, command)),
@@ -254,8 +262,8 @@ pub fn operate(op: Op, name: &str, args: &[&str], deadline: Deadline) -> Answer 
     }
 }
 
-/// Writes the durable state that comes on stdin.
-fn store(dir: &Path) -> Result<Answer, String> {
+/// Writes the durable state that comes on stdin, and whose it is before that.
+fn store(dir: &Path, owner: Option<&Owner>) -> Result<Answer, String> {
     let bound = u64::try_from(store::CONTENT_MAX).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     // One byte more than may be stored, so that a longer state is refused and not cut.
@@ -264,6 +272,10 @@ fn store(dir: &Path) -> Result<Answer, String> {
         .take(bound.saturating_add(1))
         .read_to_end(&mut bytes);
     read.map_err(|error| format!("can't read the state from stdin: {error}"))?;
+    if let Some(owner) = owner {
+        let written = owner.write(dir);
+        written.map_err(|error| format!("can't store whose state it is: {error}"))?;
+    }
     store::write(dir, &bytes).map_err(|error| format!("can't store the state: {error}"))?;
     Ok(Answer::done("stored"))
 }

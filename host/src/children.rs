@@ -20,6 +20,7 @@ use crate::drbd::{Connection, Disk, Role, State};
 use crate::ha_cf::values;
 use crate::haresources::Resource;
 use crate::ovzha_cf::Operation;
+use crate::owner::Owner;
 use crate::sys::CoreLimit;
 use crate::task::{self, Exit, How, Spec, TaskId, Tasks};
 use crate::validate::Handover;
@@ -78,6 +79,8 @@ pub struct Children {
     /// Ends of children that could not even be begun.
     stillborn: Vec<Ended>,
     state_dir: PathBuf,
+    /// Whose state lies there.
+    owner: Owner,
     config_dir: PathBuf,
     /// What the child that validates hands over apart from its output.
     handover: Option<Handover>,
@@ -117,6 +120,7 @@ impl Children {
             waiting,
             stillborn,
             state_dir,
+            owner: Owner::of(config),
             config_dir,
             handover: None,
             next_observe: now,
@@ -315,7 +319,8 @@ impl Children {
     /// Writes the durable state.
     pub fn store(&mut self, now: Instant, version: u32, bytes: &[u8]) {
         let dir = self.state_dir.to_string_lossy().into_owned();
-        let argv = ["ovzha", "agent", "store", "--state-dir", &dir];
+        let Owner { node, peer } = self.owner.clone();
+        let argv = ["ovzha", "agent", "store", "--state-dir", &dir, "--owner", &node, &peer];
         if let Err(why) = self.spawn(now, &argv, &[], Some(bytes), BRIEF, "store", Job::Store(version)) {
             self.stillborn.push(Ended::Stored(version, Err(why)));
         }
@@ -357,7 +362,8 @@ impl Children {
         }
         let dir = self.config_dir.to_string_lossy().into_owned();
         let program = program.to_string_lossy();
-        let argv = ["ovzha", "agent", "validate", &dir, node, &program];
+        let state_dir = self.state_dir.to_string_lossy().into_owned();
+        let argv = ["ovzha", "agent", "validate", &dir, node, &program, &state_dir];
         let begun = Handover::new().map_err(|error| error.to_string()).and_then(|place| {
             self.handover = Some(place);
             self.spawn(now, &argv, &[], None, BRIEF, "validate", Job::Validate)

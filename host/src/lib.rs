@@ -34,6 +34,7 @@ pub mod network;
 pub mod notify;
 pub mod open_error;
 pub mod ovzha_cf;
+pub mod owner;
 pub mod ping;
 pub mod placing;
 pub mod program;

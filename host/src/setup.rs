@@ -24,6 +24,7 @@ use crate::log::{Facility, Log, Targets};
 use crate::media::Medium;
 use crate::network::Network;
 use crate::notify::Notify;
+use crate::owner::{self, Owner};
 use crate::ping::Pinger;
 use crate::run::{Daemon, Options};
 use crate::since::ActiveSince;
@@ -66,6 +67,10 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         BAD
     })?;
     refuse(&files)?;
+    if let Some(why) = Owner::of(&config).refusal(&options.state_dir) {
+        say(&why);
+        return Err(BAD);
+    }
     let lock = lock(&options.run_dir)?;
     let program = own_program().map_err(|error| lacking("own program", &error))?;
     let fingerprint = Fingerprint::take(&options.config_dir, &program);
@@ -181,10 +186,10 @@ fn own_program() -> std::io::Result<PathBuf> {
 
 /// What survived. Damage means more caution, never less: a hold until a person looks.
 fn durable(state_dir: &Path, groups: usize) -> (Durable, Option<String>) {
-    let damage = match store::read(state_dir) {
-        store::Read::Absent => return (Durable::default(), None),
-        store::Read::Damaged(why) => why,
-        store::Read::Found(bytes) => match Durable::decode(&bytes) {
+    let damage = match (store::read(state_dir), owner::read(state_dir)) {
+        (store::Read::Absent, _) => return (Durable::default(), None),
+        (store::Read::Damaged(why), _) | (store::Read::Found(_), Err(why)) => why,
+        (store::Read::Found(bytes), Ok(_)) => match Durable::decode(&bytes) {
             // of the first layout nobody can say which groups they were
             Some(durable) if durable.groups.len() <= groups || !durable.names.is_empty() => return (durable, None),
             Some(_) => "it knows more groups than haresources".to_owned(),

@@ -44,6 +44,12 @@ pub enum Read {
 /// Says which file and why. The old content is then still there.
 pub fn write(dir: &Path, content: &[u8]) -> io::Result<()> {
     let record = encode(content)?;
+    make(dir)?;
+    replace(dir, NAME, NAME_NEXT, &record)
+}
+
+/// Makes the state directory, if it is not there.
+pub(crate) fn make(dir: &Path) -> io::Result<()> {
     if !dir.is_dir() {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
         made.map_err(|e| named(dir, &e))?;
@@ -51,9 +57,14 @@ pub fn write(dir: &Path, content: &[u8]) -> io::Result<()> {
             sync_dir(parent)?;
         }
     }
-    let next = dir.join(NAME_NEXT);
-    write_synced(&next, &record).map_err(|e| named(&next, &e))?;
-    let path = dir.join(NAME);
+    Ok(())
+}
+
+/// Replaces the file `name` as a whole, by way of the file `next`.
+pub(crate) fn replace(dir: &Path, name: &str, next: &str, bytes: &[u8]) -> io::Result<()> {
+    let next = dir.join(next);
+    write_synced(&next, bytes).map_err(|e| named(&next, &e))?;
+    let path = dir.join(name);
     fs::rename(&next, &path).map_err(|e| named(&path, &e))?;
     sync_dir(dir)
 }
@@ -141,6 +152,6 @@ fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir).and_then(|d| d.sync_all()).map_err(|e| named(dir, &e))
 }
 
-fn named(path: &Path, e: &io::Error) -> io::Error {
+pub(crate) fn named(path: &Path, e: &io::Error) -> io::Error {
     io::Error::new(e.kind(), format!("{}: {e}", path.display()))
 }

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::agent::Answer;
 use crate::authkeys::{self, AuthKeys};
 use crate::config::Config;
+use crate::owner::Owner;
 use crate::{core_config, hooks, sys};
 
 /// What tells two configurations, or two programs, apart.
@@ -129,7 +130,7 @@ fn hand_over(keys: &AuthKeys) {
 
 /// Reads the files as the daemon would at its start. Prints each problem and the fingerprint.
 #[must_use]
-pub fn run(dir: &Path, node: &str, program: &Path) -> Answer {
+pub fn run(dir: &Path, node: &str, program: &Path, state_dir: &Path) -> Answer {
     // refused only where there is nothing to forbid: a limit may always be lowered
     drop(sys::forbid_core_dumps());
     let before = Fingerprint::take(dir, program);
@@ -138,7 +139,8 @@ pub fn run(dir: &Path, node: &str, program: &Path) -> Answer {
     let good = loaded.config.is_some_and(|config| {
         let core = core_config::core_config(&config, false).map(|_| ());
         let keys = core_config::keyring(&config.keys).map(|_| ());
-        let good = core.and(keys).map_err(|why| problems.push(why)).is_ok();
+        let owner = Owner::of(&config).refusal(state_dir).map_or(Ok(()), Err);
+        let good = core.and(keys).and(owner).map_err(|why| problems.push(why)).is_ok();
         if good {
             hand_over(&config.keys);
         }

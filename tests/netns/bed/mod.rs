@@ -8,6 +8,7 @@ mod files;
 mod heartbeat;
 mod net;
 mod node;
+mod previous;
 mod process;
 mod program;
 mod record;
@@ -18,6 +19,7 @@ pub use files::Files;
 pub use heartbeat::check_installed as check_heartbeat;
 pub use net::{say, sent};
 pub use node::{Daemon, Node};
+pub use previous::previous;
 pub use process::{Said, child_of, ovzha};
 pub use program::Program;
 pub use record::{Entry, check_count};
@@ -109,6 +111,11 @@ pub struct Pair {
 impl Pair {
     /// Both nodes booted, no daemon running.
     pub fn new(files: &Files) -> Self {
+        Self::of(files, &[ovzha(), ovzha()])
+    }
+
+    /// As `new`, each node with a binary of its own.
+    pub fn of(files: &Files, binaries: &[PathBuf; 2]) -> Self {
         process::check_tools();
         let place = Place::take();
         let dir = Dir::new();
@@ -131,7 +138,8 @@ impl Pair {
             drbd_conf.push_str(&other.replace(":7788", ":7789"));
         }
         fs::write(dir.shared().join("drbd.conf"), drbd_conf).unwrap();
-        let nodes = [1, 2].map(|number| Node::new(number, &dir, files));
+        let [one, two] = binaries;
+        let nodes = [(1, one), (2, two)].map(|(number, binary)| Node::new(number, &dir, files, binary));
         let mut pair = Self {
             nodes,
             cable,
@@ -150,14 +158,19 @@ impl Pair {
 
     /// Both nodes booted, both daemons started, the group running on its preferred node, both sure of each other.
     pub fn up(files: &Files) -> Self {
-        let mut pair = Self::new(files);
-        pair.start(1);
-        pair.start(2);
-        pair.wait_settled(1);
-        pair.wait("both nodes hear each other on every link", |pair| {
+        Self::new(files).started()
+    }
+
+    /// Both daemons started, the group running on its preferred node, both sure of each other.
+    #[must_use]
+    pub fn started(mut self) -> Self {
+        self.start(1);
+        self.start(2);
+        self.wait_settled(1);
+        self.wait("both nodes hear each other on every link", |pair| {
             pair.log(1).matches(" up").count() >= 3 && pair.log(2).matches(" up").count() >= 3
         });
-        pair
+        self
     }
 
     /// The node `number`.

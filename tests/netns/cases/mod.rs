@@ -11,6 +11,8 @@ mod media;
 mod moves;
 mod own_bug;
 mod peers;
+mod previous_release;
+mod rename;
 mod scripts;
 mod several_groups;
 mod start;
