@@ -1,13 +1,25 @@
 //! The first release beside this one, before this one, and after it (the guide's section on upgrading).
 use crate::bed::{Files, Number, Pair, now, ovzha, previous};
 use serde_json::Value;
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 /// Both nodes up, the first release on one of them.
 fn mixed(old: Number) -> Pair {
     let binaries = [1, 2].map(|number| if number == old { previous() } else { ovzha() });
-    Pair::of(&Files::quick(), &binaries).started()
+    let pair = Pair::of(&Files::quick(), &binaries).started();
+    for number in [1, 2] {
+        check_runs(&pair, number, &binaries[usize::from(number) - 1]);
+    }
+    pair
+}
+
+/// This program is what the node's daemon runs.
+fn check_runs(pair: &Pair, number: Number, binary: &Path) {
+    let running = fs::read(format!("/proc/{}/exe", pair.daemon(number).pid())).unwrap();
+    let same = running == fs::read(binary).unwrap();
+    pair.check(same, &format!("node {number} does not run {}", binary.display()));
 }
 
 fn status(pair: &Pair, number: Number) -> Value {
@@ -36,6 +48,7 @@ fn replace(pair: &Pair, number: Number, binary: &Path) {
     pair.node(number).install(binary);
     pair.daemon(number).signal("HUP");
     pair.wait("the other program runs", |pair| lives(pair) > before);
+    check_runs(pair, number, binary);
 }
 
 #[test]
@@ -145,8 +158,12 @@ fn a_downgrade_starts_held_and_goes_on_after_resume() {
             .iter()
             .all(|number| status(pair, *number).to_string().contains("the state on disk was lost"))
     });
+    // the active one in place
+    replace(&pair, 1, &previous());
+    pair.wait("the group is adopted", |pair| pair.log(1).contains("found running"));
     pair.node(2).ovzha("resume").must();
     pair.wait_settled(1);
+    pair.stays("node 1 active", Duration::from_secs(4), |pair| pair.is_active(1));
     pair.check_untouched(begin);
     // what it forgot it has learned from the other node
     pair.node(1).ovzha("standby").must();
