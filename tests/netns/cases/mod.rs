@@ -5,6 +5,7 @@ mod beside;
 mod boot;
 mod children;
 mod daemon_life;
+mod fence_count;
 mod links;
 mod measured;
 mod media;
