@@ -22,6 +22,7 @@ use crate::config::{self, Files};
 use crate::diagnostic::printable;
 use crate::external::{self, Found};
 use crate::haresources::{self, Resource};
+use crate::owner::Owner;
 
 /// Largest file a check reads, in bytes (`modules.alias` of a distribution kernel has 1.5 million).
 const READ_MAX: u64 = 8 << 20;
@@ -195,6 +196,7 @@ pub fn machine(root: &Path, files: &Files) -> Vec<Finding> {
         findings.push(Finding::machine(config::not_a_node(&name, &nodes), remedy));
     }
     let subject = Subject { root, files, node };
+    findings.extend(renamed(&subject));
     findings.extend(running::check(&subject));
     findings.extend(drbd::check(&subject));
     findings.extend(fstab::check(&subject));
@@ -204,6 +206,15 @@ pub fn machine(root: &Path, files: &Files) -> Vec<Finding> {
     findings.extend(beside::check(&subject));
     findings.sort_by_key(|finding| (!finding.two_actives, finding.class));
     findings
+}
+
+/// A state that was written under another name, where a daemon without `--state-dir` keeps it.
+fn renamed(subject: &Subject<'_>) -> Option<Finding> {
+    let node = subject.node.as_ref()?;
+    let mut names = subject.files.ha_cf.nodes.iter().map(|named| &named.value);
+    let peer = names.find(|name| *name != node)?;
+    let (what, remedy) = Owner::new(node, peer).differs(&subject.at("/var/lib/ovzha"))?;
+    Some(Finding::machine(what, remedy))
 }
 
 /// Each resource of the files in their order, with what would run for it on the machine below `root`.

@@ -65,26 +65,34 @@ impl Owner {
         store::replace(dir, NAME, NAME_NEXT, self.render().as_bytes())
     }
 
-    /// Why this node must not go on with the state in `dir`, and what to do: it was written under other names.
+    /// Why this node must not go on with the state in `dir`, in one sentence; none if it may.
     #[must_use]
     pub fn refusal(&self, dir: &Path) -> Option<String> {
+        self.differs(dir).map(|(what, remedy)| format!("{what}: {remedy}"))
+    }
+
+    /// The state in `dir` was written under other names: what is so, and what to do.
+    #[must_use]
+    pub fn differs(&self, dir: &Path) -> Option<(String, String)> {
         // what can't be read counts as damage of the state (S-48)
         let found = read(dir).ok().flatten().filter(|found| found != self)?;
         if store::read(dir) == store::Read::Absent {
             return None;
         }
-        let path = dir.join(NAME);
-        Some(format!(
-            "the state in {} was written by node {} with peer {}, but this is node {} with peer {}: give the nodes \
-             their names back (uname -n, ha.cf), or, to rename them, stop ovzha on both nodes, give both the new \
-             names, and remove {} on both",
+        let what = format!(
+            "the state in {} was written by node {} with peer {}, but this is node {} with peer {}",
             dir.display(),
             found.node,
             found.peer,
             self.node,
             self.peer,
-            path.display()
-        ))
+        );
+        let remedy = format!(
+            "give the nodes their names back (uname -n, ha.cf), or, to rename them, stop ovzha on both nodes, give both \
+             the new names, and remove {} on both",
+            dir.join(NAME).display()
+        );
+        Some((what, remedy))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The machine checks, each on a small tree that stands for a machine.
 
 use fixture::Machine;
+use ovzha_host::{owner::Owner, store};
 use std::os::unix::fs::PermissionsExt;
 
 #[cfg(test)]
@@ -136,6 +137,20 @@ fn a_machine_with_nothing_lacks_everything() {
             "M there is no sendmail program: MailTo can't send",
         ]
     );
+}
+
+#[test]
+fn a_state_of_another_name() {
+    let machine = Machine::new("renamed");
+    let dir = machine.0.join("var/lib/ovzha");
+    Owner::new("ovz-node1", "ovz-node2").write(&dir).unwrap();
+    store::write(&dir, b"state").unwrap();
+    assert_eq!(machine.found(), Vec::<String>::new());
+    Owner::new("ovz-node2", "ovz-node1").write(&dir).unwrap();
+    machine.finds(&format!(
+        "M the state in {} was written by node ovz-node2",
+        dir.display()
+    ));
 }
 
 #[test]

@@ -108,6 +108,10 @@ fn an_upgrade_in_place_of_one_node_after_the_other_bounces_nothing() {
     for number in [1, 2] {
         pair.check(!pair.log(number).contains(" is dead"), "one took the other for dead");
     }
+    pair.wait("the state is adopted", |pair| {
+        let owner = pair.node(1).inside("cat /var/lib/ovzha/owner").out;
+        owner == "node ovz-node1\npeer ovz-node2\n"
+    });
     check_quiet(&pair);
     pair.power_cut(1);
     pair.wait_active(2);
