@@ -17,9 +17,10 @@ use crate::alert::Alerts;
 use crate::config::Config;
 use crate::errand::{Errand, Errands};
 use crate::hooks::{self, STARTSTOP_LABEL};
+use crate::line::{AsideLine, Line};
 use crate::log::Log;
 use crate::mail::{self, Mail, deliver, unix_time};
-use crate::respawn::{Clients, Line};
+use crate::respawn::Clients;
 use crate::run::Options;
 use crate::sys::{self, CoreLimit};
 use crate::{agent, environment};
@@ -93,7 +94,7 @@ impl Aside {
     /// A child ended, maybe one of these.
     pub fn reap(&mut self, now: Instant, log: &mut Log) {
         self.errands.reap();
-        tell(self.clients.tick(now), log);
+        tell(&self.clients.tick(now), log);
     }
 
     /// Everything that is due.
@@ -107,10 +108,10 @@ impl Aside {
                 .push(mail_errand("alert mail", config, &mail, Some(&run_dir)));
         }
         if self.errands.next_wake().is_some_and(|at| at <= now) {
-            tell(self.errands.tick(now), log);
+            tell(&self.errands.tick(now), log);
         }
         if self.clients.next_wake().is_some_and(|at| at <= now) {
-            tell(self.clients.tick(now), log);
+            tell(&self.clients.tick(now), log);
         }
         self.keep_all(log);
     }
@@ -151,15 +152,15 @@ impl Aside {
     /// The daemon has left the cluster: clients are stopped, waiting mails sent on their way, `startstop post-stop`
     /// waited for.
     pub fn end(&mut self, code: u8, log: &mut Log) {
-        tell(self.errands.flush(sys::boottime()), log);
-        tell(self.clients.stop(), log);
+        tell(&self.errands.flush(sys::boottime()), log);
+        tell(&self.clients.stop(), log);
         if self.startstop {
             self.wait_for(&["post-stop", &code.to_string()], log);
         }
         self.keep_all(log);
         // the next start is a fresh one; if this fails, `startstop pre-start` is not called then
         if let Err(error) = std::fs::remove_file(self.run_dir.join(STARTED)) {
-            log.warning(format_args!("{STARTED} in the run directory: {error}"));
+            log.say(&Line::RunDir(&error.to_string()));
         }
     }
 
@@ -171,7 +172,7 @@ impl Aside {
         self.push_startstop(args);
         let until = sys::boottime().after(PATIENCE);
         while self.errands.has(STARTSTOP_LABEL) && sys::boottime() < until {
-            tell(self.errands.tick(sys::boottime()), log);
+            tell(&self.errands.tick(sys::boottime()), log);
             sleep(Duration::from_millis(20));
         }
     }
@@ -188,14 +189,14 @@ impl Aside {
     fn keep(&self, name: &str, text: &str, log: &mut Log) {
         // the run directory is in memory: this waits for no disk
         if let Err(error) = std::fs::write(self.run_dir.join(name), text) {
-            log.error(format_args!("the run directory can't be written: {error}"));
+            log.say(&Line::RunDir(&error.to_string()));
         }
     }
 }
 
-fn tell(lines: Vec<Line>, log: &mut Log) {
-    for (level, text) in lines {
-        log.line(level, format_args!("{text}"));
+fn tell(lines: &[AsideLine], log: &mut Log) {
+    for line in lines {
+        log.say(&Line::Aside(line));
     }
 }
 

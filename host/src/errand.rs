@@ -10,8 +10,8 @@ use std::ffi::{CStr, CString};
 
 use ovzha_core::time::{Instant, Span};
 
-use crate::log::Level;
-use crate::sys::CoreLimit;
+use crate::line::{AsideLine, ErrandFate};
+use crate::sys::{CoreLimit, Ended};
 use crate::task::{self, Event, Exit, How, Spec, TaskId, Tasks};
 
 /// The most that may wait.
@@ -108,7 +108,7 @@ impl Errands {
     }
 
     /// Begins what can begin, ends what is late. Answers what is to be logged.
-    pub fn tick(&mut self, now: Instant) -> Vec<(Level, String)> {
+    pub fn tick(&mut self, now: Instant) -> Vec<AsideLine> {
         let mut lines = Vec::new();
         self.tasks.tick(now);
         while let Some(event) = self.tasks.event(now) {
@@ -124,7 +124,9 @@ impl Errands {
                         continue;
                     }
                 }
-                Event::Unstuck { label, .. } => lines.push((Level::Info, format!("{label}: ended after all"))),
+                Event::Unstuck { label, .. } => {
+                    lines.push(AsideLine::errand(&label, ErrandFate::Unstuck));
+                }
             }
             self.running.retain(|(running, _)| *running != id);
         }
@@ -137,15 +139,14 @@ impl Errands {
             }
         }
         if self.dropped > 0 && self.tell_at() <= now {
-            let text = format!("{} mails or hooks were dropped: too many at once", self.dropped);
-            lines.push((Level::Warning, text));
+            lines.push(AsideLine::ErrandsDropped(self.dropped));
             (self.dropped, self.told) = (0, Some(now));
         }
         lines
     }
 
     /// Begins everything that waits, beside its like if need be: the daemon ends, they go on.
-    pub fn flush(&mut self, now: Instant) -> Vec<(Level, String)> {
+    pub fn flush(&mut self, now: Instant) -> Vec<AsideLine> {
         let mut lines = Vec::new();
         while let Some(errand) = self.queue.pop_front() {
             lines.extend(self.begin(now, errand));
@@ -158,14 +159,14 @@ impl Errands {
         self.tasks.take_changed().then(|| self.tasks.render_running())
     }
 
-    fn begin(&mut self, now: Instant, errand: Errand) -> Option<(Level, String)> {
+    fn begin(&mut self, now: Instant, errand: Errand) -> Option<AsideLine> {
         let label = errand.label.clone();
         match self.spawn(now, &errand) {
             Ok(id) => {
                 self.running.push((id, errand.label));
                 None
             }
-            Err(why) => Some((Level::Error, format!("{label}: {why}"))),
+            Err(why) => Some(AsideLine::errand(&label, ErrandFate::NotBegun(why))),
         }
     }
 
@@ -190,20 +191,19 @@ impl Errands {
 }
 
 /// How an errand ended, for the log: its last line.
-fn said(exit: &Exit) -> Option<(Level, String)> {
-    let Exit { label, last_line, .. } = exit;
-    let said = if last_line.is_empty() { "" } else { ": " };
-    let failed = |how: String| Some((Level::Warning, format!("{label}: {how}{said}{last_line}")));
-    match exit.how {
-        How::Code(0) if last_line.is_empty() => None,
-        How::Code(0) => Some((Level::Info, format!("{label}: {last_line}"))),
-        How::Code(code) => failed(format!("failed, exit code {code}")),
-        How::Signal(signal) => failed(format!("ended by signal {signal}")),
-        How::TimedOut => failed("not done in time, ended".to_owned()),
-        How::Stuck => failed("not done in time, can't be killed".to_owned()),
+fn said(exit: &Exit) -> Option<AsideLine> {
+    let last = exit.last_line.clone();
+    let fate = match exit.how {
+        How::Code(0) if last.is_empty() => return None,
+        How::Code(0) => ErrandFate::Said(last),
+        How::Code(code) => ErrandFate::Failed(Ended::Code(code), last),
+        How::Signal(signal) => ErrandFate::Failed(Ended::Signal(signal), last),
+        How::TimedOut => ErrandFate::Late(last),
+        How::Stuck => ErrandFate::Stuck(last),
         // of a former life: nobody tells
-        How::Unknown => None,
-    }
+        How::Unknown => return None,
+    };
+    Some(AsideLine::errand(&exit.label, fate))
 }
 
 #[cfg(test)]
@@ -231,10 +231,7 @@ mod tests {
         let lines = errands.tick(now);
         // none of these can begin, each is told
         assert_eq!(lines.len(), QUEUE_MAX + 1, "{lines:?}");
-        assert_eq!(
-            lines.last().map(|(_, text)| text.as_str()),
-            Some("3 mails or hooks were dropped: too many at once")
-        );
+        assert_eq!(lines.last(), Some(&AsideLine::ErrandsDropped(3)));
         for _ in 0..=QUEUE_MAX {
             errands.push(errand("hook link"));
         }

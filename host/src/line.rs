@@ -2,6 +2,8 @@
 //!
 //! Each line is a variant with its level and its text, so that `docs/LOGS.md` can be held against them.
 
+mod aside;
+
 use std::fmt;
 
 use ovzha_core::message::Phase;
@@ -9,6 +11,7 @@ use ovzha_core::message::Phase;
 use crate::check::Protection;
 use crate::log::Level;
 use crate::told;
+pub use aside::{AsideLine, ClientFate, ErrandFate};
 
 /// One line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -137,6 +140,8 @@ pub enum Line<'a> {
     RunDir(&'a str),
     /// poll(2) failed.
     Poll(&'a str),
+    /// Of what runs beside the cluster.
+    Aside(&'a AsideLine),
 }
 
 impl Line<'_> {
@@ -144,6 +149,7 @@ impl Line<'_> {
     #[must_use]
     pub const fn level(&self) -> Level {
         match self {
+            Line::Aside(line) => line.level(),
             Line::StateLost(_)
             | Line::FormerBug { .. }
             | Line::Bug(_)
@@ -241,6 +247,7 @@ impl fmt::Display for Line<'_> {
             }
             Self::RunDir(why) => write!(f, "the run directory can't be written: {why}"),
             Self::Poll(why) => write!(f, "poll: {why}"),
+            Self::Aside(line) => line.fmt(f),
         }
     }
 }

@@ -184,8 +184,19 @@ impl Log {
         Ok(log)
     }
 
-    /// Sends one line to every target that wants its level. Never blocks, never fails.
-    pub fn line(&mut self, level: Level, text: fmt::Arguments<'_>) {
+    /// One of the daemon's own lines. Never blocks, never fails.
+    pub fn say(&mut self, line: &crate::line::Line<'_>) {
+        self.line(line.level(), format_args!("{line}"));
+    }
+
+    /// A line that tells of a notice.
+    pub fn tell(&mut self, told: &crate::told::Told) {
+        self.line(told.level(), format_args!("{}", told.text()));
+    }
+
+    /// Sends one line to every target that wants its level. Private: what is logged stands in `line` or in `told`, and
+    /// those in `docs/LOGS.md`.
+    fn line(&mut self, level: Level, text: fmt::Arguments<'_>) {
         if self.targets.facility.is_some() && level != Level::Debug {
             self.through_syslog(level, text);
         }
@@ -194,27 +205,7 @@ impl Log {
         }
     }
 
-    /// One of the daemon's own lines.
-    pub fn say(&mut self, line: &crate::line::Line<'_>) {
-        self.line(line.level(), format_args!("{line}"));
-    }
-
-    /// A line that a person must act on.
-    pub fn error(&mut self, text: fmt::Arguments<'_>) {
-        self.line(Level::Error, text);
-    }
-
-    /// A line about what is not as it should be.
-    pub fn warning(&mut self, text: fmt::Arguments<'_>) {
-        self.line(Level::Warning, text);
-    }
-
-    /// A line about what happened.
-    pub fn info(&mut self, text: fmt::Arguments<'_>) {
-        self.line(Level::Info, text);
-    }
-
-    /// A line for the debugfile.
+    /// A line for the debugfile, which no catalogue lists.
     pub fn debug(&mut self, text: fmt::Arguments<'_>) {
         self.line(Level::Debug, text);
     }
@@ -448,8 +439,8 @@ mod tests {
         };
         let mut log = Log::open(targets, "n").unwrap();
         log.socket = Box::leak(path.clone().into_boxed_path());
-        log.warning(format_args!("nobody listens"));
-        log.warning(format_args!("nor now"));
+        log.line(Level::Warning, format_args!("nobody listens"));
+        log.line(Level::Warning, format_args!("nor now"));
         assert_eq!(log.lost(), (2, 0));
         let pid = std::process::id();
         let mut buffer = [0; 2048];
@@ -458,7 +449,7 @@ mod tests {
             String::from_utf8(buffer[..length].to_vec()).unwrap()
         };
         let syslog = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-        log.info(format_args!("link up"));
+        log.line(Level::Info, format_args!("link up"));
         log.debug(format_args!("not for syslog"));
         assert_eq!(
             received(&syslog),
@@ -469,11 +460,11 @@ mod tests {
         drop(syslog);
         std::fs::remove_file(&path).unwrap();
         let syslog = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-        log.error(format_args!("link down"));
+        log.line(Level::Error, format_args!("link down"));
         assert_eq!(received(&syslog), format!("<27>ovzha[{pid}]: error: link down"));
         // it hangs: lines are dropped, nobody waits
         for _ in 0..10_000 {
-            log.info(format_args!("more"));
+            log.line(Level::Info, format_args!("more"));
         }
         assert!(log.lost().0 > 0);
         std::fs::remove_file(&path).unwrap();

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use ovzha_core::time::{Instant, Span};
 
-use crate::log::Level;
+use crate::line::{AsideLine, ClientFate};
 use crate::sys::{self, CoreLimit, Ended, Identity, Pid};
 use crate::task;
 pub use account::{Account, become_program, find};
@@ -47,9 +47,6 @@ const LOOK: Span = Span::from_millis(200);
 const GRACE: Span = Span::from_secs(5);
 const LAST: Span = Span::from_secs(1);
 const SELF: &CStr = c"/proc/self/exe";
-
-/// One line of the log.
-pub type Line = (Level, String);
 
 /// One `respawn` line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -115,7 +112,7 @@ pub struct Clients {
     changed: bool,
     looked: Instant,
     /// Lines that arose where nobody could take them.
-    lines: Vec<Line>,
+    lines: Vec<AsideLine>,
 }
 
 impl Clients {
@@ -135,8 +132,7 @@ impl Clients {
                 Some(Kept {
                     who: Some(who), output, ..
                 }) if sys::is_alive(who) => {
-                    let text = format!("client {} (process {}) runs on", client.program(), who.pid);
-                    lines.push((Level::Info, text));
+                    lines.push(AsideLine::client(client.program(), ClientFate::RunsOn(who.pid)));
                     let output = output.and_then(|name| Output::find(who.pid, name));
                     Life::Running(Run {
                         who,
@@ -157,10 +153,7 @@ impl Clients {
         let mut leaving = Vec::new();
         for kept in found {
             if let Some(who) = kept.who.filter(|who| sys::is_alive(*who)) {
-                lines.push((
-                    Level::Info,
-                    format!("a client no longer in ha.cf is ended: process {}", who.pid),
-                ));
+                lines.push(AsideLine::ClientLeaves(who.pid));
                 signal(who, libc::SIGTERM);
                 leaving.push(Leaving {
                     who,
@@ -202,7 +195,7 @@ impl Clients {
 
     /// Starts what waits, sees what ended, reads what was said. To be called on SIGCHLD and when `next_wake` is due;
     /// more often does no harm. Answers what is to be logged.
-    pub fn tick(&mut self, now: Instant) -> Vec<Line> {
+    pub fn tick(&mut self, now: Instant) -> Vec<AsideLine> {
         let mut lines = std::mem::take(&mut self.lines);
         self.looked = now;
         for slot in &mut self.slots {
@@ -260,20 +253,20 @@ impl Clients {
 
     /// Ends all, the last one first, each before the one above it: TERM, then KILL. Waits for that, at most a few
     /// seconds for each: the daemon is on its way out, and its peer knows. Answers what is to be logged.
-    pub fn stop(&mut self) -> Vec<Line> {
+    pub fn stop(&mut self) -> Vec<AsideLine> {
         let mut lines = std::mem::take(&mut self.lines);
         while let Some(slot) = self.slots.pop() {
             let Life::Running(mut run) = slot.life else { continue };
             let program = slot.client.program();
-            let text = if end(run.who) {
-                format!("client {program} stopped")
+            let fate = if end(run.who) {
+                ClientFate::Stopped
             } else {
-                format!("client {program} can't be ended: process {}", run.who.pid)
+                ClientFate::NotStopped(run.who.pid)
             };
             if let Some(output) = &mut run.output {
                 output.finish(sys::boottime(), program, &mut lines);
             }
-            lines.push((Level::Info, text));
+            lines.push(AsideLine::client(program, fate));
         }
         for leaving in self.leaving.drain(..) {
             end(leaving.who);
@@ -287,12 +280,12 @@ impl Clients {
 type With<'a> = (&'a CStr, &'a [CString], Option<CoreLimit>);
 
 impl Slot {
-    fn start(&mut self, now: Instant, with: With<'_>, lines: &mut Vec<Line>) {
+    fn start(&mut self, now: Instant, with: With<'_>, lines: &mut Vec<AsideLine>) {
         let program = self.client.program().to_owned();
         match self.spawn(with) {
             Ok((who, output)) => {
-                let text = format!("client {program} started as {}: process {}", self.client.user, who.pid);
-                lines.push((Level::Info, text));
+                let (user, pid) = (self.client.user.clone(), who.pid);
+                lines.push(AsideLine::client(&program, ClientFate::Started { user, pid }));
                 self.life = Life::Running(Run {
                     who,
                     since: now,
@@ -301,10 +294,8 @@ impl Slot {
             }
             Err(error) => {
                 self.life = Life::Waiting(now.after(self.pause));
-                lines.push((
-                    Level::Error,
-                    format!("client {program} can't be started: {error}; again in {}", self.pause),
-                ));
+                let (why, pause) = (error.to_string(), self.pause);
+                lines.push(AsideLine::client(&program, ClientFate::NotStarted { why, pause }));
                 self.pause = longer(self.pause);
             }
         }
@@ -326,23 +317,23 @@ impl Slot {
         Ok((sys::identity_of(pid), Output::new(file)))
     }
 
-    fn ended(&mut self, now: Instant, ran: Span, how: How, lines: &mut Vec<Line>) {
+    fn ended(&mut self, now: Instant, ran: Span, how: How, lines: &mut Vec<AsideLine>) {
         let program = self.client.program();
         if how == How::Known(Ended::Code(NOT_AGAIN)) {
-            let text = format!("client {program} ended after {ran}: exit code {NOT_AGAIN}: it is not started again");
-            lines.push((Level::Warning, text));
+            let code = NOT_AGAIN;
+            lines.push(AsideLine::client(program, ClientFate::EndedForGood { ran, code }));
             self.life = Life::Done;
             return;
         }
         if ran >= STEADY {
             self.pause = PAUSE_FIRST;
         }
-        let text = format!(
-            "client {program} ended after {ran}: {}; started again in {}",
-            how.text(),
-            self.pause
-        );
-        lines.push((Level::Warning, text));
+        let how = match how {
+            How::Known(ended) => Some(ended),
+            How::Unknown => None,
+        };
+        let pause = self.pause;
+        lines.push(AsideLine::client(program, ClientFate::Ended { ran, how, pause }));
         self.life = Life::Waiting(now.after(self.pause));
         self.pause = longer(self.pause);
     }
@@ -357,16 +348,6 @@ enum How {
     Known(Ended),
     /// Not our child: nobody tells us.
     Unknown,
-}
-
-impl How {
-    fn text(self) -> String {
-        match self {
-            Self::Known(Ended::Code(code)) => format!("exit code {code}"),
-            Self::Known(Ended::Signal(signal)) => format!("signal {signal}"),
-            Self::Unknown => "how is not known".to_owned(),
-        }
-    }
 }
 
 /// How a client ended; `None` while it runs.

@@ -465,14 +465,15 @@ impl Daemon {
             let active = self.facts.active_since.render();
             self.keep("active", &active);
         }
-        let (level, text) = told::line(&self.config, notice, &self.reason);
-        self.log.line(level, format_args!("{text}"));
-        self.aside.notice(now, &self.config, &notice, &text);
-        if level != Level::Debug {
-            self.control.progress(&text);
+        let told = told::line(&self.config, notice, &self.reason);
+        self.log.tell(&told);
+        let text = told.text();
+        self.aside.notice(now, &self.config, &notice, text);
+        if told.level() != Level::Debug {
+            self.control.progress(text);
         }
         if told::is_state(notice) {
-            self.notify.status(&text);
+            self.notify.status(text);
         }
         if let Notice::MoveBegins { client, refused, .. } = notice {
             self.control.begun(client, !refused.is_empty());

@@ -196,10 +196,36 @@ pub const fn is_state(notice: Notice) -> bool {
     )
 }
 
+/// A line that tells of a notice; made by [`line`] alone, so that the log says nothing that is not in its table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    level: Level,
+    text: String,
+}
+
+impl Told {
+    /// How bad it is.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        self.level
+    }
+
+    /// What is said.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
 /// One notice as a line; `reason` is what the last child said of itself.
 #[must_use]
+pub fn line(config: &Config, notice: Notice, reason: &str) -> Told {
+    let (level, text) = words(config, notice, reason);
+    Told { level, text }
+}
+
 #[expect(clippy::too_many_lines, reason = "one line of text per notice, in one table")]
-pub fn line(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
+fn words(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
     let peer = config.peer_node();
     let name = |id| group(config, id);
     match notice {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ovzha_core::time::Span;
+use ovzha_host::line::Line;
 use ovzha_host::log::{Log, Targets};
 use ovzha_host::sys::{self, boottime};
 
@@ -42,6 +43,11 @@ fn to_file(path: &Path) -> Log {
     Log::open(targets, "ovz-node1").unwrap()
 }
 
+/// Any line will do.
+fn info(log: &mut Log, text: &str) {
+    log.say(&Line::Standing(text));
+}
+
 fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let end = boottime().after(LONG);
     while !done() {
@@ -73,9 +79,9 @@ fn lines_reach_their_files() {
         ..Targets::default()
     };
     let mut log = Log::open(targets, "ovz-node1").unwrap();
-    log.info(format_args!("link eth1 up"));
+    info(&mut log, "link eth1 up");
     log.debug(format_args!("detail\nof two lines"));
-    log.error(format_args!("{}", "x".repeat(3000)));
+    log.say(&Line::Problem(&"x".repeat(3000)));
     finish(log);
     let (main, all) = (text(&logfile), text(&debugfile));
     assert_eq!((main.lines().count(), all.lines().count()), (2, 3));
@@ -92,10 +98,10 @@ fn a_rotated_file_is_opened_anew() {
     let scratch = Scratch::new("rotated");
     let (path, moved) = (scratch.path("log"), scratch.path("log.1"));
     let mut log = to_file(&path);
-    log.info(format_args!("one"));
+    info(&mut log, "one");
     wait_until("the first line", || text(&path).contains("one"));
     fs::rename(&path, &moved).unwrap();
-    log.info(format_args!("two"));
+    info(&mut log, "two");
     finish(log);
     assert!(text(&moved).contains("one") && !text(&moved).contains("two"));
     assert!(text(&path).contains("two") && !text(&path).contains("one"));
@@ -113,12 +119,12 @@ fn a_file_that_cannot_be_written_yet_is_tried_again() {
         ..Targets::default()
     };
     let mut log = Log::open(targets, "n").unwrap();
-    log.info(format_args!("one"));
-    log.info(format_args!("two"));
+    info(&mut log, "one");
+    info(&mut log, "two");
     // the first line to arrive shows that the two before it were tried
     wait_until("a line arrives", || {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        log.info(format_args!("later"));
+        info(&mut log, "later");
         std::thread::sleep(Duration::from_millis(20));
         text(&path).contains("later")
     });
@@ -140,7 +146,7 @@ fn a_hanging_disk_costs_lines_never_time() {
     // nobody reads the fifo: the writer hangs in open, the pipe to it fills
     let mut log = to_file(&path);
     for n in 0..5000 {
-        log.info(format_args!("line {n} {}", "x".repeat(100)));
+        info(&mut log, &format!("line {n} {}", "x".repeat(100)));
     }
     let (_, lost) = log.lost();
     assert!(lost > 0 && lost < 5000, "{lost}");
@@ -153,7 +159,7 @@ fn a_hanging_disk_costs_lines_never_time() {
         }
     });
     wait_until("there is room again", || {
-        log.info(format_args!("after"));
+        info(&mut log, "after");
         log.lost().1 == 0
     });
     finish(log);
@@ -178,10 +184,10 @@ fn a_killed_writer_is_replaced() {
     let first = log.writer_pid().unwrap();
     sys::kill_child(first, libc::SIGKILL).unwrap();
     wait_until("another writer", || {
-        log.info(format_args!("hello"));
+        info(&mut log, "hello");
         log.writer_pid().is_some_and(|pid| pid != first)
     });
-    log.info(format_args!("again"));
+    info(&mut log, "again");
     finish(log);
     assert!(text(&path).contains("log lines dropped"));
     assert!(text(&path).ends_with("again\n"));
@@ -193,13 +199,13 @@ fn a_flush_waits_for_the_file() {
     let path = scratch.path("log");
     let mut log = to_file(&path);
     for n in 0..100 {
-        log.info(format_args!("line {n}"));
+        info(&mut log, &format!("line {n}"));
     }
-    log.error(format_args!("the last one"));
+    log.say(&Line::Problem("the last one"));
     assert!(log.flush(LONG), "the writer did not answer");
     assert!(text(&path).ends_with("error: the last one\n"));
     // and it goes on
-    log.info(format_args!("after all"));
+    info(&mut log, "after all");
     assert!(log.flush(LONG));
     finish(log);
     assert!(text(&path).ends_with("info: after all\n"));
@@ -212,7 +218,7 @@ fn a_flush_to_a_hanging_disk_takes_its_time_and_no_more() {
     let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
     assert!(made.success());
     let mut log = to_file(&path);
-    log.error(format_args!("nobody reads this"));
+    log.say(&Line::Problem("nobody reads this"));
     let begin = boottime();
     let most = Span::from_millis(50);
     assert!(!log.flush(most));

@@ -13,8 +13,9 @@ use ovzha_core::output::{Op, Refusal};
 use ovzha_core::time::Span;
 use ovzha_host::check::Protection;
 use ovzha_host::config::{self, Config};
-use ovzha_host::line::Line;
+use ovzha_host::line::{AsideLine, ClientFate, ErrandFate, Line};
 use ovzha_host::log::Level;
+use ovzha_host::sys::{Ended, Pid};
 use ovzha_host::told;
 
 /// One row: the level, and the literal pieces between the placeholders.
@@ -216,9 +217,74 @@ const fn line_number(line: &Line<'_>) -> u8 {
         Line::Flooded { .. } => 33,
         Line::RunDir(_) => 34,
         Line::Poll(_) => 35,
+        Line::Aside(line) => aside_number(line),
     }
 }
-const LINES: u8 = 36;
+const LINES: u8 = 54;
+
+/// The same for what runs beside.
+const fn aside_number(line: &AsideLine) -> u8 {
+    match line {
+        AsideLine::Errand { fate, .. } => match fate {
+            ErrandFate::NotBegun(_) => 36,
+            ErrandFate::Said(_) => 37,
+            ErrandFate::Failed(..) => 38,
+            ErrandFate::Late(_) => 39,
+            ErrandFate::Stuck(_) => 40,
+            ErrandFate::Unstuck => 41,
+        },
+        AsideLine::ErrandsDropped(_) => 42,
+        AsideLine::Client { fate, .. } => match fate {
+            ClientFate::RunsOn(_) => 43,
+            ClientFate::Started { .. } => 44,
+            ClientFate::NotStarted { .. } => 45,
+            ClientFate::Ended { .. } => 46,
+            ClientFate::EndedForGood { .. } => 47,
+            ClientFate::Stopped => 48,
+            ClientFate::NotStopped(_) => 49,
+            ClientFate::Said(_) => 50,
+            ClientFate::PassedOver(_) => 51,
+            ClientFate::OutputDropped(_) => 52,
+        },
+        AsideLine::ClientLeaves(_) => 53,
+    }
+}
+
+fn aside_lines() -> Vec<AsideLine> {
+    let (pid, last) = (Pid::new(7).unwrap(), || "no such host".to_owned());
+    let (ran, pause) = (Span::from_secs(90), Span::from_secs(1));
+    let errands = [
+        ErrandFate::NotBegun(last()),
+        ErrandFate::Said(last()),
+        ErrandFate::Failed(Ended::Code(1), last()),
+        ErrandFate::Failed(Ended::Signal(9), String::new()),
+        ErrandFate::Late(last()),
+        ErrandFate::Stuck(String::new()),
+        ErrandFate::Unstuck,
+    ];
+    let ended = |how| ClientFate::Ended { ran, how, pause };
+    let clients = [
+        ClientFate::RunsOn(pid),
+        ClientFate::Started {
+            user: "hacluster".to_owned(),
+            pid,
+        },
+        ClientFate::NotStarted { why: last(), pause },
+        ended(Some(Ended::Code(1))),
+        ended(Some(Ended::Signal(9))),
+        ended(None),
+        ClientFate::EndedForGood { ran, code: 100 },
+        ClientFate::Stopped,
+        ClientFate::NotStopped(pid),
+        ClientFate::Said(last()),
+        ClientFate::PassedOver(3),
+        ClientFate::OutputDropped(4000),
+    ];
+    let errands = errands.into_iter().map(|fate| AsideLine::errand("hook link", fate));
+    let clients = clients.into_iter().map(|fate| AsideLine::client("/bin/p", fate));
+    let others = [AsideLine::ErrandsDropped(3), AsideLine::ClientLeaves(pid)];
+    errands.chain(clients).chain(others).collect()
+}
 
 fn lines() -> Vec<Line<'static>> {
     let (group, drbd, link, why) = ("datadisk::r0", "r0", "ucast eth1", "no space left");
@@ -302,12 +368,15 @@ fn the_catalogue_has_every_line_and_no_other() {
     let config = article();
     let kinds: BTreeSet<u8> = notices().iter().map(|notice| notice_number(*notice)).collect();
     assert!(kinds.into_iter().eq(0..NOTICES), "a notice without a sample");
-    let kinds: BTreeSet<u8> = lines().iter().map(line_number).collect();
+    let aside = aside_lines();
+    let all: Vec<Line<'_>> = lines().into_iter().chain(aside.iter().map(Line::Aside)).collect();
+    let kinds: BTreeSet<u8> = all.iter().map(line_number).collect();
     assert!(kinds.into_iter().eq(0..LINES), "a line without a sample");
-    let own = lines().into_iter().map(|line| (line.level(), line.to_string()));
+    let own = all.iter().map(|line| (line.level(), line.to_string()));
     let core = notices()
         .into_iter()
-        .map(|notice| told::line(&config, notice, "no space left"));
+        .map(|notice| told::line(&config, notice, "no space left"))
+        .map(|told| (told.level(), told.text().to_owned()));
     // the log's own word, see `Log`
     let dropped = (Level::Warning, "3 log lines dropped".to_owned());
     let written: Vec<(Level, String)> = own.chain(core).chain([dropped]).collect();
@@ -322,5 +391,21 @@ fn the_catalogue_has_every_line_and_no_other() {
     }
     for pattern in &catalogue {
         assert!(used.contains(&pattern.text), "nothing writes {:?}", pattern.text);
+    }
+}
+
+/// The log of a whole failover, made by two real daemons (`tests/netns/cases/failover_log.rs`), has listed lines only.
+#[test]
+fn the_golden_failover_is_made_of_lines_of_the_catalogue() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/netns/golden/failover.log");
+    let (golden, catalogue) = (std::fs::read_to_string(path).unwrap(), catalogue());
+    assert!(golden.lines().count() > 20, "{golden}");
+    for line in golden.lines() {
+        let (_, said) = line.split_once("]: ").unwrap();
+        let (word, text) = said.split_once(": ").unwrap();
+        let levels = [Level::Error, Level::Warning, Level::Info];
+        let level = levels.into_iter().find(|level| level.word() == word).unwrap();
+        let fits = |pattern: &Pattern| pattern.literal() > 3 && pattern.fits(level, text);
+        assert!(catalogue.iter().any(fits), "docs/LOGS.md does not list: {said}");
     }
 }

@@ -57,7 +57,7 @@ impl Bed {
 
     fn tick(&mut self) {
         let lines = self.clients.tick(sys::boottime());
-        self.log.extend(lines.into_iter().map(|(_, text)| text));
+        self.log.extend(lines.iter().map(ToString::to_string));
         self.kept = self.clients.changed().unwrap_or_else(|| std::mem::take(&mut self.kept));
     }
 
@@ -79,7 +79,7 @@ impl Bed {
 
     fn stop(&mut self) {
         let lines = self.clients.stop();
-        self.log.extend(lines.into_iter().map(|(_, text)| text));
+        self.log.extend(lines.iter().map(ToString::to_string));
     }
 
     fn logged(&self, part: &str) -> usize {

@@ -211,3 +211,50 @@ fn every_difference_from_heartbeat_has_its_case_and_every_case_its_entry() {
     let unknown = names.find(|name| !told.iter().any(|entry| entry == name));
     assert!(unknown.is_none(), "a case cites {unknown:?}, which is no entry");
 }
+
+/// `docs/LOGS.md` lists what `line` and `told` can say, so nothing else may reach the log: it takes their types alone,
+/// and the words that carry free text come from the one place that the list means.
+#[test]
+fn nothing_is_logged_past_the_catalogue() {
+    let read = |name: &str| fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
+    let open_doors = |name: &str, text: &str| -> Vec<String> {
+        let heads = text.split("    pub fn ").skip(1);
+        let heads = heads.map(|rest| rest.split('{').next().unwrap_or_default());
+        // whoever hands over text instead of a line
+        let takes_text = |head: &&str| {
+            ["fmt::Arguments", "text:", "&str)", "Level"]
+                .iter()
+                .any(|sign| head.contains(sign))
+        };
+        let found = heads.filter(|head| head.contains("&mut self") && takes_text(head));
+        found.map(|head| format!("{name}: {}", head.trim())).collect()
+    };
+    assert_eq!(
+        open_doors("host/src/log.rs", &read("host/src/log.rs")),
+        ["host/src/log.rs: debug(&mut self, text: fmt::Arguments<'_>)"]
+    );
+    let told = read("host/src/told.rs");
+    let makes = |line: &&str| line.trim_start().starts_with("Told {");
+    assert_eq!(told.lines().filter(makes).count(), 1, "`line` alone makes a Told");
+    for (word, places) in [
+        ("Line::Standing(", 1),
+        ("Line::Problem(", 1),
+        (".debug(format_args!", 0),
+    ] {
+        let found: Vec<String> = rust_lines()
+            .into_iter()
+            .filter(|(place, line)| is_of_the_daemon(place) && line.contains(word))
+            .map(|(place, _)| place)
+            .collect();
+        assert_eq!(found.len(), places, "{word} carries any text: {found:?}");
+    }
+}
+
+/// Neither a test nor where the lines and the log themselves are made.
+#[cfg(test)]
+fn is_of_the_daemon(place: &str) -> bool {
+    let made = ["host/src/line", "host/src/log"]
+        .iter()
+        .any(|part| place.starts_with(part));
+    (place.starts_with("host/src") || place.starts_with("cli/src")) && !made
+}

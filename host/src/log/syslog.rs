@@ -64,7 +64,7 @@ impl Syslog {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Facility, Log, Targets};
+    use super::super::{Facility, Level, Log, Targets};
     use std::io::Read as _;
     use std::os::unix::net::UnixListener;
 
@@ -80,8 +80,8 @@ mod tests {
         let pid = std::process::id();
         for life in 1..=2 {
             let syslog = UnixListener::bind(&path).unwrap();
-            log.info(format_args!("life {life}"));
-            log.error(format_args!("two\nlines"));
+            log.line(Level::Info, format_args!("life {life}"));
+            log.line(Level::Error, format_args!("two\nlines"));
             let (mut stream, _) = syslog.accept().unwrap();
             let mut bytes = [0; 256];
             let mut got = 0;
@@ -99,7 +99,7 @@ mod tests {
         // nobody reads: lines are dropped, nobody waits
         let _syslog = UnixListener::bind(&path).unwrap();
         for _ in 0..20_000 {
-            log.info(format_args!("more"));
+            log.line(Level::Info, format_args!("more"));
         }
         assert!(log.lost().0 > 0);
         std::fs::remove_file(&path).unwrap();

@@ -6,8 +6,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 
 use ovzha_core::time::{Instant, Span};
 
-use super::Line;
-use crate::log::Level;
+use crate::line::{AsideLine, ClientFate};
 use crate::sys::Pid;
 use crate::task;
 
@@ -69,11 +68,10 @@ impl Output {
     }
 
     /// Logs what is new.
-    pub(super) fn read(&mut self, now: Instant, program: &str, lines: &mut Vec<Line>) {
+    pub(super) fn read(&mut self, now: Instant, program: &str, lines: &mut Vec<AsideLine>) {
         if now.since(self.period) >= PERIOD {
             if self.passed_over > 0 {
-                let text = format!("client {program}: {} more lines were not logged", self.passed_over);
-                lines.push((Level::Warning, text));
+                lines.push(AsideLine::client(program, ClientFate::PassedOver(self.passed_over)));
             }
             (self.period, self.logged, self.passed_over) = (now, 0, 0);
         }
@@ -96,34 +94,33 @@ impl Output {
             self.at = 0;
             if unread > 0 {
                 self.rest.clear();
-                self.log(lines, format!("client {program}: {unread} bytes of output dropped"));
+                self.log(program, ClientFate::OutputDropped(unread), lines);
             }
         }
     }
 
     /// Logs what is left when the client has ended.
-    pub(super) fn finish(&mut self, now: Instant, program: &str, lines: &mut Vec<Line>) {
+    pub(super) fn finish(&mut self, now: Instant, program: &str, lines: &mut Vec<AsideLine>) {
         self.read(now, program, lines);
         self.line(program, lines);
         if self.passed_over > 0 {
-            let text = format!("client {program}: {} more lines were not logged", self.passed_over);
-            lines.push((Level::Warning, text));
+            lines.push(AsideLine::client(program, ClientFate::PassedOver(self.passed_over)));
             self.passed_over = 0;
         }
     }
 
-    fn line(&mut self, program: &str, lines: &mut Vec<Line>) {
+    fn line(&mut self, program: &str, lines: &mut Vec<AsideLine>) {
         let text = task::escape(&self.rest);
         self.rest.clear();
         if !text.trim().is_empty() {
-            self.log(lines, format!("client {program}: {text}"));
+            self.log(program, ClientFate::Said(text), lines);
         }
     }
 
-    fn log(&mut self, lines: &mut Vec<Line>, text: String) {
+    fn log(&mut self, program: &str, fate: ClientFate, lines: &mut Vec<AsideLine>) {
         if self.logged < LINES_MAX {
             self.logged = self.logged.saturating_add(1);
-            lines.push((Level::Info, text));
+            lines.push(AsideLine::client(program, fate));
         } else {
             self.passed_over = self.passed_over.saturating_add(1);
         }
@@ -139,7 +136,7 @@ mod tests {
     fn said(output: &mut Output, seconds: u64) -> Vec<String> {
         let mut lines = Vec::new();
         output.read(Instant::from_millis(seconds * 1000), "/bin/p", &mut lines);
-        lines.into_iter().map(|(_, text)| text).collect()
+        lines.iter().map(ToString::to_string).collect()
     }
 
     #[test]

@@ -102,7 +102,7 @@ fn hooks_are_told_what_happens_and_delay_nothing() {
         2,
         "hook link: failed, exit code 1: not run: /etc/ha.d/hooks.d/link: mode 0777",
     );
-    pair.wait_log(1, "hook group: on ovz-node1");
+    pair.wait_log(1, "hook group: said: on ovz-node1");
 
     // a crash is no start
     pair.kill_daemon(1);
@@ -147,7 +147,7 @@ fn mails_go_through_a_real_mail_server_when_there_is_no_sendmail() {
     pair.power_cut(1);
     pair.wait_active(2);
     pair.wait_log(2, "mail of MailTo: sent through 127.0.0.1:2525");
-    pair.wait_log(2, "alert mail: sent through 127.0.0.1:2525");
+    pair.wait_log(2, "alert mail: said: sent through 127.0.0.1:2525");
     let mails = pair.node(2).mails();
     for text in [
         "To: youremail@yourdomain.tld\n",

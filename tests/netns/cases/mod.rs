@@ -6,6 +6,7 @@ mod boot;
 mod children;
 mod daemon_life;
 mod fence_count;
+mod failover_log;
 mod links;
 mod measured;
 mod media;
