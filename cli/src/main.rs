@@ -8,6 +8,8 @@ mod exit;
 mod hold;
 mod moves;
 mod out;
+#[cfg(test)]
+mod pages;
 mod render;
 mod report;
 mod span;
@@ -57,7 +59,8 @@ enum Verb {
     },
     /// Show who is active and since when, what this node waits for, links, DRBD, the last failure
     ///
-    /// Anybody may ask; the daemon on this machine answers.
+    /// Anybody may ask; the daemon on this machine answers. Exit code: 0 it is shown, whatever it says; 1 the daemon did
+    /// not answer in time, or what it said can't be understood; 4 no daemon is running here.
     Status {
         /// As JSON, for programs
         #[arg(long)]

@@ -1,0 +1,67 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_ovzha_global_optspecs
+    string join \n run-dir= h/help V/version
+end
+
+function __fish_ovzha_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_ovzha_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_ovzha_using_subcommand
+    set -l cmd (__fish_ovzha_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c ovzha -n "__fish_ovzha_needs_command" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_needs_command" -s h -l help -d 'Print help'
+complete -c ovzha -n "__fish_ovzha_needs_command" -s V -l version -d 'Print version'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "daemon" -d 'Run this node, in the foreground'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "status" -d 'Show who is active and since when, what this node waits for, links, DRBD, the last failure'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "standby" -d 'Give what this node runs to the other node, and wait until it runs there'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "takeover" -d 'Take what the other node runs, and wait until it runs here'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "hold" -d 'Let neither node start, stop or move anything, until `ovzha resume` or until the time is over'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "resume" -d 'End a hold'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "clear" -d 'Forget that a group failed here, so that it may be started here again'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "check" -d 'Check the files, then this machine, and print every problem with file and line'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "demo" -d 'Show a failover: two daemons on this machine, a power cut, a standby back, as timelines'
+complete -c ovzha -n "__fish_ovzha_using_subcommand daemon" -l config-dir -d 'Where ha.cf, authkeys and haresources are' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand daemon" -l state-dir -d 'Where the durable state is kept' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand daemon" -l node -d 'This node\'s name, if not `uname -n`' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand daemon" -l last-resort -d 'What to do when a group won\'t stop and the peer must take over: reset this machine, or nothing (for trials)' -r -f -a "reset\t''
+none\t''"
+complete -c ovzha -n "__fish_ovzha_using_subcommand daemon" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand daemon" -l log-stderr -d 'Log to standard error, too'
+complete -c ovzha -n "__fish_ovzha_using_subcommand daemon" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand status" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand status" -l json -d 'As JSON, for programs'
+complete -c ovzha -n "__fish_ovzha_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand standby" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand standby" -l no-wait -d 'Don\'t wait for the outcome, only until it has begun or was refused'
+complete -c ovzha -n "__fish_ovzha_using_subcommand standby" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand takeover" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand takeover" -l no-wait -d 'Don\'t wait for the outcome, only until it has begun or was refused'
+complete -c ovzha -n "__fish_ovzha_using_subcommand takeover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand hold" -l for -d 'How long: 90s, 30m, 2h, 1d. Without it: until `ovzha resume`' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand hold" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand hold" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand resume" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand resume" -s h -l help -d 'Print help'
+complete -c ovzha -n "__fish_ovzha_using_subcommand clear" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand clear" -s h -l help -d 'Print help'
+complete -c ovzha -n "__fish_ovzha_using_subcommand check" -l config-dir -d 'Where ha.cf, authkeys and haresources are' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand check" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand demo" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
