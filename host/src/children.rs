@@ -17,7 +17,7 @@ use crate::agent;
 use crate::authkeys::AuthKeys;
 use crate::config::{Config, Group};
 use crate::drbd::{Connection, Disk, Role, State};
-use crate::ha_cf::values;
+use crate::environment;
 use crate::haresources::Resource;
 use crate::ovzha_cf::Operation;
 use crate::owner::Owner;
@@ -227,32 +227,13 @@ impl Children {
         let seconds = limit.as_millis().div_ceil(1000).to_string();
         let mut argv = vec!["ovzha", "agent", op.word(), "--timeout", &seconds, &resource.name];
         argv.extend(resource.args.iter().map(String::as_str));
-        let mut env = self.script_environment(config);
+        let mut env = environment::of_scripts(config, &self.config_dir);
         let mount = group.resources.iter().find(|resource| resource.name == "Filesystem");
         if let Some(mount) = mount.and_then(|resource| resource.args.get(1)) {
             env.push(format!("HA_OVZHA_MOUNT={mount}"));
         }
         let label = label(op, resource, group);
         self.spawn(now, &argv, &env, None, limit, &label, job)
-    }
-
-    /// What Heartbeat told its scripts, as far as there is such a thing here: no FIFO, no programs of its own.
-    fn script_environment(&self, config: &Config) -> Vec<String> {
-        let dir = self.config_dir.to_string_lossy();
-        let log = |file: &Option<PathBuf>| file.as_ref().map(|file| file.to_string_lossy().into_owned());
-        let mut env = vec![
-            format!("HA_CURHOST={}", config.own_node()),
-            format!("HA_DIR={dir}"),
-            format!("HA_RCDIR={dir}/rc.d"),
-            format!("HA_RESOURCEDIR={dir}/resource.d"),
-            format!("HA_FUNCS={dir}/shellfuncs"),
-            "HA_DATEFMT=%b %d %T ".to_owned(),
-            "HA_DEBUGLOG=/dev/null".to_owned(),
-        ];
-        env.extend(log(&config.log.file).map(|file| format!("HA_LOGFILE={file}")));
-        let facility = config.log.facility.and_then(values::facility_name);
-        env.extend(facility.map(|name| format!("HA_LOGFACILITY={name}")));
-        env
     }
 
     #[expect(

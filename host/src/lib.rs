@@ -47,6 +47,7 @@ pub mod since;
 pub mod status;
 pub mod store;
 pub mod sys;
+pub mod systemd;
 pub mod task;
 pub mod told;
 pub mod trusted_file;

@@ -4,6 +4,8 @@
 //! waits for the job and tells how it ended; what counts is the unit's state afterwards.
 use crate::agent::{Answer, Exit, Op};
 use crate::program::{self, Deadline, Finished, last_line};
+use crate::systemd;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where unit files lie, the first directory wins.
@@ -151,7 +153,8 @@ impl Unit {
 
     /// Has systemd do it, and looks at what came of it.
     fn change(&self, verb: &str, wanted: Exit, deadline: Deadline) -> Answer {
-        let finished = match self.run(&["--no-ask-password", verb, &self.name], deadline) {
+        let changed = systemd::change(&self.systemctl, verb, &self.name, deadline);
+        let finished = match changed.map_err(|error| self.not_run(&error)) {
             Ok(finished) => finished,
             Err(why) => return Answer::failed(why),
         };
@@ -164,7 +167,10 @@ impl Unit {
     }
 
     fn run(&self, args: &[&str], deadline: Deadline) -> Result<Finished, String> {
-        let run = program::run(&self.systemctl, args, deadline);
-        run.map_err(|error| format!("{} can't be run: {error}", self.systemctl.display()))
+        program::run(&self.systemctl, args, deadline).map_err(|error| self.not_run(&error))
+    }
+
+    fn not_run(&self, error: &io::Error) -> String {
+        format!("{} can't be run: {error}", self.systemctl.display())
     }
 }

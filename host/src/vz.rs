@@ -8,6 +8,7 @@ mod containers;
 use crate::agent::{Answer, Exit, Op};
 use crate::mounts;
 use crate::program::{self, Deadline, End, Finished};
+use crate::systemd;
 use containers::{running_by_kernel, running_by_vzlist, says_yes, tell, value_of, wanted};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,12 +44,6 @@ pub struct Paths {
     pub vzctl: Option<PathBuf>,
     /// The mount point of the group's file system, when the daemon says it.
     pub mount: Option<PathBuf>,
-}
-
-/// Whether systemd is stopping everything; one that is too old to say counts as not.
-fn is_shutting_down(systemctl: &Path, deadline: Deadline) -> bool {
-    let asked = program::run(systemctl, &["is-system-running"], deadline.within(QUESTION));
-    asked.is_ok_and(|finished| finished.stdout.trim() == "stopping")
 }
 
 impl Paths {
@@ -331,16 +326,8 @@ impl Paths {
     fn call(&self, verb: &str, deadline: Deadline) -> Result<Finished, String> {
         // Through systemd the containers live in the service's own control group, not in ours.
         let run = match &self.systemctl {
-            Some(systemctl) => {
-                let verb = if verb == "status" { "is-active" } else { verb };
-                if verb == "stop" && is_shutting_down(systemctl, deadline) {
-                    // systemd's own stop of the service waits for ovzha's end, and a plain one would wait with it
-                    let args = ["--job-mode=ignore-dependencies", "stop", "vz.service"];
-                    program::run(systemctl, &args, deadline)
-                } else {
-                    program::run(systemctl, &[verb, "vz.service"], deadline)
-                }
-            }
+            Some(systemctl) if verb == "status" => program::run(systemctl, &["is-active", "vz.service"], deadline),
+            Some(systemctl) => systemd::change(systemctl, verb, "vz.service", deadline),
             None => program::run(&self.init_script, &[verb], deadline),
         };
         run.map_err(|error| format!("vz {verb} can't be run: {error}"))

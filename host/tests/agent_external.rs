@@ -278,6 +278,7 @@ fn a_name_can_lead_nowhere_else() {
 /// A systemctl whose unit `web.service` is up while a file is there.
 const SYSTEMCTL: &str = "echo \"$*\" >>calls
 case $* in
+is-system-running) cat system ;;
 *show*) cat state ;;
 *start*) [ -e broken ] && { echo 'Job for web.service failed.' >&2; exit 1; }
     printf 'LoadState=loaded\\nActiveState=active\\nSubState=running\\n' >state ;;
@@ -326,6 +327,13 @@ fn a_unit_is_started_stopped_and_looked_at_through_systemctl() {
     assert_eq!(unit.operate(Op::Start, soon()).exit, Exit::Unfit);
     assert_eq!(unit.operate(Op::Stop, soon()).exit, Exit::Done);
     assert!(dir.text("calls").contains("--no-ask-password start web.service\n"));
+    assert!(!dir.text("calls").contains("job-mode"), "{}", dir.text("calls"));
+    // while systemd stops everything the unit's own stop waits for us: ours must not wait for that
+    fs::write(dir.0.join("system"), "stopping\n").unwrap();
+    state("loaded", "active");
+    assert_eq!(unit.operate(Op::Stop, soon()).exit, Exit::Done);
+    let stop = "--job-mode=ignore-dependencies --no-ask-password stop web.service\n";
+    assert!(dir.text("calls").contains(stop), "{}", dir.text("calls"));
     let answer = unit::operate(Op::Start, "web.service", &["x"], soon());
     assert_eq!(answer.exit, Exit::Unfit, "{}", answer.reason);
 }
