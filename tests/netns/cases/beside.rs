@@ -146,7 +146,7 @@ fn mails_go_through_a_real_mail_server_when_there_is_no_sendmail() {
     pair.wait_settled(1);
     pair.power_cut(1);
     pair.wait_active(2);
-    pair.wait_log(2, "mail of MailTo: sent through 127.0.0.1:2525");
+    pair.wait_log(2, "mail of MailTo: said: sent through 127.0.0.1:2525");
     pair.wait_log(2, "alert mail: said: sent through 127.0.0.1:2525");
     let mails = pair.node(2).mails();
     for text in [
