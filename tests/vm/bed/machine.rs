@@ -1,0 +1,325 @@
+//! One virtual machine: its lives, its links, its freezes, and a shell in it.
+use super::image::Image;
+use super::qmp::Qmp;
+use super::shell::{Said, Shell};
+use serde_json::json;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{sleep, spawn};
+use std::time::{Duration, Instant};
+
+/// Memory of a guest in megabytes.
+const MEMORY: &str = "192";
+
+/// A machine, on or off.
+pub struct Machine {
+    number: u8,
+    dir: PathBuf,
+    image: Image,
+    initramfs: PathBuf,
+    words: String,
+    power: Option<Power>,
+    /// Numbers that the container acknowledged, in order, over all lives.
+    acknowledged: Arc<Mutex<Vec<u64>>>,
+}
+
+/// What ends with a power cut.
+struct Power {
+    child: Child,
+    /// Length of the console's log at the start of this life.
+    console_from: u64,
+    shell: Mutex<Option<Shell>>,
+    qmp: Mutex<Option<Qmp>>,
+}
+
+impl Machine {
+    pub fn new(number: u8, dir: &Path, image: &Image, initramfs: &Path) -> Self {
+        Self {
+            number,
+            dir: dir.to_path_buf(),
+            image: image.clone(),
+            initramfs: initramfs.to_path_buf(),
+            words: String::new(),
+            power: None,
+            acknowledged: Arc::default(),
+        }
+    }
+
+    /// A file of this machine in the pair's directory.
+    pub fn file(&self, what: &str) -> PathBuf {
+        self.dir.join(format!("node{}.{what}", self.number))
+    }
+
+    /// Words on the kernel's command line at the next boot.
+    pub fn set_words(&mut self, words: &str) {
+        words.clone_into(&mut self.words);
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let (own, other) = (self.number, 3 - self.number);
+        let path = |what: &str| self.file(what).display().to_string();
+        let socket = |id: &str, what: &str| format!("socket,id={id},path={},server=on,wait=off", path(what));
+        let drive = |id: u8, what: &str| format!("file={},if=none,id=d{id},format=raw,cache=unsafe", path(what));
+        let append = format!(
+            "console=ttyS0 quiet nokaslr mitigations=off panic=-1 node={own} {} ",
+            self.words
+        );
+        let kernel = self.image.kernel.display().to_string();
+        let initramfs = self.initramfs.display().to_string();
+        let console = format!("file,id=con,path={},append=on", path("console"));
+        let (modem, shell, acks) = (socket("nm", "tty"), socket("sh", "shell"), socket("ak", "acks"));
+        let (data, state, qmp) = (drive(0, "disk"), drive(1, "state"), path("qmp"));
+        let qmp = format!("unix:{qmp},server=on,wait=off");
+        let mut words: Vec<String> = [
+            "-M",
+            "q35",
+            "-accel",
+            "tcg,tb-size=128",
+            "-cpu",
+            "qemu64",
+            "-m",
+            MEMORY,
+            "-display",
+            "none",
+            "-nodefaults",
+            "-no-user-config",
+            "-kernel",
+            &kernel,
+            "-initrd",
+            &initramfs,
+            "-append",
+            &append,
+            "-chardev",
+            &console,
+            "-serial",
+            "chardev:con",
+            "-chardev",
+            &modem,
+            "-serial",
+            "chardev:nm",
+            "-device",
+            "virtio-serial-pci",
+            "-chardev",
+            &shell,
+            "-device",
+            "virtserialport,chardev=sh,name=shell",
+            "-chardev",
+            &acks,
+            "-device",
+            "virtserialport,chardev=ak,name=acks",
+            "-drive",
+            &data,
+            "-device",
+            "virtio-blk-pci,drive=d0",
+            "-drive",
+            &state,
+            "-device",
+            "virtio-blk-pci,drive=d1",
+            "-device",
+            "i6300esb,id=wd",
+            "-action",
+            "watchdog=reset",
+            "-qmp",
+            &qmp,
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        for net in [0, 1] {
+            let cable = |node: u8| self.dir.join(format!("net{net}.{node}")).display().to_string();
+            words.push("-netdev".to_owned());
+            words.push(format!(
+                "dgram,id=net{net},local.type=unix,local.path={},remote.type=unix,remote.path={}",
+                cable(own),
+                cable(other)
+            ));
+            words.push("-device".to_owned());
+            words.push(format!(
+                "virtio-net-pci,id=nic{net},netdev=net{net},mac=52:54:00:77:0{net}:0{own},romfile="
+            ));
+        }
+        words
+    }
+
+    /// Switches it on; it is up when [`Machine::wait_boot`] returns.
+    pub fn start(&mut self) {
+        assert!(self.power.is_none(), "node {} is on already", self.number);
+        for net in [0, 1] {
+            // what the last life left
+            drop(fs::remove_file(self.dir.join(format!("net{net}.{}", self.number))));
+        }
+        let log = || {
+            File::options()
+                .append(true)
+                .create(true)
+                .open(self.file("qemu.log"))
+                .unwrap()
+        };
+        let console_from = fs::metadata(self.file("console")).map_or(0, |meta| meta.len());
+        let mut command = Command::new(&self.image.qemu);
+        command
+            .args(self.arguments())
+            .stdin(Stdio::null())
+            .stdout(log())
+            .stderr(log());
+        if let Some(libraries) = &self.image.libraries {
+            command.env("LD_LIBRARY_PATH", libraries);
+            let data = self.image.qemu.parent().unwrap().with_file_name("share");
+            command
+                .arg("-L")
+                .arg(data.join("qemu"))
+                .arg("-L")
+                .arg(data.join("seabios"));
+        }
+        let child = command.spawn().unwrap();
+        self.power = Some(Power {
+            child,
+            console_from,
+            shell: Mutex::new(None),
+            qmp: Mutex::new(None),
+        });
+        self.listen();
+    }
+
+    /// Takes the container's acknowledgements off their port, for as long as this life lasts.
+    fn listen(&self) {
+        let (path, numbers) = (self.file("acks"), Arc::clone(&self.acknowledged));
+        spawn(move || {
+            let end = Instant::now() + Duration::from_secs(20);
+            let stream = loop {
+                match UnixStream::connect(&path) {
+                    Ok(stream) => break stream,
+                    Err(_) if Instant::now() < end => sleep(Duration::from_millis(20)),
+                    Err(_) => return,
+                }
+            };
+            keep_numbers(stream, &numbers);
+        });
+    }
+
+    fn power(&self) -> &Power {
+        self.power.as_ref().expect("the node is off")
+    }
+
+    /// What this life wrote on its console.
+    pub fn console(&self) -> String {
+        let from = self.power.as_ref().map_or(0, |power| power.console_from);
+        let bytes = fs::read(self.file("console")).unwrap_or_default();
+        let from = usize::try_from(from).unwrap().min(bytes.len());
+        String::from_utf8_lossy(&bytes[from..]).into_owned()
+    }
+
+    /// How often this life booted: a reset boots again.
+    pub fn boots(&self) -> usize {
+        self.console().matches("BOOT-OK").count()
+    }
+
+    /// Waits for the `count`-th boot of this life.
+    pub fn wait_boot(&mut self, count: usize) {
+        let end = Instant::now() + Duration::from_secs(120);
+        while self.boots() < count {
+            let ended = self.power.as_mut().unwrap().child.try_wait().unwrap();
+            let log = || fs::read_to_string(self.file("qemu.log")).unwrap_or_default();
+            assert!(ended.is_none(), "QEMU of node {} ended: {}", self.number, log());
+            assert!(
+                Instant::now() < end,
+                "node {} did not boot: {}",
+                self.number,
+                self.console()
+            );
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The end of everything on it, at once.
+    pub fn power_cut(&mut self) {
+        if let Some(mut power) = self.power.take() {
+            power.child.kill().unwrap();
+            power.child.wait().unwrap();
+        }
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.power.is_some()
+    }
+
+    fn qmp(&self, command: &str, arguments: &serde_json::Value) {
+        let mut open = self.power().qmp.lock().unwrap();
+        open.get_or_insert_with(|| Qmp::connect(&self.file("qmp")))
+            .ask(command, arguments);
+    }
+
+    /// Pulls or plugs the cable of `eth0` or `eth1`; the guest sees the carrier.
+    pub fn link(&self, net: u8, up: bool) {
+        self.qmp("set_link", &json!({ "name": format!("nic{net}"), "up": up }));
+    }
+
+    /// F3: the guest's clocks stand still as well.
+    pub fn pause(&self) {
+        self.qmp("stop", &json!({}));
+    }
+
+    pub fn go_on(&self) {
+        self.qmp("cont", &json!({}));
+    }
+
+    /// The reset button.
+    pub fn reset(&self) {
+        self.qmp("system_reset", &json!({}));
+        *self.power().shell.lock().unwrap() = None;
+    }
+
+    /// Runs a line of shell in the guest; `None` when it didn't end within `span`.
+    pub fn try_run(&self, line: &str, span: Duration) -> Option<Said> {
+        let mut open = self.power().shell.lock().unwrap();
+        let shell = open.get_or_insert_with(|| Shell::connect(&self.file("shell")));
+        let said = shell.run(line, span);
+        if said.is_none() {
+            // the guest ends the line by itself, and a fresh shell comes
+            *open = None;
+        }
+        said
+    }
+
+    /// Runs a line of shell in the guest, for at most half a minute.
+    pub fn run(&self, line: &str) -> Said {
+        let said = self.try_run(line, Duration::from_secs(30));
+        said.unwrap_or_else(|| panic!("node {}: no answer to: {line}\n{}", self.number, self.console()))
+    }
+
+    /// As `run`; the test fails if the line does.
+    pub fn must(&self, line: &str) -> String {
+        let said = self.run(line);
+        assert_eq!(said.code, 0, "node {}: {line}\n{}", self.number, said.text);
+        said.text
+    }
+
+    /// What was acknowledged so far.
+    pub fn acknowledged(&self) -> Vec<u64> {
+        self.acknowledged.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.power_cut();
+    }
+}
+
+/// Keeps the numbers of whole lines until the port is closed.
+fn keep_numbers(mut stream: UnixStream, numbers: &Mutex<Vec<u64>>) {
+    let mut pending = Vec::new();
+    let mut piece = [0; 4096];
+    while let Ok(count @ 1..) = stream.read(&mut piece) {
+        pending.extend_from_slice(&piece[..count]);
+        while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = pending.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line);
+            let number: Option<u64> = line.split_whitespace().next().and_then(|word| word.parse().ok());
+            numbers.lock().unwrap().extend(number);
+        }
+    }
+}

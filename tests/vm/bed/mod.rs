@@ -1,0 +1,311 @@
+//! Two machines, the networks and the serial cable between them, their mirrored disks, and the files of a cluster.
+//!
+//! The disks come from a golden pair that is made once per image: DRBD's metadata, both sides UpToDate, a file system
+//! and the container's private area. Each case works on copies. Everything of a case lies in one directory, which is
+//! left behind when the case fails: consoles, QEMU's output, the nodes' logs on their state disks.
+mod archive;
+mod cable;
+mod image;
+mod machine;
+mod modules;
+mod qmp;
+mod shell;
+mod tool;
+
+pub use machine::Machine;
+
+use cable::Cable;
+use image::Image;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use tool::must;
+
+/// Megabytes of the mirrored disk.
+const DISK: u64 = 64;
+/// Megabytes of a node's own disk.
+const STATE: u64 = 16;
+/// One case at a time: two emulated machines fill this one.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// The files of a cluster.
+#[derive(Clone)]
+pub struct Files {
+    pub ha_cf: String,
+    pub haresources: String,
+    pub resource: String,
+}
+
+impl Files {
+    /// Two networks, the serial line, times for a machine that is emulated.
+    pub fn usual() -> Self {
+        Self {
+            ha_cf: "keepalive 500ms\nwarntime 3\ndeadtime 6\ninitdead 20\nudpport 694\n\
+                    ucast eth0 10.77.1.1\nucast eth0 10.77.1.2\nucast eth1 10.77.2.1\nucast eth1 10.77.2.2\n\
+                    baud 115200\nserial /dev/ttyS1\nauto_failback off\nnode ovz-node1\nnode ovz-node2\n\
+                    logfile /var/log/ha-log\n"
+                .to_owned(),
+            haresources: "ovz-node1 drbddisk::r0 Filesystem::/dev/drbd0::/vz::ext4 vz\n".to_owned(),
+            resource: "resource r0 {\n    protocol C;\n    device /dev/drbd0;\n    disk /dev/vda;\n    meta-disk internal;\n\
+                       \x20   on ovz-node1 { address 10.77.2.1:7789; }\n    on ovz-node2 { address 10.77.2.2:7789; }\n}\n"
+                .to_owned(),
+        }
+    }
+
+    fn write(&self, root: &Path) {
+        let put = |name: &str, text: &str, mode: u32| {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        put("etc/ha.d/ha.cf", &self.ha_cf, 0o644);
+        put("etc/ha.d/haresources", &self.haresources, 0o644);
+        put("etc/ha.d/authkeys", "auth 1\n1 sha1 AKeyOfTheVirtualMachines\n", 0o600);
+        put("etc/drbd.conf", "include \"drbd.d/*.res\";\n", 0o644);
+        put("etc/drbd.d/r0.res", &self.resource, 0o644);
+        fs::create_dir_all(root.join("usr/sbin")).unwrap();
+        fs::copy(ovzha(), root.join("usr/sbin/ovzha")).unwrap();
+    }
+}
+
+/// The `ovzha` under test: `OVZHA_BIN`, else the static binary of `.ci/run static`.
+fn ovzha() -> PathBuf {
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/static/ovzha");
+    let path = std::env::var_os("OVZHA_BIN").map_or(built, PathBuf::from);
+    assert!(
+        path.is_file(),
+        "{} does not exist: run `.ci/run static`, or set OVZHA_BIN to an absolute path",
+        path.display()
+    );
+    path
+}
+
+/// Two machines.
+pub struct Pair {
+    nodes: [Machine; 2],
+    pub cable: Cable,
+    dir: PathBuf,
+    _one: std::sync::MutexGuard<'static, ()>,
+}
+
+impl Pair {
+    /// On copies of the golden disks, both off.
+    pub fn new(files: &Files) -> Self {
+        let one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let image = Image::get();
+        let golden = golden(&image, files);
+        let pair = Self::bare(&image, files, one);
+        for number in [1, 2] {
+            let name = format!("node{number}.disk");
+            let (from, to) = (golden.join(&name), pair.dir.join(&name));
+            must(&format!("cp --sparse=always {} {}", from.display(), to.display()));
+        }
+        pair
+    }
+
+    /// On empty disks, as they come from the shop.
+    pub fn with_empty_disks(files: &Files) -> Self {
+        let one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Self::bare(&Image::get(), files, one)
+    }
+
+    fn bare(image: &Image, files: &Files, one: std::sync::MutexGuard<'static, ()>) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        // the path of a socket has at most 107 bytes
+        let name = format!(
+            "ovzha-vm-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let dir = Path::new("/tmp").join(name);
+        fs::create_dir_all(&dir).unwrap();
+        let overlay = dir.join("overlay");
+        files.write(&overlay);
+        let initramfs = dir.join("initramfs");
+        image.with(&overlay, &initramfs);
+        for number in [1, 2] {
+            let file = |what: &str| dir.join(format!("node{number}.{what}"));
+            fs::File::create(file("disk")).unwrap().set_len(DISK << 20).unwrap();
+            fs::File::create(file("state")).unwrap().set_len(STATE << 20).unwrap();
+            must(&format!("mke2fs -q -t ext4 -F {}", file("state").display()));
+        }
+        let nodes = [1, 2].map(|number| Machine::new(number, &dir, image, &initramfs));
+        let cable = Cable::new([1, 2].map(|number: u8| nodes[usize::from(number) - 1].file("tty")));
+        Self {
+            nodes,
+            cable,
+            dir,
+            _one: one,
+        }
+    }
+
+    pub fn node(&self, number: u8) -> &Machine {
+        &self.nodes[usize::from(number) - 1]
+    }
+
+    pub fn node_mut(&mut self, number: u8) -> &mut Machine {
+        &mut self.nodes[usize::from(number) - 1]
+    }
+
+    /// Switches both on with these words on the kernel's command line and waits until both are up.
+    pub fn boot(&mut self, words: &str) {
+        for node in &mut self.nodes {
+            node.set_words(words);
+            node.start();
+        }
+        for node in &mut self.nodes {
+            node.wait_boot(1);
+        }
+    }
+
+    /// Both up, DRBD connected, the daemons running, the container on node 1.
+    pub fn up(files: &Files) -> Self {
+        let mut pair = Self::new(files);
+        pair.boot("drbd ovzha");
+        pair.wait_active(1);
+        pair
+    }
+
+    /// Waits for something that must come; `what` is told when it doesn't.
+    pub fn wait(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + Duration::from_mins(2);
+        while !is_so(self) {
+            assert!(Instant::now() < end, "waited for: {what}\n{}", self.report());
+            sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Whether ovzha calls the group active on this node.
+    pub fn is_active(&self, number: u8) -> bool {
+        let said = self.node(number).run("ovzha status");
+        let name = format!("ovz-node{number} (");
+        said.text
+            .lines()
+            .any(|line| line.starts_with("ACTIVE") && line.contains(&name))
+    }
+
+    /// Waits until the node says that it is active, and its container writes.
+    pub fn wait_active(&self, number: u8) {
+        self.wait(&format!("node {number} active"), |pair| pair.is_active(number));
+        let before = self.node(number).acknowledged().len();
+        self.wait(&format!("node {number}'s container writes"), |pair| {
+            pair.node(number).acknowledged().len() > before + 3
+        });
+    }
+
+    /// Waits until a line of shell on the node says this.
+    pub fn wait_said(&self, number: u8, line: &str, text: &str) {
+        self.wait(&format!("node {number}: {line}: {text}"), |pair| {
+            pair.node(number).run(line).text.contains(text)
+        });
+    }
+
+    /// Checks that each record a node acknowledged is on the mounted disk of `number`, which must be active.
+    pub fn check_nothing_lost(&self, number: u8) {
+        let text = self.node(number).must("cat /vz/private/101/data/records");
+        let there: Vec<u64> = text
+            .lines()
+            .filter_map(|line| line.split(' ').next()?.parse().ok())
+            .collect();
+        let in_order = there.windows(2).all(|two| two[0] < two[1]);
+        assert!(in_order, "the records are not in order: two writers\n{}", self.report());
+        for node in &self.nodes {
+            let acknowledged = node.acknowledged();
+            let lost: Vec<&u64> = acknowledged
+                .iter()
+                .filter(|number| there.binary_search(number).is_err())
+                .collect();
+            assert!(lost.is_empty(), "acknowledged and lost: {lost:?}\n{}", self.report());
+        }
+    }
+
+    /// Everything known, for a failure's message.
+    pub fn report(&self) -> String {
+        let mut parts = vec![format!("all of it lies in {}\n", self.dir.display())];
+        for (number, node) in (1..).zip(&self.nodes) {
+            let said = |line: &str| {
+                let said = node
+                    .is_on()
+                    .then(|| node.try_run(line, Duration::from_secs(10)))
+                    .flatten();
+                said.map_or_else(|| "no answer\n".to_owned(), |said| said.text)
+            };
+            parts.push(format!("--- node {number}: DRBD\n{}", said("cat /proc/drbd")));
+            parts.push(format!("--- node {number}: status\n{}", said("ovzha status")));
+            parts.push(format!(
+                "--- node {number}: log\n{}",
+                said("tail -n 60 /var/log/ha-log /var/log/daemon.err")
+            ));
+            parts.push(format!("--- node {number}: console\n{}\n", node.console()));
+        }
+        parts.concat()
+    }
+
+    /// Ends the pair and removes what it left; a case that failed leaves it.
+    pub fn finish(mut self) {
+        for node in &mut self.nodes {
+            node.power_cut();
+        }
+        fs::remove_dir_all(&self.dir).unwrap();
+    }
+}
+
+/// The golden disks of this image, made if they are not there.
+fn golden(image: &Image, files: &Files) -> PathBuf {
+    let dir = image.dir.join("golden");
+    if dir.join("ready").exists() {
+        return dir;
+    }
+    let one = Mutex::new(());
+    // the outer lock is held: this one keeps nobody waiting
+    let guard: std::sync::MutexGuard<'static, ()> = Box::leak(Box::new(one)).lock().unwrap();
+    let mut pair = Pair::bare(image, files, guard);
+    pair.boot("");
+    make_disks(&pair);
+    for number in [1, 2] {
+        pair.node(number).must("sync; drbdadm down r0");
+    }
+    drop(fs::remove_dir_all(&dir));
+    fs::create_dir_all(&dir).unwrap();
+    for number in [1, 2] {
+        pair.node_mut(number).power_cut();
+        let name = format!("node{number}.disk");
+        let (from, to) = (pair.dir.join(&name), dir.join(&name));
+        must(&format!("cp --sparse=always {} {}", from.display(), to.display()));
+    }
+    fs::write(dir.join("ready"), "").unwrap();
+    pair.finish();
+    dir
+}
+
+/// DRBD's metadata on both, in sync without copying nothing; a file system with the container in it.
+fn make_disks(pair: &Pair) {
+    for number in [1, 2] {
+        pair.node(number).must("drbdadm create-md --force r0 && drbdadm up r0");
+    }
+    for number in [1, 2] {
+        pair.wait_said(number, "drbdadm cstate r0", "Connected");
+    }
+    pair.node(1).must("drbdadm new-current-uuid --clear-bitmap r0");
+    for number in [1, 2] {
+        pair.wait_said(number, "drbdadm dstate r0", "UpToDate/UpToDate");
+    }
+    pair.node(1)
+        .must("drbdadm primary r0 && mkfs.ext4 -q -F /dev/drbd0 && mount -t ext4 /dev/drbd0 /vz");
+    make_container(pair.node(1));
+    pair.node(1).must("umount /vz && drbdadm secondary r0");
+}
+
+/// The container's private area on the mounted disk.
+pub fn make_container(node: &Machine) {
+    node.must(
+        "cd / && r=/vz/private/101 && mkdir -p $r/bin $r/sbin $r/proc $r/dev $r/data && cp /bin/busybox $r/bin/ && \
+         for a in sh dd cat tail cut sleep echo hostname; do ln -sf busybox $r/bin/$a; done && \
+         cp /etc/vz/container-init $r/sbin/init && mknod $r/dev/null c 1 3 && chmod 666 $r/dev/null && sync",
+    );
+}

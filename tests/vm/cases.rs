@@ -1,0 +1,76 @@
+//! The cases, one test each.
+use crate::bed::{Files, Pair, make_container};
+
+#[test]
+fn power_cut_of_the_active_loses_nothing_and_the_node_comes_back() {
+    let mut pair = Pair::up(&Files::usual());
+    pair.node_mut(1).power_cut();
+    pair.wait_active(2);
+    pair.check_nothing_lost(2);
+    pair.node_mut(1).start();
+    pair.node_mut(1).wait_boot(1);
+    pair.wait_said(2, "drbdadm dstate r0", "UpToDate/UpToDate");
+    pair.wait_said(1, "ovzha status", "ovz-node2 alive");
+    let said = pair.node(2).run("ovzha standby");
+    assert_eq!(said.code, 0, "{}\n{}", said.text, pair.report());
+    pair.wait_active(1);
+    pair.check_nothing_lost(1);
+    pair.finish();
+}
+
+#[test]
+fn the_articles_life() {
+    let mut pair = Pair::with_empty_disks(&Files::usual());
+    pair.boot("");
+    // the disks as they come from the shop: metadata, the initial sync, a file system, the files moved onto it
+    for number in [1, 2] {
+        pair.node(number).must("drbdadm create-md --force r0 && drbdadm up r0");
+    }
+    pair.wait_said(1, "drbdadm cstate r0", "Connected");
+    pair.node(1).must("drbdadm primary --force r0 && mkfs.ext4 -q -F /dev/drbd0 && mount -t ext4 /dev/drbd0 /vz");
+    make_container(pair.node(1));
+    pair.node(1).must("umount /vz && drbdadm secondary r0");
+    for number in [1, 2] {
+        pair.wait_said(number, "drbdadm dstate r0", "UpToDate/UpToDate");
+    }
+    for number in [1, 2] {
+        pair.node(number).must("setsid ovzha daemon </dev/null >>/var/log/daemon.err 2>&1 &");
+    }
+    pair.wait_active(1);
+    pair.node_mut(1).power_cut();
+    pair.wait_active(2);
+    pair.check_nothing_lost(2);
+    pair.node_mut(1).set_words("drbd ovzha");
+    pair.node_mut(1).start();
+    pair.node_mut(1).wait_boot(1);
+    pair.wait_said(1, "drbdadm dstate r0", "UpToDate/UpToDate");
+    pair.wait_said(1, "ovzha status", "ovz-node2 alive");
+    let said = pair.node(2).run("ovzha standby");
+    assert_eq!(said.code, 0, "{}\n{}", said.text, pair.report());
+    pair.wait_active(1);
+    pair.check_nothing_lost(1);
+    pair.finish();
+}
+
+#[test]
+fn with_both_networks_cut_the_serial_line_alone_prevents_a_takeover() {
+    let pair = Pair::up(&Files::usual());
+    pair.wait("node 2 hears node 1", |pair| {
+        pair.node(2).run("ovzha status").text.contains("ovz-node1 alive")
+    });
+    for net in [0, 1] {
+        pair.node(1).link(net, false);
+    }
+    pair.wait_said(2, "cat /var/log/ha-log", "eth1 dead");
+    pair.wait_said(2, "cat /var/log/ha-log", "eth0 dead");
+    assert!(pair.is_active(1) && !pair.is_active(2), "{}", pair.report());
+    for net in [0, 1] {
+        pair.node(1).link(net, true);
+    }
+    for number in [1, 2] {
+        pair.wait_said(number, "drbdadm dstate r0", "UpToDate/UpToDate");
+    }
+    assert!(pair.is_active(1) && !pair.is_active(2), "{}", pair.report());
+    pair.check_nothing_lost(1);
+    pair.finish();
+}

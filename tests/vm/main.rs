@@ -1,0 +1,6 @@
+//! Two small virtual machines with the real DRBD module and the shipped static `ovzha`, one test a case. Run by
+//! `.ci/run vm`; the first run fetches Debian's packages and builds the image into the cache.
+#[cfg(test)]
+mod bed;
+#[cfg(test)]
+mod cases;
