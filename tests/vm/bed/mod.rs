@@ -51,6 +51,7 @@ impl Files {
                 .to_owned(),
             haresources: "ovz-node1 drbddisk::r0 Filesystem::/dev/drbd0::/vz::ext4 vz\n".to_owned(),
             resource: "resource r0 {\n    protocol C;\n    device /dev/drbd0;\n    disk /dev/vda;\n    meta-disk internal;\n\
+                       \x20   disk { c-plan-ahead 0; resync-rate 100M; }\n\
                        \x20   on ovz-node1 { address 10.77.2.1:7789; }\n    on ovz-node2 { address 10.77.2.2:7789; }\n}\n"
                 .to_owned(),
         }
