@@ -27,14 +27,16 @@ fn the_articles_life() {
         pair.node(number).must("drbdadm create-md --force r0 && drbdadm up r0");
     }
     pair.wait_said(1, "drbdadm cstate r0", "Connected");
-    pair.node(1).must("drbdadm primary --force r0 && mkfs.ext4 -q -F /dev/drbd0 && mount -t ext4 /dev/drbd0 /vz");
+    pair.node(1)
+        .must("drbdadm primary --force r0 && mkfs.ext4 -q -F /dev/drbd0 && mount -t ext4 /dev/drbd0 /vz");
     make_container(pair.node(1));
     pair.node(1).must("umount /vz && drbdadm secondary r0");
     for number in [1, 2] {
         pair.wait_said(number, "drbdadm dstate r0", "UpToDate/UpToDate");
     }
     for number in [1, 2] {
-        pair.node(number).must("setsid ovzha daemon </dev/null >>/var/log/daemon.err 2>&1 &");
+        pair.node(number)
+            .must("setsid ovzha daemon </dev/null >>/var/log/daemon.err 2>&1 &");
     }
     pair.wait_active(1);
     pair.node_mut(1).power_cut();
@@ -70,6 +72,60 @@ fn with_both_networks_cut_the_serial_line_alone_prevents_a_takeover() {
     for number in [1, 2] {
         pair.wait_said(number, "drbdadm dstate r0", "UpToDate/UpToDate");
     }
+    assert!(pair.is_active(1) && !pair.is_active(2), "{}", pair.report());
+    pair.check_nothing_lost(1);
+    pair.finish();
+}
+
+#[test]
+fn a_reset_of_the_standby_moves_nothing() {
+    let mut pair = Pair::up(&Files::usual());
+    pair.node(2).reset();
+    pair.node_mut(2).wait_boot(2);
+    pair.wait_said(2, "drbdadm dstate r0", "UpToDate/UpToDate");
+    pair.wait_said(2, "ovzha status", "ovz-node1 alive");
+    assert!(pair.is_active(1) && !pair.is_active(2), "{}", pair.report());
+    pair.check_nothing_lost(1);
+    pair.finish();
+}
+
+/// F3 under the row `none`: two actives for a moment, each with its own data; the one that slept gives up.
+#[test]
+fn the_paused_active_yields_when_it_goes_on_and_the_split_brain_is_told() {
+    let pair = Pair::up(&Files::usual());
+    pair.node(1).pause();
+    pair.wait_active(2);
+    pair.node(1).go_on();
+    pair.wait("node 1 gives up", |pair| {
+        let said = pair.node(1).run("ovzha status; cat /proc/mounts; drbdadm role r0");
+        !said.text.contains("/vz ext4") && said.text.contains("Secondary/")
+    });
+    assert!(pair.is_active(2), "{}", pair.report());
+    let told = |pair: &Pair| {
+        [1, 2].iter().any(|number| {
+            pair.node(*number)
+                .run("cat /var/log/ha-log")
+                .text
+                .contains("StandAlone")
+        })
+    };
+    pair.wait("a node tells that DRBD gave the connection up", told);
+    pair.finish();
+}
+
+#[test]
+fn a_serial_line_that_carries_one_way_only_is_told_and_moves_nothing() {
+    let pair = Pair::up(&Files::usual());
+    pair.wait_said(2, "cat /var/log/ha-log", "serial /dev/ttyS1 up");
+    pair.cable.cut(1, true);
+    pair.wait_said(2, "cat /var/log/ha-log", "serial /dev/ttyS1 dead");
+    pair.cable.cut(1, false);
+    pair.wait("the line is up again", |pair| {
+        let status = pair.node(2).run("ovzha status").text;
+        status
+            .lines()
+            .any(|line| line.contains("serial") && line.contains(" up "))
+    });
     assert!(pair.is_active(1) && !pair.is_active(2), "{}", pair.report());
     pair.check_nothing_lost(1);
     pair.finish();

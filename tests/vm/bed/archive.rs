@@ -1,4 +1,5 @@
 //! Writes a directory as an initramfs: one uncompressed `newc` archive, the same bytes for the same tree.
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -46,7 +47,7 @@ impl Archive {
         ];
         let mut head = "070701".to_owned();
         for field in fields {
-            head.push_str(&format!("{field:08X}"));
+            write!(head, "{field:08X}").unwrap();
         }
         head.push_str(name);
         head.push('\0');

@@ -76,7 +76,10 @@ impl Image {
             unpack_qemu(&cache, &unpacked);
             (
                 unpacked.join("usr/bin/qemu-system-x86_64"),
-                Some(format!("{0}/usr/lib/x86_64-linux-gnu:{0}/lib/x86_64-linux-gnu", unpacked.display())),
+                Some(format!(
+                    "{0}/usr/lib/x86_64-linux-gnu:{0}/lib/x86_64-linux-gnu",
+                    unpacked.display()
+                )),
             )
         };
         Self {
@@ -193,7 +196,7 @@ fn fill(root: &Path, kernel: &Path, user: &Path) {
     symlink("usr/sbin", root.join("sbin")).unwrap();
     let (root_path, user_path) = (root.display(), user.display());
     let script = format!(
-        r#"set -e
+        r"set -e
 R={root_path} U={user_path}
 cp $U/bin/busybox $R/usr/bin/busybox
 for f in $($U/bin/busybox --list-full); do
@@ -213,7 +216,7 @@ for f in $R/usr/sbin/* $R/lib/drbd/*; do
 done | awk '/=> \//{{ print $3 }} /^\t\/lib64/{{ print $1 }}' | sort -u | while read -r l; do
     t=${{l#$U}}; mkdir -p $R$(dirname $t); cp -L $l $R$t
 done
-"#
+"
     );
     must(&script);
     let modules = Modules::below(kernel);

@@ -60,86 +60,58 @@ impl Machine {
     }
 
     fn arguments(&self) -> Vec<String> {
-        let (own, other) = (self.number, 3 - self.number);
+        let own = self.number;
         let path = |what: &str| self.file(what).display().to_string();
-        let socket = |id: &str, what: &str| format!("socket,id={id},path={},server=on,wait=off", path(what));
-        let drive = |id: u8, what: &str| format!("file={},if=none,id=d{id},format=raw,cache=unsafe", path(what));
         let append = format!(
             "console=ttyS0 quiet nokaslr mitigations=off panic=-1 node={own} {} ",
             self.words
         );
-        let kernel = self.image.kernel.display().to_string();
-        let initramfs = self.initramfs.display().to_string();
-        let console = format!("file,id=con,path={},append=on", path("console"));
-        let (modem, shell, acks) = (socket("nm", "tty"), socket("sh", "shell"), socket("ak", "acks"));
-        let (data, state, qmp) = (drive(0, "disk"), drive(1, "state"), path("qmp"));
-        let qmp = format!("unix:{qmp},server=on,wait=off");
-        let mut words: Vec<String> = [
-            "-M",
-            "q35",
-            "-accel",
-            "tcg,tb-size=128",
-            "-cpu",
-            "qemu64",
-            "-m",
-            MEMORY,
-            "-display",
-            "none",
-            "-nodefaults",
-            "-no-user-config",
-            "-kernel",
-            &kernel,
-            "-initrd",
-            &initramfs,
-            "-append",
-            &append,
-            "-chardev",
-            &console,
-            "-serial",
-            "chardev:con",
-            "-chardev",
-            &modem,
-            "-serial",
-            "chardev:nm",
-            "-device",
-            "virtio-serial-pci",
-            "-chardev",
-            &shell,
-            "-device",
-            "virtserialport,chardev=sh,name=shell",
-            "-chardev",
-            &acks,
-            "-device",
-            "virtserialport,chardev=ak,name=acks",
-            "-drive",
-            &data,
-            "-device",
-            "virtio-blk-pci,drive=d0",
-            "-drive",
-            &state,
-            "-device",
-            "virtio-blk-pci,drive=d1",
-            "-device",
-            "i6300esb,id=wd",
-            "-action",
-            "watchdog=reset",
-            "-qmp",
-            &qmp,
-        ]
-        .map(str::to_owned)
-        .to_vec();
+        let mut words: Vec<String> =
+            "-M q35 -accel tcg,tb-size=128 -cpu qemu64 -display none -nodefaults -no-user-config \
+            -device i6300esb,id=wd -action watchdog=reset"
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect();
+        let mut add = |pairs: &[(&str, String)]| {
+            words.extend(
+                pairs
+                    .iter()
+                    .flat_map(|(word, value)| [(*word).to_owned(), value.clone()]),
+            );
+        };
+        add(&[
+            ("-m", MEMORY.to_owned()),
+            ("-kernel", self.image.kernel.display().to_string()),
+            ("-initrd", self.initramfs.display().to_string()),
+            ("-append", append),
+            ("-qmp", format!("unix:{},server=on,wait=off", path("qmp"))),
+            ("-chardev", format!("file,id=con,path={},append=on", path("console"))),
+            ("-serial", "chardev:con".to_owned()),
+            (
+                "-chardev",
+                format!("socket,id=nm,path={},server=on,wait=off", path("tty")),
+            ),
+            ("-serial", "chardev:nm".to_owned()),
+            ("-device", "virtio-serial-pci".to_owned()),
+        ]);
+        for port in ["shell", "acks"] {
+            let socket = format!("socket,id={port},path={},server=on,wait=off", path(port));
+            let device = format!("virtserialport,chardev={port},name={port}");
+            add(&[("-chardev", socket), ("-device", device)]);
+        }
+        for (id, disk) in ["disk", "state"].into_iter().enumerate() {
+            let drive = format!("file={},if=none,id=d{id},format=raw,cache=unsafe", path(disk));
+            add(&[("-drive", drive), ("-device", format!("virtio-blk-pci,drive=d{id}"))]);
+        }
         for net in [0, 1] {
-            let cable = |node: u8| self.dir.join(format!("net{net}.{node}")).display().to_string();
-            words.push("-netdev".to_owned());
-            words.push(format!(
+            let end = |node: u8| self.dir.join(format!("net{net}.{node}")).display().to_string();
+            let netdev = format!(
                 "dgram,id=net{net},local.type=unix,local.path={},remote.type=unix,remote.path={}",
-                cable(own),
-                cable(other)
-            ));
-            words.push("-device".to_owned());
-            words.push(format!(
-                "virtio-net-pci,id=nic{net},netdev=net{net},mac=52:54:00:77:0{net}:0{own},romfile="
-            ));
+                end(own),
+                end(3 - own)
+            );
+            let card = format!("virtio-net-pci,id=nic{net},netdev=net{net},mac=52:54:00:77:0{net}:0{own},romfile=");
+            add(&[("-netdev", netdev), ("-device", card)]);
         }
         words
     }
@@ -219,7 +191,7 @@ impl Machine {
 
     /// Waits for the `count`-th boot of this life.
     pub fn wait_boot(&mut self, count: usize) {
-        let end = Instant::now() + Duration::from_secs(120);
+        let end = Instant::now() + Duration::from_mins(2);
         while self.boots() < count {
             let ended = self.power.as_mut().unwrap().child.try_wait().unwrap();
             let log = || fs::read_to_string(self.file("qemu.log")).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Two machines, the networks and the serial cable between them, their mirrored disks, and the files of a cluster.
 //!
-//! The disks come from a golden pair that is made once per image: DRBD's metadata, both sides UpToDate, a file system
+//! The disks come from a golden pair that is made once per image: DRBD's metadata, both sides up to date, a file system
 //! and the container's private area. Each case works on copies. Everything of a case lies in one directory, which is
 //! left behind when the case fails: consoles, QEMU's output, the nodes' logs on their state disks.
 mod archive;
@@ -19,8 +19,8 @@ use image::Image;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tool::must;
@@ -91,16 +91,16 @@ pub struct Pair {
     nodes: [Machine; 2],
     pub cable: Cable,
     dir: PathBuf,
-    _one: std::sync::MutexGuard<'static, ()>,
+    _one: Option<MutexGuard<'static, ()>>,
 }
 
 impl Pair {
     /// On copies of the golden disks, both off.
     pub fn new(files: &Files) -> Self {
-        let one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let image = Image::get();
         let golden = golden(&image, files);
-        let pair = Self::bare(&image, files, one);
+        let pair = Self::bare(&image, files, Some(one));
         for number in [1, 2] {
             let name = format!("node{number}.disk");
             let (from, to) = (golden.join(&name), pair.dir.join(&name));
@@ -111,11 +111,11 @@ impl Pair {
 
     /// On empty disks, as they come from the shop.
     pub fn with_empty_disks(files: &Files) -> Self {
-        let one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        Self::bare(&Image::get(), files, one)
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::bare(&Image::get(), files, Some(one))
     }
 
-    fn bare(image: &Image, files: &Files, one: std::sync::MutexGuard<'static, ()>) -> Self {
+    fn bare(image: &Image, files: &Files, one: Option<MutexGuard<'static, ()>>) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         // the path of a socket has at most 107 bytes
         let name = format!(
@@ -262,10 +262,8 @@ fn golden(image: &Image, files: &Files) -> PathBuf {
     if dir.join("ready").exists() {
         return dir;
     }
-    let one = Mutex::new(());
-    // the outer lock is held: this one keeps nobody waiting
-    let guard: std::sync::MutexGuard<'static, ()> = Box::leak(Box::new(one)).lock().unwrap();
-    let mut pair = Pair::bare(image, files, guard);
+    // the place is the caller's
+    let mut pair = Pair::bare(image, files, None);
     pair.boot("");
     make_disks(&pair);
     for number in [1, 2] {

@@ -23,7 +23,7 @@ impl Shell {
         let stream = UnixStream::connect(path).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(400))).unwrap();
         let mut shell = Self { stream, asked: 0 };
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             shell.asked += 1;
             let tag = format!("@@{}@@0@", shell.asked);
@@ -39,7 +39,7 @@ impl Shell {
 
     fn until(&mut self, tag: &str, end: Instant) -> Option<String> {
         let mut text = String::new();
-        let mut piece = [0; 65536];
+        let mut piece = [0; 4096];
         while Instant::now() < end {
             match self.stream.read(&mut piece) {
                 Ok(0) => return None,
