@@ -23,8 +23,8 @@ pub struct Machine {
     initramfs: PathBuf,
     words: String,
     power: Option<Power>,
-    /// Numbers that the container acknowledged, in order, over all lives.
-    acknowledged: Arc<Mutex<Vec<u64>>>,
+    /// Records that the container acknowledged, in order, over all lives: `NUMBER NODE`.
+    acknowledged: Arc<Mutex<Vec<String>>>,
 }
 
 /// What ends with a power cut.
@@ -158,7 +158,7 @@ impl Machine {
 
     /// Takes the container's acknowledgements off their port, for as long as this life lasts.
     fn listen(&self) {
-        let (path, numbers) = (self.file("acks"), Arc::clone(&self.acknowledged));
+        let (path, records) = (self.file("acks"), Arc::clone(&self.acknowledged));
         spawn(move || {
             let end = Instant::now() + Duration::from_secs(20);
             let stream = loop {
@@ -168,7 +168,7 @@ impl Machine {
                     Err(_) => return,
                 }
             };
-            keep_numbers(stream, &numbers);
+            keep_lines(stream, &records);
         });
     }
 
@@ -270,7 +270,7 @@ impl Machine {
     }
 
     /// What was acknowledged so far.
-    pub fn acknowledged(&self) -> Vec<u64> {
+    pub fn acknowledged(&self) -> Vec<String> {
         self.acknowledged.lock().unwrap().clone()
     }
 }
@@ -281,17 +281,16 @@ impl Drop for Machine {
     }
 }
 
-/// Keeps the numbers of whole lines until the port is closed.
-fn keep_numbers(mut stream: UnixStream, numbers: &Mutex<Vec<u64>>) {
+/// Keeps whole lines until the port is closed.
+fn keep_lines(mut stream: UnixStream, records: &Mutex<Vec<String>>) {
     let mut pending = Vec::new();
     let mut piece = [0; 4096];
     while let Ok(count @ 1..) = stream.read(&mut piece) {
         pending.extend_from_slice(&piece[..count]);
         while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = pending.drain(..=end).collect();
-            let line = String::from_utf8_lossy(&line);
-            let number: Option<u64> = line.split_whitespace().next().and_then(|word| word.parse().ok());
-            numbers.lock().unwrap().extend(number);
+            let line = String::from_utf8_lossy(&line).trim().to_owned();
+            records.lock().unwrap().push(line);
         }
     }
 }
