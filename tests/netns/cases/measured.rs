@@ -76,3 +76,30 @@ fn measured_heartbeat_bytes_and_memory() {
     assert!(payload <= 96, "{payload}");
     pair.finish();
 }
+
+/// Milliseconds of CPU of a process and of its children that ended; it is counted in hundredths of a second.
+fn cpu_ms(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // after the name, which may hold blanks: own and children's times are fields 14 to 17
+    let fields = text.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(4);
+    fields.map(|ticks| ticks.parse::<u64>().unwrap() * 10).sum()
+}
+
+#[test]
+fn measured_cpu_of_an_idle_active_node() {
+    const SPAN: Duration = Duration::from_secs(30);
+    let off = "monitor datadisk off\nmonitor Filesystem off\nmonitor vz off\n";
+    for (what, ovzha_cf) in [("default monitors", ""), ("monitors off", off)] {
+        let pair = Pair::up(&Files::calm().set("keepalive", "keepalive 2").ovzha_cf(ovzha_cf));
+        let pid = pair.daemon(1).pid();
+        let before = cpu_ms(pid);
+        sleep(SPAN);
+        let spent = cpu_ms(pid) - before;
+        let an_hour = spent * 3600 / SPAN.as_secs() / 1000;
+        print(&format!(
+            "idle active node, keepalive 2 s, {what}: {spent} ms of CPU in 30 s with its children, {an_hour} s an hour"
+        ));
+        pair.check(spent < 15_000, "half a processor");
+        pair.finish();
+    }
+}

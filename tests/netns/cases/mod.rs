@@ -10,6 +10,7 @@ mod fence_count;
 mod links;
 mod measured;
 mod media;
+mod monitors;
 mod moves;
 mod own_bug;
 mod peers;

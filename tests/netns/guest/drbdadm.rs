@@ -54,6 +54,12 @@ fn tell(twin: &Twin, shared: &Path, node: u8, verb: &str) -> io::Result<u8> {
         "cstate" if linked => answer("Connected"),
         "cstate" if twin.is_alone(node) => answer("StandAlone"),
         "cstate" => answer("WFConnection"),
+        // a test's word for it; what is written goes to the disk all the same, as it would to the peer's
+        "dstate" if shared.join(format!("diskless{node}")).exists() => answer(if linked {
+            "Diskless/UpToDate"
+        } else {
+            "Diskless/DUnknown"
+        }),
         "dstate" if linked => answer("UpToDate/UpToDate"),
         "dstate" => answer("UpToDate/DUnknown"),
         _ if linked => answer(&format!("{}/{}", role(node), role(other(node)))),
