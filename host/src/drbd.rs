@@ -4,6 +4,7 @@
 //! refuses stays refused, with the refusal sorted into "not now" (the peer is Primary, fencing has not
 //! answered) and "no" (no current data).
 mod state;
+mod suspended;
 
 use crate::agent::{Answer, Exit, Op};
 use crate::busy;
@@ -12,6 +13,7 @@ pub use state::{Connection, Disk, ParseError, Role, State};
 pub use state::{is_not_configured, parse_cstate, parse_dstate, parse_proc_ld, parse_role};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+pub use suspended::{by_proc as suspended_by_proc, by_status as suspended_by_status};
 
 /// Between two tries of a role change.
 const RETRY: Duration = Duration::from_millis(500);
@@ -323,20 +325,40 @@ impl Resource {
             connection,
             disk,
             peer_disk,
+            suspended: role == Role::Primary && self.is_suspended(deadline),
         })
+    }
+
+    /// Whether I/O waits. The minor is asked for only if some device's does, because that is rare.
+    fn is_suspended(&self, deadline: Deadline) -> bool {
+        let listed = std::fs::read_to_string(&self.proc_drbd).unwrap_or_default();
+        if suspended::is_9(&listed) {
+            return self
+                .ask("status", deadline)
+                .is_ok_and(|text| suspended::by_status(&text));
+        }
+        suspended::by_proc(&listed, None)
+            && self
+                .minor(deadline)
+                .is_ok_and(|minor| suspended::by_proc(&listed, Some(minor)))
     }
 
     /// 0.7: the disk as `/proc/drbd` shows it, by the minor of the resource's device.
     fn disk_of_proc(&self, deadline: Deadline) -> Result<Disk, NoState> {
+        let minor = self.minor(deadline)?;
+        let listed = std::fs::read_to_string(&self.proc_drbd).map_err(|error| NoState::Failed(error.to_string()))?;
+        parse_proc_ld(&listed, minor).map_err(|error| NoState::Failed(error.to_string()))
+    }
+
+    /// The minor of the resource's device; of its last one where it has several.
+    fn minor(&self, deadline: Deadline) -> Result<u32, NoState> {
         let text = self.ask("sh-dev", deadline)?;
         let device = last_line(&text).unwrap_or_default();
         let minor = device
             .strip_prefix("/dev/drbd")
             .or_else(|| device.strip_prefix("/dev/nb"));
         let minor = minor.and_then(|digits| digits.trim_start_matches('/').parse().ok());
-        let minor = minor.ok_or_else(|| NoState::Failed(format!("{device:?} names no DRBD minor")))?;
-        let listed = std::fs::read_to_string(&self.proc_drbd).map_err(|error| NoState::Failed(error.to_string()))?;
-        parse_proc_ld(&listed, minor).map_err(|error| NoState::Failed(error.to_string()))
+        minor.ok_or_else(|| NoState::Failed(format!("{device:?} names no DRBD minor")))
     }
 
     fn role(&self, deadline: Deadline) -> Result<(Role, Role), NoState> {

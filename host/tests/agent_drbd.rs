@@ -3,6 +3,7 @@
 use ovzha_host::agent::{Answer, Exit, Op};
 use ovzha_host::drbd::{Connection, Disk, NoState, Resource, Role, State};
 use ovzha_host::drbd::{is_not_configured, parse_cstate, parse_dstate, parse_proc_ld, parse_role};
+use ovzha_host::drbd::{suspended_by_proc, suspended_by_status};
 use ovzha_host::program::Deadline;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -331,7 +332,79 @@ fn every_state_survives_being_printed() {
         "role=Secondary/Unknown cstate=WFSyncUUID dstate=Inconsistent/DUnknown",
         "role=Primary/Secondary cstate=SyncSource dstate=UpToDate/Inconsistent",
         "role=Secondary/Secondary cstate=Connected dstate=UpToDate/UpToDate",
+        "role=Primary/Unknown cstate=WFConnection dstate=UpToDate/DUnknown suspended",
     ] {
         assert_eq!(State::parse_observed(line).unwrap().to_string(), line);
     }
+}
+
+#[test]
+fn suspended_io_is_told_by_every_generation_that_has_it() {
+    // 8.4.11, recorded by us while a fence-peer handler ran, and after it
+    let frozen = "version: 8.4.11 (api:1/proto:86-101)\nsrcversion: F73C670A7EC572DB9CF3E5B \n \
+                  0: cs:WFConnection ro:Primary/Unknown ds:UpToDate/DUnknown C s-----\n    \
+                  ns:323 nr:0 dw:70517 dr:357 al:10 bm:0 lo:0 pe:3 ua:0 ap:3 ep:1 wo:f oos:0\n";
+    let thawed = frozen.replace("DUnknown C s-----", "Outdated C r-----");
+    let fresh = frozen.replace("s-----", "r----s");
+    let alone = frozen.replace("WFConnection", "StandAlone").replace(" C s", "   s");
+    let older = frozen.replace("ro:", "st:").replace("s-----", "s---");
+    for (text, is_so) in [
+        (frozen, true),
+        (&thawed, false),
+        (&fresh, false),
+        (&alone, true),
+        (&older, true),
+        (" 0: cs:Connected st:Primary/Secondary ld:Consistent\n", false),
+        (" 1: cs:Unconfigured\n", false),
+        ("", false),
+    ] {
+        assert_eq!(suspended_by_proc(text, Some(0)), is_so, "{text}");
+    }
+    assert!(suspended_by_proc(frozen, None) && !suspended_by_proc(frozen, Some(1)));
+    // 9, and 8.4 with the tools of 9: wrapped at 80 columns, the other two kinds of suspension left out
+    let node =
+        "pvc-0a2826c9-7108-11e9-8f74-0026b954ca4c node-id:0 role:Secondary suspended:no\n    write-ordering:flush\n";
+    for (text, is_so) in [
+        (
+            "r0 role:Primary suspended:user,no-data,fencing\n  volume:0 disk:Diskless quorum:no\n",
+            true,
+        ),
+        (
+            "r0 role:Primary suspended:fencing\n  disk:UpToDate blocked:upper\n",
+            true,
+        ),
+        (
+            "a-name-that-fills-the-line role:Primary\n    suspended:quorum\n  disk:UpToDate\n",
+            true,
+        ),
+        (
+            "r0 role:Primary\n  disk:UpToDate\n  peer connection:Connecting\n",
+            false,
+        ),
+        (node, false),
+        (
+            "    volume:0 peer-disk:DUnknown resync-suspended:user al-suspended:yes\n",
+            false,
+        ),
+        ("", false),
+    ] {
+        assert_eq!(suspended_by_status(text), is_so, "{text}");
+    }
+    let told = "role=Primary/Unknown cstate=WFConnection dstate=UpToDate/DUnknown suspended\n";
+    let node = Node::new("Primary/Unknown WFConnection UpToDate/DUnknown");
+    node.write("proc", frozen);
+    node.write("sh-dev.out", "/dev/drbd0\n");
+    assert_eq!(node.operate(Op::Observe).output, told);
+    assert_eq!(node.operate(Op::Monitor).output, told);
+    node.write(
+        "proc",
+        "version: 9.1.12 (api:2/proto:110-121)\nTransports (api:18): tcp (9.1.12)\n",
+    );
+    node.write(
+        "status.out",
+        "r0 role:Primary suspended:fencing\n  disk:UpToDate blocked:upper\n",
+    );
+    assert_eq!(node.operate(Op::Observe).output, told);
+    node.write("status.rc", "20");
+    assert_eq!(node.operate(Op::Observe).output, told.replace(" suspended", ""));
 }

@@ -246,7 +246,12 @@ pub struct State {
     pub disk: Disk,
     /// The peer's disk, the worst volume.
     pub peer_disk: Disk,
+    /// I/O waits.
+    pub suspended: bool,
 }
+
+/// How a state is told in which I/O waits.
+const SUSPENDED: &str = " suspended";
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -256,10 +261,12 @@ impl fmt::Display for State {
             connection,
             disk,
             peer_disk,
+            suspended,
         } = self;
+        let suspended = if *suspended { SUSPENDED } else { "" };
         write!(
             f,
-            "role={role}/{peer_role} cstate={connection} dstate={disk}/{peer_disk}"
+            "role={role}/{peer_role} cstate={connection} dstate={disk}/{peer_disk}{suspended}"
         )
     }
 }
@@ -284,6 +291,7 @@ impl State {
             connection: self.connection.min(other.connection),
             disk: self.disk.min(other.disk),
             peer_disk: self.peer_disk.min(other.peer_disk),
+            suspended: self.suspended || other.suspended,
         }
     }
 
@@ -312,6 +320,7 @@ impl State {
             connection: Connection::parse(value("cstate")?)?,
             disk: Disk::parse(disk)?,
             peer_disk: Disk::parse(peer_disk)?,
+            suspended: line.ends_with(SUSPENDED),
         })
     }
 }
