@@ -139,7 +139,7 @@ impl Cluster {
             return Some(Refusal::Differs);
         }
         if group.durable.failed {
-            return Some(Refusal::Unable(Why::StartFailed));
+            return Some(Refusal::Unable(group.failed));
         }
         if group.disk_lost() {
             return Some(Refusal::Unable(Why::Diskless));
@@ -306,7 +306,7 @@ impl Cluster {
         } else if takes {
             Some(Fate::Moved)
         } else if nowhere {
-            Some(Fate::Failed(Why::StartFailed))
+            Some(Fate::Failed(group.failed))
         } else {
             (now >= ask.until).then_some(Fate::Failed(Why::Busy))
         }

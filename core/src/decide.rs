@@ -132,6 +132,8 @@ pub struct View {
     pub differs: bool,
     /// This node reset itself twice within an hour.
     pub fenced: bool,
+    /// Why the group is failed here, if it is.
+    pub failed: Why,
     /// This node can't run the group.
     pub unfit: bool,
     /// A start was blocked a moment ago: DRBD says the peer is Primary.
@@ -193,7 +195,7 @@ pub const fn decide(view: &View) -> Decision {
         Mine::Probing | Mine::Stopping => Decision::Stay(Why::Busy),
         Mine::Stuck => Decision::Hold(Why::Stuck),
         Mine::Failed if view.fenced => Decision::Hold(Why::FencedTwice),
-        Mine::Failed => Decision::Stay(Why::StartFailed),
+        Mine::Failed => Decision::Stay(view.failed),
         Mine::Active => keep(view),
         Mine::Restarting => match keep(view) {
             Decision::Release(why) => Decision::Release(why),

@@ -157,6 +157,8 @@ pub struct Group {
     pub ended: Option<EffectId>,
     /// What survives a restart.
     pub durable: GroupDurable,
+    /// Why it is failed here, while it is.
+    pub failed: Why,
     /// The claimed tenure was never used for a finished start.
     unspent: bool,
     /// Since when it has been released for the peer.
@@ -212,6 +214,7 @@ impl Group {
             flight: None,
             ended: None,
             durable,
+            failed: Why::StartFailed,
             unspent: false,
             yielded: None,
             wanted: false,

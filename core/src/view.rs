@@ -85,6 +85,7 @@ impl Cluster {
             held: self.is_held() && (self.hold_is_known() || !self.lonely(now)) || self.peer_is_held(),
             differs: self.group_differs(index) && self.member.is_alive(),
             fenced: group.durable.fenced,
+            failed: group.failed,
             unfit: group.is_unfit(),
             blocked: group.blocked.is_some_and(|until| now < until),
             unrecorded: self.store_failed.is_some(),

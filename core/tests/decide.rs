@@ -39,6 +39,7 @@ mod tests {
             held: false,
             differs: false,
             fenced: false,
+            failed: Why::StartFailed,
             unfit: false,
             blocked: false,
             unrecorded: false,

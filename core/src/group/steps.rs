@@ -15,6 +15,7 @@ impl Group {
     pub(super) fn stopped(&mut self, now: Instant, why: Why) -> Turn {
         if matches!(why, Why::StartFailed | Why::MonitorFailedAgain) {
             self.durable.failed = true;
+            self.failed = why;
         } else if why == Why::PeerPrimary {
             let pause = RETRY.times(1_u64.checked_shl(u32::from(self.blocks)).unwrap_or(1));
             self.blocked = Some(now.after(pause));
