@@ -196,7 +196,7 @@ pub const fn is_state(notice: Notice) -> bool {
     )
 }
 
-/// A line that tells of a notice; made by [`line`] alone, so that the log says nothing that is not in its table.
+/// A line that tells of a notice; made by [`line()`] alone, so that the log says nothing that is not in its table.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Told {
     level: Level,
