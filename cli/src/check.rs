@@ -76,7 +76,11 @@ fn write_finding(out: &mut impl Write, finding: &Finding) -> io::Result<()> {
         (false, Class::Warning) => "warning",
     };
     writeln!(out, "  {weight}: {finding}")?;
-    writeln!(out, "      -> {}", finding.remedy)
+    writeln!(out, "      -> {}", finding.remedy)?;
+    for line in &finding.lines {
+        writeln!(out, "           {line}")?;
+    }
+    Ok(())
 }
 
 /// "1 error", "2 errors".

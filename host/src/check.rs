@@ -7,6 +7,10 @@ mod beside;
 mod boot;
 mod drbd;
 mod drbd_conf;
+mod drbd_fencing;
+mod drbd_release;
+mod drbd_resource;
+mod drbd_timing;
 mod fstab;
 mod lacking;
 mod running;
@@ -49,6 +53,8 @@ pub struct Finding {
     pub text: String,
     /// What to do about it.
     pub remedy: String,
+    /// The lines to write that `remedy` speaks of, as they are to stand in the file; most findings have none.
+    pub lines: Vec<String>,
 }
 
 impl Finding {
@@ -59,6 +65,7 @@ impl Finding {
             place: None,
             text: printable(&text.into()),
             remedy: printable(&remedy.into()),
+            lines: Vec::new(),
         }
     }
 
@@ -72,6 +79,11 @@ impl Finding {
 
     fn at(mut self, file: impl Into<PathBuf>, line: Option<u32>) -> Self {
         self.place = Some((file.into(), line));
+        self
+    }
+
+    fn with_lines(mut self, lines: Vec<String>) -> Self {
+        self.lines = lines;
         self
     }
 

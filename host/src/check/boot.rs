@@ -62,7 +62,7 @@ fn scripts(subject: &Subject<'_>) -> Vec<String> {
 }
 
 /// The link that makes a boot start `service`, if there is one.
-fn started_by(subject: &Subject<'_>, service: &str) -> Option<String> {
+pub(super) fn started_by(subject: &Subject<'_>, service: &str) -> Option<String> {
     let unit = format!("{service}.service");
     sysv_link(subject, service).or_else(|| wanted_unit(subject, &unit))
 }

@@ -1,56 +1,11 @@
 //! Checks the DRBD configuration of the resources that `haresources` names.
 
 use super::drbd_conf::{self, DRBD_CONF, Statement};
-use super::{Finding, Subject};
+use super::drbd_release::{Drbd, Release};
+use super::drbd_resource::Resource;
+use super::{Finding, Subject, drbd_fencing, drbd_timing};
 use crate::diagnostic::quote;
 use crate::haresources::{GroupLine, plain_path};
-
-/// Statements of one resource, and those of `common`.
-struct Resource<'a> {
-    name: &'a str,
-    statements: &'a [Statement],
-}
-
-impl<'a> Resource<'a> {
-    /// The statement that counts: the resource's own, else the one of `common`.
-    fn effective(&self, word: &str) -> Option<&'a Statement> {
-        let named = |statement: &&Statement| statement.words.first().is_some_and(|first| first == word);
-        let own = |statement: &&Statement| statement.resource() == Some(self.name);
-        self.statements
-            .iter()
-            .rfind(|statement| named(statement) && own(statement))
-            .or_else(|| {
-                self.statements
-                    .iter()
-                    .rfind(|statement| named(statement) && statement.is_common())
-            })
-    }
-
-    /// The devices of the resource on `node`; on all hosts if no `on` section names it.
-    fn devices(&self, node: Option<&str>) -> Vec<String> {
-        let all: Vec<&Statement> = self
-            .statements
-            .iter()
-            .filter(|s| s.resource() == Some(self.name) && s.words.first().is_some_and(|word| word == "device"))
-            .collect();
-        let on_node = |s: &&&Statement| {
-            let host = |host: &String| node.is_some_and(|node| host.eq_ignore_ascii_case(node));
-            s.hosts().is_none_or(|hosts| hosts.iter().any(host))
-        };
-        let mine: Vec<&Statement> = all.iter().filter(on_node).copied().collect();
-        let chosen = if mine.is_empty() { all } else { mine };
-        chosen.into_iter().filter_map(device_path).collect()
-    }
-}
-
-/// `device /dev/drbd0;`, `device /dev/drbd0 minor 0;`, `device minor 0;`
-fn device_path(statement: &Statement) -> Option<String> {
-    match statement.words.get(1..)? {
-        [minor, number, ..] if minor == "minor" => Some(format!("/dev/drbd{number}")),
-        [path, ..] => Some(path.clone()),
-        [] => None,
-    }
-}
 
 pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
     let names: Vec<&str> = subject
@@ -68,28 +23,57 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
             "write the DRBD configuration, the same on both nodes",
         )];
     };
+    let (there, missing): (Vec<&str>, Vec<&str>) = names
+        .into_iter()
+        .partition(|name| resources.iter().any(|there| there == name));
     let mut findings = Vec::new();
-    for name in names {
-        if resources.iter().any(|there| there == name) {
-            let resource = Resource {
-                name,
-                statements: &statements,
-            };
-            findings.extend(primaries(subject, &resource));
-            findings.extend(discards(&resource));
-            findings.extend(replication(subject, &resource));
-        } else {
-            let text = format!("DRBD resource {} of haresources does not stand here", quote(name));
-            findings.push(
-                Finding::machine(text, "correct the name in haresources, or add the resource").at(DRBD_CONF, None),
-            );
-        }
+    for name in missing {
+        let text = format!("DRBD resource {} of haresources does not stand here", quote(name));
+        let remedy = "correct the name in haresources, or add the resource";
+        findings.push(Finding::machine(text, remedy).at_statement(None));
     }
+    let drbd = Drbd::of(subject, &statements);
+    let with_statements = |name| Resource {
+        name,
+        statements: &statements,
+    };
+    let used: Vec<Resource<'_>> = there.into_iter().map(with_statements).collect();
+    findings.extend(drbd_fencing::helper(subject, &used, drbd));
+    findings.extend(each(&used, |resource| {
+        let mut findings = primaries(subject, resource);
+        findings.extend(discards(resource));
+        findings.extend(replication(resource, drbd));
+        findings.extend(survival(resource, drbd));
+        findings.extend(drbd_fencing::of_resource(subject, resource, drbd));
+        findings.extend(drbd_timing::of_resource(subject, resource, drbd));
+        findings
+    }));
     for group in &subject.files.groups {
         findings.extend(file_system_devices(subject, group, &statements));
         findings.extend(devices_of_others(subject, group, &statements));
     }
     findings
+}
+
+/// The findings of each resource. What several share is told once; where no line shows whose it is, with their names.
+fn each(resources: &[Resource<'_>], check: impl Fn(&Resource<'_>) -> Vec<Finding>) -> Vec<Finding> {
+    let mut told: Vec<(Finding, Vec<String>)> = Vec::new();
+    for resource in resources {
+        for finding in check(resource) {
+            let name = quote(resource.name);
+            match told.iter_mut().find(|(there, _)| *there == finding) {
+                Some((_, names)) => names.push(name),
+                None => told.push((finding, vec![name])),
+            }
+        }
+    }
+    let shown = |(mut finding, names): (Finding, Vec<String>)| {
+        if matches!(finding.place, Some((_, None))) {
+            finding.text = format!("{}: {}", names.join(", "), finding.text);
+        }
+        finding
+    };
+    told.into_iter().map(shown).collect()
 }
 
 /// File systems on the DRBD resource of another group: that group's stop would take the device from under them.
@@ -133,7 +117,7 @@ fn primaries(subject: &Subject<'_>, resource: &Resource<'_>) -> Vec<Finding> {
             hosts.join(" "),
             if here { "this node" } else { "the other node" }
         );
-        let finding = Finding::machine(text, "take the line out on both nodes").at(&at.file, Some(at.line));
+        let finding = Finding::machine(text, "take the line out on both nodes").at_statement(Some(at));
         findings.push(if here { finding.two_actives() } else { finding });
     }
     if let Some(at) = resource.effective("allow-two-primaries") {
@@ -142,7 +126,7 @@ fn primaries(subject: &Subject<'_>, resource: &Resource<'_>) -> Vec<Finding> {
             let text = "allow-two-primaries: DRBD itself would let both nodes write to a file system made for one";
             findings.push(
                 Finding::machine(text, "take the line out on both nodes")
-                    .at(&at.file, Some(at.line))
+                    .at_statement(Some(at))
                     .two_actives(),
             );
         }
@@ -168,39 +152,57 @@ fn discards(resource: &Resource<'_>) -> Vec<Finding> {
                 remedy,
             ),
         };
-        findings.push(finding.at(&at.file, Some(at.line)));
+        findings.push(finding.at_statement(Some(at)));
     }
     findings
 }
 
-fn replication(subject: &Subject<'_>, resource: &Resource<'_>) -> Vec<Finding> {
+fn replication(resource: &Resource<'_>, drbd: Drbd) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(at) = resource.effective("protocol") {
         let value = at.words.get(1).map_or("", String::as_str);
         if !value.eq_ignore_ascii_case("c") {
             let text = format!("protocol {value}: a failover loses writes that were already acknowledged");
-            findings.push(Finding::machine(text, "write `protocol C;` on both nodes").at(&at.file, Some(at.line)));
+            findings.push(Finding::machine(text, "write `protocol C;` on both nodes").at_statement(Some(at)));
         }
     }
     let promotes = resource.effective("auto-promote");
     let value = promotes.and_then(|at| at.words.get(1));
-    if value.is_none_or(|value| value != "no") && (promotes.is_some() || is_drbd_9(subject)) {
-        let text = format!(
-            "auto-promote is on for {}: anything that opens the device promotes this node",
-            quote(resource.name)
-        );
-        let place = promotes.map_or((DRBD_CONF, None), |at| (at.file.as_str(), Some(at.line)));
+    if value.is_none_or(|value| value != "no") && (promotes.is_some() || drbd.release == Release::R9) {
+        let text = "auto-promote is on: anything that opens the device promotes this node";
         findings
-            .push(Finding::warning(text, "write `options { auto-promote no; }` on both nodes").at(place.0, place.1));
+            .push(Finding::warning(text, "write `options { auto-promote no; }` on both nodes").at_statement(promotes));
     }
     findings
 }
 
-/// Whether the loaded module is of the series 9.
-fn is_drbd_9(subject: &Subject<'_>) -> bool {
-    let module = subject.text("/sys/module/drbd/version").unwrap_or_default();
-    let proc = subject.text("/proc/drbd").unwrap_or_default();
-    module.starts_with("9.") || proc.starts_with("version: 9.")
+/// What keeps the service from going on when a node or a disk is gone.
+fn survival(resource: &Resource<'_>, drbd: Drbd) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(at) = resource.effective("quorum")
+        && let Some(value) = at.words.get(1)
+        && !matches!(value.as_str(), "off" | "1")
+        && resource.host_count() <= 2
+    {
+        let text = format!(
+            "quorum {value} with two nodes: when one is gone the other has no majority, and DRBD neither promotes it nor \
+             lets it write, so that no takeover is possible"
+        );
+        let remedy = "write `options { quorum off; }` on both nodes, and fencing in its place";
+        findings.push(Finding::machine(text, remedy).at_statement(Some(at)));
+    }
+    let on_error = resource.effective("on-io-error");
+    let value = on_error.and_then(|at| at.words.get(1)).map(String::as_str);
+    if value == Some("pass_on") || (value.is_none() && drbd.release <= Release::R83) {
+        let text = format!(
+            "on-io-error is pass_on{}: a disk error reaches the file system, which turns read-only, where detach would go \
+             on with the other node's disk until the group is handed over",
+            if value.is_none() { ", the default" } else { "" }
+        );
+        let finding = Finding::warning(text, "write on both nodes").at_statement(on_error);
+        findings.push(finding.with_lines(vec!["disk { on-io-error detach; }".to_owned()]));
+    }
+    findings
 }
 
 /// Compares the devices of a group's file systems with those of its DRBD resources.
@@ -233,13 +235,13 @@ fn file_system_devices(subject: &Subject<'_>, group: &GroupLine, statements: &[S
         );
         let remedy = "correct the device in haresources or in drbd.conf";
         findings.push(if device.starts_with("/dev/drbd") {
-            Finding::machine(text, remedy).at(DRBD_CONF, None)
+            Finding::machine(text, remedy).at_statement(None)
         } else {
             Finding::warning(
                 text,
                 "right only if it lies on top of the DRBD device, as a logical volume may",
             )
-            .at(DRBD_CONF, None)
+            .at_statement(None)
         });
     }
     findings

@@ -2,7 +2,7 @@
 //!
 //! The file becomes a flat list of statements, each with the sections around it and the place where it stands.
 
-use super::Subject;
+use super::{Finding, Subject};
 
 /// The file drbdadm of every version reads.
 pub(super) const DRBD_CONF: &str = "/etc/drbd.conf";
@@ -57,6 +57,16 @@ impl Statement {
             .iter()
             .find(|section| section.first().is_some_and(|word| word == "on"))
             .and_then(|section| section.get(1..))
+    }
+}
+
+impl Finding {
+    /// Sets the place: the statement, or the file as a whole for what isn't written there.
+    pub(super) fn at_statement(self, at: Option<&Statement>) -> Self {
+        match at {
+            Some(at) => self.at(&at.file, Some(at.line)),
+            None => self.at(DRBD_CONF, None),
+        }
     }
 }
 

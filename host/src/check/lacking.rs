@@ -12,9 +12,9 @@ use crate::haresources::{self, NAMES, Resource};
 use crate::trusted_file;
 
 /// Where programs of the system lie.
-const PROGRAM_DIRS: [&str; 6] = [
-    "/sbin",
+pub(super) const PROGRAM_DIRS: [&str; 6] = [
     "/usr/sbin",
+    "/sbin",
     "/usr/local/sbin",
     "/bin",
     "/usr/bin",

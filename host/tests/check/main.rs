@@ -1,107 +1,22 @@
 //! The machine checks, each on a small tree that stands for a machine.
 
-use fixture::Machine;
+use machine::Machine;
 use ovzha_host::{owner::Owner, store};
 use std::os::unix::fs::PermissionsExt;
 
 #[cfg(test)]
-mod fixture {
-    use std::fs;
-    use std::os::unix::fs::{PermissionsExt, symlink};
-    use std::path::PathBuf;
-
-    use ovzha_host::check::{self, Class, Finding};
-    use ovzha_host::config;
-
-    const DRBD_CONF: &str = include_str!("files/article/drbd.conf");
-
-    /// A tree with `/etc`, `/proc` and so on, removed at the end of its test. As built, nothing is found on it.
-    pub struct Machine(pub PathBuf);
-
-    impl Machine {
-        pub fn new(test: &str) -> Self {
-            let machine = Self(std::env::temp_dir().join(format!("ovzha-check-{test}-{}", std::process::id())));
-            fs::create_dir_all(&machine.0).unwrap();
-            for (path, text) in [
-                ("etc/ha.d/ha.cf", include_str!("files/article/ha.cf")),
-                ("etc/ha.d/authkeys", include_str!("files/article/authkeys")),
-                ("etc/ha.d/haresources", include_str!("files/article/haresources")),
-                ("etc/drbd.conf", DRBD_CONF),
-                ("etc/fstab", "/dev/hda1 / ext3 defaults 1 1\n"),
-                ("etc/init.d/vz", ""),
-                ("sbin/drbdadm", ""),
-                ("usr/sbin/sendmail", ""),
-                ("vz/.keep", ""),
-                ("dev/ttyS0", ""),
-                ("sys/class/net/eth0/mtu", ""),
-                ("sys/class/net/eth1/mtu", ""),
-                ("proc/filesystems", "nodev\tsysfs\n\text3\n"),
-                ("proc/cmdline", "ro root=/dev/hda1 console=tty0\n"),
-                ("proc/sys/kernel/hostname", "OVZ-node1.example.org\n"),
-                ("proc/sys/kernel/osrelease", "2.6.32-042stab\n"),
-                ("proc/1/comm", "init\n"),
-            ] {
-                machine.write(path, text);
-            }
-            fs::set_permissions(machine.0.join("etc/ha.d"), fs::Permissions::from_mode(0o755)).unwrap();
-            machine
-        }
-
-        pub fn write(&self, path: &str, text: &str) {
-            let path = self.0.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-        }
-
-        pub fn link(&self, path: &str) {
-            let path = self.0.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            symlink("nowhere", path).unwrap();
-        }
-
-        pub fn remove(&self, path: &str) {
-            fs::remove_file(self.0.join(path)).unwrap();
-        }
-
-        /// Puts a line after a line of drbd.conf.
-        pub fn drbd_conf(&self, after: &str, line: &str) {
-            let text = DRBD_CONF.replacen(after, &format!("{after}\n{line}"), 1);
-            assert_ne!(text, DRBD_CONF);
-            self.write("etc/drbd.conf", &text);
-        }
-
-        pub fn findings(&self) -> Vec<Finding> {
-            let loadable = config::read_files(&self.0.join("etc/ha.d"));
-            check::machine(&self.0, &loadable.files.unwrap())
-        }
-
-        /// Findings in short: `2` makes two actives, `M` machine, `W` warning; then the text.
-        pub fn found(&self) -> Vec<String> {
-            let mark = |f: &Finding| match (f.two_actives, f.class) {
-                (true, _) => '2',
-                (false, Class::Machine) => 'M',
-                (false, Class::Warning) => 'W',
-            };
-            self.findings().iter().map(|f| format!("{} {f}", mark(f))).collect()
-        }
-
-        /// Asserts that there is one finding, with this beginning.
-        pub fn finds(&self, beginning: &str) {
-            let found = self.found();
-            assert!(found.len() == 1 && found[0].starts_with(beginning), "{found:#?}");
-        }
-    }
-
-    impl Drop for Machine {
-        fn drop(&mut self) {
-            fs::remove_dir_all(&self.0).ok();
-        }
-    }
-}
+mod drbd;
+#[cfg(test)]
+mod drbd_fencing;
+#[cfg(test)]
+mod drbd_timing;
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
+mod resource;
 
 #[test]
-fn the_articles_machine_is_fine() {
+fn a_machine_that_has_everything_is_fine() {
     assert_eq!(Machine::new("fine").found(), [""; 0]);
 }
 
@@ -294,128 +209,6 @@ fn file_systems_mounted_at_boot() {
     let machine = Machine::new("unit");
     machine.link("etc/systemd/system/local-fs.target.wants/vz.mount");
     machine.finds("2 /etc/systemd/system/local-fs.target.wants/vz.mount: /vz is mounted by a unit");
-}
-
-#[test]
-fn drbd_settings_that_endanger_data() {
-    let net = "  net {";
-    let startup = "  startup {";
-    for (after, line, beginning) in [
-        (
-            startup,
-            "become-primary-on both;",
-            "2 /etc/drbd.conf:5: become-primary-on both",
-        ),
-        (
-            startup,
-            "become-primary-on ovz-node1;",
-            "2 /etc/drbd.conf:5: become-primary-on ovz-node1",
-        ),
-        (
-            startup,
-            "become-primary-on ovz-node2;",
-            "M /etc/drbd.conf:5: become-primary-on ovz-node2",
-        ),
-        (net, "allow-two-primaries;", "2 /etc/drbd.conf:8: allow-two-primaries"),
-        (
-            net,
-            "allow-two-primaries yes;",
-            "2 /etc/drbd.conf:8: allow-two-primaries",
-        ),
-        (
-            net,
-            "after-sb-0pri discard-younger-primary;",
-            "M /etc/drbd.conf:8: after-sb-0pri",
-        ),
-        (
-            net,
-            "after-sb-0pri discard-zero-changes;",
-            "W /etc/drbd.conf:8: after-sb-0pri",
-        ),
-        (net, "after-sb-1pri consensus;", "M /etc/drbd.conf:8: after-sb-1pri"),
-        (
-            net,
-            "after-sb-2pri call-pri-lost-after-sb;",
-            "M /etc/drbd.conf:8: after-sb-2pri",
-        ),
-        (net, "protocol A;", "M /etc/drbd.conf:8: protocol A"),
-        (net, "auto-promote yes;", "W /etc/drbd.conf:8: auto-promote"),
-    ] {
-        let machine = Machine::new("drbd");
-        machine.drbd_conf(after, line);
-        machine.finds(beginning);
-    }
-    for line in [
-        "allow-two-primaries no;",
-        "after-sb-0pri disconnect;",
-        "# allow-two-primaries;",
-        "x \"allow-two-primaries;\";",
-    ] {
-        let machine = Machine::new("drbd-fine");
-        machine.drbd_conf(net, line);
-        assert_eq!(machine.found(), [""; 0], "{line}");
-    }
-}
-
-#[test]
-fn a_file_system_on_the_drbd_of_another_group() {
-    let machine = Machine::new("other-group");
-    let text = "ovz-node1 datadisk::r0 vz\novz-node2 Filesystem::/dev/drbd0::/vz::ext3\n";
-    machine.write("etc/ha.d/haresources", text);
-    machine
-        .finds("M Filesystem `/dev/drbd0` of the group Filesystem::/dev/drbd0::/vz::ext3 lies on DRBD resource `r0`");
-}
-
-#[test]
-fn drbd_configuration_in_included_files() {
-    let machine = Machine::new("include");
-    machine.write(
-        "etc/drbd.conf",
-        "# all of it elsewhere\ninclude \"drbd.d/global_common.conf\";\ninclude \"drbd.d/*.res\";\n",
-    );
-    machine.write(
-        "etc/drbd.d/global_common.conf",
-        "global { usage-count no; }\ncommon {\n net {\n  protocol C;\n  allow-two-primaries yes;\n }\n}\n",
-    );
-    let resource = "resource \"r0\" {\n device /dev/drbd1 minor 1;\n on ovz-node1 { address 10.0.0.1:7788; }\n}\n";
-    machine.write("etc/drbd.d/r0.res", resource);
-    machine.write(
-        "etc/drbd.d/other.res",
-        "resource other { net { protocol A; } device minor 0; }",
-    );
-    machine.write("etc/drbd.d/r0.res.old", "resource r0 { net { protocol A; } }");
-    machine.write("proc/drbd", "version: 9.1.4 (api:2/proto:110-121)\n");
-    assert_eq!(
-        machine.found(),
-        [
-            "2 /etc/drbd.d/global_common.conf:5: allow-two-primaries: DRBD itself would let both nodes write to a file system made for one",
-            "M /etc/drbd.conf: Filesystem `/dev/drbd0` is no device of r0 (/dev/drbd1)",
-            "W /etc/drbd.conf: auto-promote is on for `r0`: anything that opens the device promotes this node",
-        ]
-    );
-    // The resource's own word counts before the common one.
-    let own = resource.replace(
-        "device /dev/drbd1 minor 1;",
-        "device minor 0; net { allow-two-primaries no; } options { auto-promote no; }",
-    );
-    machine.write("etc/drbd.d/r0.res", &own);
-    assert_eq!(machine.found(), [""; 0]);
-    machine.remove("etc/drbd.d/r0.res");
-    machine.finds("M /etc/drbd.conf: DRBD resource `r0` of haresources does not stand here");
-}
-
-#[test]
-fn a_drbd_conf_that_includes_itself_or_never_closes_ends() {
-    let machine = Machine::new("loop");
-    for text in [
-        "include \"/etc/drbd.conf\"; include \"*\"; resource r0 {}",
-        &"a {".repeat(100_000),
-        "resource r0 { \"",
-        "}}};;",
-    ] {
-        machine.write("etc/drbd.conf", text);
-        machine.findings();
-    }
 }
 
 #[test]
