@@ -96,18 +96,23 @@ this machine:
       -> take the line out on both nodes
   problem: drbdadm is not installed
       -> install the DRBD tools that match the kernel's module
+  warning: /etc/drbd.conf: `r0`: fencing is not set: an active that loses DRBD's connection goes on writing at once; who takes over before its next heartbeat tells of that promotes older data
+      -> write on both nodes, in the resource or in `common`; then, DRBD connected, `drbdadm adjust all` (in the words of DRBD 8.4: no module is loaded that says which it is)
+           disk { fencing resource-and-stonith; }
+           handlers { fence-peer \"/usr/sbin/ovzha fence-peer\"; }
 protection: ping nodes: ";
     assert_eq!(code, 3);
     assert!(printed.starts_with(expected), "{printed}");
     assert!(
-        printed.ends_with("\nDIR: files fine, the daemon refuses to start on this machine: 2 problems, 1 warning\n")
+        printed.ends_with("\nDIR: files fine, the daemon refuses to start on this machine: 2 problems, 2 warnings\n")
     );
 }
 
 #[test]
 fn a_machine_that_has_everything_is_fine() {
     let machine = [
-        ("etc/drbd.conf", "resource r0 { device /dev/drbd0; }\n"),
+        ("etc/drbd.conf", include_str!("../../host/tests/files/fenced.conf")),
+        ("usr/sbin/ovzha", ""),
         ("proc/sys/kernel/hostname", "ovz-node2\n"),
         ("proc/filesystems", "\text3\n"),
         ("sbin/drbdadm", ""),

@@ -69,8 +69,8 @@ fn warnings_say_what_lacks() {
         ),
         (
             "respawn hacluster /usr/lib/heartbeat/dopd",
-            "respawn .../dopd has no effect: it is not run, and outdating the peer's disk through the cluster (ovzha's own \
-             fence-peer handler) is not in this release, so a takeover while DRBD is disconnected may promote older data",
+            "respawn .../dopd has no effect: `ovzha fence-peer` does its work; in drbd.conf \
+             write `fence-peer \"/usr/sbin/ovzha fence-peer\";` in place of drbd-peer-outdater (`outdate-peer` before DRBD 8.3)",
         ),
         (
             "respawn hacluster /usr/lib/heartbeat/ccm",

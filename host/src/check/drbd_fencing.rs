@@ -17,6 +17,10 @@ const HELPER: &str = "/sys/module/drbd/parameters/usermode_helper";
 /// Where a handler without a path is looked for: PATH as the kernel sets it.
 const KERNEL_PATH: [&str; 4] = ["/sbin", "/usr/sbin", "/bin", "/usr/bin"];
 
+/// What it costs when nothing is asked before writes go on.
+const WINDOW: &str = "an active that loses DRBD's connection goes on writing at once; who takes over before its next \
+                      heartbeat tells of that promotes older data";
+
 /// Handlers of other cluster managers, by the beginning of the program's name.
 const OF_OTHERS: [(&str, &str); 7] = [
     ("crm-fence-peer", "Pacemaker"),
@@ -52,9 +56,7 @@ enum Handler<'a> {
 /// What lacks for one resource.
 pub(super) fn of_resource(subject: &Subject<'_>, resource: &Resource<'_>, drbd: Drbd) -> Vec<Finding> {
     if drbd.release == Release::R07 {
-        let text = "DRBD 0.7 can neither outdate the other side nor freeze writes: an active that loses DRBD's connection \
-                    goes on writing, and who takes over before ovzha's own mark of that is heard, about a heartbeat \
-                    later, promotes older data";
+        let text = format!("DRBD 0.7 can neither outdate the other side nor freeze writes: {WINDOW}");
         let remedy = "nothing in 0.7 closes that window; DRBD 8.0 and later have a handler for it";
         return vec![Finding::warning(text, remedy).at_statement(None)];
     }
@@ -252,12 +254,12 @@ impl Words {
             String::new()
         } else {
             format!(
-                "; the lines are those of DRBD {}, whose module is not loaded",
+                " (in the words of DRBD {}: no module is loaded that says which it is)",
                 self.drbd.release
             )
         };
         format!(
-            "{before}write on both nodes, in the resource or in `common`{merge}, then `drbdadm adjust all`{guessed}"
+            "{before}write on both nodes, in the resource or in `common`{merge}; then, DRBD connected, `drbdadm adjust all`{guessed}"
         )
     }
 
@@ -269,10 +271,7 @@ impl Words {
         } else {
             format!(", so that {} is never called", self.fence)
         };
-        let text = format!(
-            "{set}{uncalled}: an active that loses DRBD's connection goes on writing before the other node knows of it, \
-             and who takes over in that moment, about a heartbeat long, promotes older data"
-        );
+        let text = format!("{set}{uncalled}: {WINDOW}");
         let mut lines = vec![self.policy_line()];
         if !matches!(handler, Handler::Ours) {
             lines.push(self.handler_line());
@@ -324,8 +323,8 @@ impl Words {
 
     fn resource_only(&self, at: &Statement) -> Finding {
         let text = format!(
-            "fencing resource-only: the other side is outdated, but writes go on while {} asks for it, and who takes over \
-             in that moment, about a heartbeat long, promotes older data",
+            "fencing resource-only: the other side is outdated, but writes go on while {} asks for it: who takes over before \
+             the next heartbeat promotes older data",
             self.fence
         );
         Finding::warning(text, self.remedy("in its place "))

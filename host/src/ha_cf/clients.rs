@@ -29,7 +29,7 @@ pub(super) struct Clients {
 }
 
 impl Reader {
-    /// `respawn USER PROGRAM ARGS...`; ipfail's work is built in, dopd's is that of a fence-peer handler.
+    /// `respawn USER PROGRAM ARGS...`; ipfail's work is built in, dopd's is that of `ovzha fence-peer`.
     pub(super) fn respawn(&mut self, Said { line, rest, .. }: Said<'_>) {
         let rest = rest.trim();
         let Some((user, command)) = rest.split_once([' ', '\t']) else {
@@ -48,9 +48,8 @@ impl Reader {
                 set(&mut self.problems, slot, line, "respawn .../ipfail", value);
             }
             Some("dopd") if program.contains('/') => {
-                let text = "respawn .../dopd has no effect: it is not run, and outdating the peer's disk through the \
-                            cluster (ovzha's own fence-peer handler) is not in this release, so a takeover while DRBD is \
-                            disconnected may promote older data";
+                let text = "respawn .../dopd has no effect: `ovzha fence-peer` does its work; in drbd.conf \
+                            write `fence-peer \"/usr/sbin/ovzha fence-peer\";` in place of drbd-peer-outdater (`outdate-peer` before DRBD 8.3)";
                 self.problems.warning(line, text);
             }
             name => self.client(line, user, command, program, name.unwrap_or_default()),

@@ -66,8 +66,7 @@ fn without_fencing_both_lines_are_written_in_the_words_of_the_drbd_at_hand() {
     for generation in &GENERATIONS {
         let machine = generation.machine("no-fencing", "");
         machine.finds(
-            "W /etc/drbd.conf: `r0`: fencing is not set: an active that loses DRBD's connection goes on writing before the other \
-             node knows of it, and who takes over in that moment, about a heartbeat long, promotes older data",
+            "W /etc/drbd.conf: `r0`: fencing is not set: an active that loses DRBD's connection goes on writing at once; who takes over before its next heartbeat tells of that promotes older data",
         );
         assert_eq!(
             lines(&machine),
@@ -276,8 +275,8 @@ fn a_program_installed_elsewhere_is_named_where_it_is() {
     let remedy = &machine.findings()[0].remedy;
     assert_eq!(
         remedy,
-        "write on both nodes, in the resource or in `common` (what is for a section that is there already goes into it), then \
-         `drbdadm adjust all`"
+        "write on both nodes, in the resource or in `common` (what is for a section that is there already goes into it); \
+         then, DRBD connected, `drbdadm adjust all`"
     );
 }
 

@@ -161,7 +161,7 @@ pub const DIRECTIVES: &[Directive] = &[
         "USER PROGRAM...",
         Both,
         "keeps the program running as the user (section \"Programs\"). `.../ipfail` switches the built-in ipfail on and need not exist; \
-         `.../dopd` is accepted with a warning that says what lacks until there is a fence-peer handler",
+         `.../dopd` is not run: a warning says which line of `drbd.conf` does its work",
         "respawn hacluster /usr/lib/heartbeat/ipfail\nping 10.0.0.254\nrespawn daemon /usr/local/sbin/watch -v",
     )
     .done(Reader::respawn),
