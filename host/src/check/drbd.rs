@@ -1,6 +1,6 @@
 //! Checks the DRBD configuration of the resources that `haresources` names.
 
-use super::drbd_conf::{self, DRBD_CONF, Statement};
+use super::drbd_conf::{self, DRBD_CONF, Statement, WRITE};
 use super::drbd_release::{Drbd, Release};
 use super::drbd_resource::Resource;
 use super::{Finding, Subject, drbd_fencing, drbd_timing};
@@ -199,7 +199,7 @@ fn survival(resource: &Resource<'_>, drbd: Drbd) -> Vec<Finding> {
              on with the other node's disk until the group is handed over",
             if value.is_none() { ", the default" } else { "" }
         );
-        let finding = Finding::warning(text, "write on both nodes").at_statement(on_error);
+        let finding = Finding::warning(text, WRITE).at_statement(on_error);
         findings.push(finding.with_lines(vec!["disk { on-io-error detach; }".to_owned()]));
     }
     findings

@@ -1,10 +1,10 @@
-//! Compares DRBD's own times with the cluster's deadtime, and looks at how long DRBD's start script keeps a boot waiting.
+//! Looks for times of DRBD that keep a takeover, a write or a boot waiting: longer than deadtime, or for ever.
 //!
 //! Units are DRBD's: `timeout` and `ping-timeout` are tenths of a second, all others seconds.
 
 use ovzha_core::time::Span;
 
-use super::drbd_conf::Statement;
+use super::drbd_conf::{Statement, WRITE};
 use super::drbd_release::{Drbd, Release};
 use super::drbd_resource::Resource;
 use super::{Finding, Subject, boot};
@@ -23,8 +23,6 @@ const WAITS: [(&str, u32); 3] = [
     ("degr-wfc-timeout", 60),
     ("outdated-wfc-timeout", 20),
 ];
-
-const WRITE: &str = "write on both nodes, in place of what is there";
 
 /// What DRBD's times do to a takeover, to the active, and to a boot.
 pub(super) fn of_resource(subject: &Subject<'_>, resource: &Resource<'_>, drbd: Drbd) -> Vec<Finding> {

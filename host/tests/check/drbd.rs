@@ -1,7 +1,7 @@
 //! What `ovzha check` says about `drbd.conf`, in the words of each DRBD.
 
 use crate::machine::{DRBD_CONF, Machine};
-use crate::resource::{lines, r0};
+use crate::resource::r0;
 
 /// Puts a line after a line of the machine's drbd.conf.
 fn spoil(machine: &Machine, after: &str, line: &str) {
@@ -148,7 +148,7 @@ fn the_articles_drbd_has_a_window_that_nothing_closes() {
          DRBD's start script until somebody answers it, and ovzha is not started",
     ];
     assert_eq!(machine.found(), found);
-    assert_eq!(lines(&machine), ["net { ko-count 5; }", "startup { wfc-timeout 120; }"]);
+    assert_eq!(machine.lines(), ["net { ko-count 5; }", "startup { wfc-timeout 120; }"]);
     // Its words tell as well as the module does.
     machine.remove("proc/drbd");
     assert_eq!(machine.found(), found);
@@ -212,7 +212,7 @@ fn a_disk_error_that_reaches_the_file_system() {
             assert_eq!(machine.found(), [""; 0], "{disk}");
         } else {
             machine.finds(beginning);
-            assert_eq!(lines(&machine), ["disk { on-io-error detach; }"]);
+            assert_eq!(machine.lines(), ["disk { on-io-error detach; }"]);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What `ovzha check` says about DRBD's fencing, and the lines it says to write, for each DRBD.
+//! What `ovzha check` says about DRBD's fencing, for each DRBD.
 
 use crate::machine::Machine;
-use crate::resource::{lines, r0};
+use crate::resource::r0;
 
 /// What makes a machine that of another DRBD: a file, its text, and the lines a resource has there before any of ours.
 struct Generation {
@@ -69,7 +69,7 @@ fn without_fencing_both_lines_are_written_in_the_words_of_the_drbd_at_hand() {
             "W /etc/drbd.conf: `r0`: fencing is not set: an active that loses DRBD's connection goes on writing at once; who takes over before its next heartbeat tells of that promotes older data",
         );
         assert_eq!(
-            lines(&machine),
+            machine.lines(),
             [generation.policy, generation.handler],
             "{:?}",
             generation.version
@@ -95,14 +95,14 @@ fn a_policy_without_a_handler_makes_takeovers_impossible() {
                 ),
             "{found:#?}"
         );
-        assert!(lines(&machine).contains(&generation.handler.to_owned()), "{found:#?}");
+        assert!(machine.lines().contains(&generation.handler.to_owned()), "{found:#?}");
         machine.write(
             "etc/drbd.conf",
             &r0(&format!(
                 "{}\n{}\n{}",
                 generation.lines,
                 generation.policy,
-                lines(&machine)[0]
+                machine.lines()[0]
             )),
         );
         assert!(
@@ -203,7 +203,7 @@ fn policies_and_handlers_of_8_4() {
             &format!("disk {{ fencing {fencing}; }}\nhandlers {{ {handlers} }}"),
         );
         machine.finds(beginning);
-        assert_eq!(lines(&machine), to_write, "{fencing} {handlers}");
+        assert_eq!(machine.lines(), to_write, "{fencing} {handlers}");
     }
     // Nothing to say: the old word still counts, a path may lack, a snapshot is nobody's cluster manager.
     for handlers in [
@@ -223,7 +223,7 @@ fn what_only_9_and_only_8_know() {
     let machine = v9.machine("nine", &format!("{} {fence}", v9.policy));
     machine.finds("W /etc/drbd.conf: `r0`: there is no unfence-peer handler: ovzha is not told when the other side is");
     assert_eq!(
-        lines(&machine),
+        machine.lines(),
         ["handlers { unfence-peer \"/usr/sbin/ovzha unfence-peer\"; }"]
     );
     let machine = v9.machine("disk", &format!("{} {}", v84.policy, v9.handler));
@@ -266,7 +266,7 @@ fn a_program_installed_elsewhere_is_named_where_it_is() {
     machine.remove("usr/sbin/ovzha");
     machine.write("usr/local/sbin/ovzha", "");
     assert_eq!(
-        lines(&machine),
+        machine.lines(),
         [
             GENERATIONS[3].policy,
             "handlers { fence-peer \"/usr/local/sbin/ovzha fence-peer\"; }"

@@ -1,7 +1,7 @@
 //! What `ovzha check` says about DRBD's times.
 
 use crate::machine::Machine;
-use crate::resource::{lines, r0};
+use crate::resource::r0;
 
 const SLOW: &str = "keepalive 1\nwarntime 10\ndeadtime 30\n";
 const QUICK: &str = "keepalive 1\nwarntime 2\ndeadtime 5\n";
@@ -95,7 +95,7 @@ fn times_of_drbd_against_deadtime() {
             continue;
         }
         machine.finds(beginning);
-        assert_eq!(lines(&machine), [line]);
+        assert_eq!(machine.lines(), [line]);
         // Written in place of what is there, it ends the finding.
         let word = line.trim_start_matches("net {").trim_end_matches('}');
         machine.write("etc/drbd.conf", &conf(&format!("{net} {word}")));
@@ -138,7 +138,7 @@ fn drbd_0_7_is_promoted_only_once_it_has_noticed() {
           s) and refuses to be promoted until then: a takeover comes that late, not after deadtime 10 s"
         ]
     );
-    assert_eq!(lines(&machine), ["net { ping-int 6; timeout 55; }"]);
+    assert_eq!(machine.lines(), ["net { ping-int 6; timeout 55; }"]);
     machine.write(
         "etc/drbd.conf",
         &r0("disk { on-io-error detach; } net { ko-count 1; ping-int 6; timeout 55; }"),
@@ -193,7 +193,7 @@ fn a_boot_that_waits_for_ever() {
             found.len() == 1 && found[0].contains(&format!(": {words}, which is for ever: when")),
             "{found:#?}"
         );
-        assert_eq!(lines(&machine), [line]);
+        assert_eq!(machine.lines(), [line]);
         let word = line.trim_start_matches("startup {").trim_end_matches('}');
         machine.write("etc/drbd.conf", &conf(&format!("{startup} {word}")));
         assert_eq!(machine.found(), [""; 0], "{word}");

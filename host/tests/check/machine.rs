@@ -75,6 +75,11 @@ impl Machine {
         self.findings().iter().map(|f| format!("{} {f}", mark(f))).collect()
     }
 
+    /// The lines that the findings say to write.
+    pub fn lines(&self) -> Vec<String> {
+        self.findings().into_iter().flat_map(|finding| finding.lines).collect()
+    }
+
     /// Asserts that there is one finding, with this beginning.
     pub fn finds(&self, beginning: &str) {
         let found = self.found();

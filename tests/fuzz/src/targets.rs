@@ -177,7 +177,7 @@ fn machine(bytes: &[u8]) {
         fs::write(root.join(name), content).expect("room for a machine");
     }
     for finding in check::machine(root, files) {
-        let shown = finding.to_string();
+        let shown = format!("{finding}{}{}", finding.remedy, finding.lines.concat());
         assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{shown:?}");
     }
 }
