@@ -97,7 +97,7 @@ this machine:
   problem: drbdadm is not installed
       -> install the DRBD tools that match the kernel's module
   warning: /etc/drbd.conf: `r0`: fencing is not set: an active that loses DRBD's connection goes on writing at once; who takes over before its next heartbeat tells of that promotes older data
-      -> write on both nodes, in the resource or in `common`; then, DRBD connected, `drbdadm adjust all` (in the words of DRBD 8.4: no module is loaded that says which it is)
+      -> write on both nodes, in the resource or in `common`, into the section of that name if there is one; then, DRBD connected, `drbdadm adjust all` (in the words of DRBD 8.4: no module is loaded that says which it is)
            disk { fencing resource-and-stonith; }
            handlers { fence-peer \"/usr/sbin/ovzha fence-peer\"; }
 protection: ping nodes: ";

@@ -7,7 +7,8 @@ use super::{Finding, Subject};
 /// The file drbdadm of every version reads.
 pub(super) const DRBD_CONF: &str = "/etc/drbd.conf";
 /// What to do with lines of a section: DRBD takes one section of a kind in a resource.
-pub(super) const WRITE: &str = "write on both nodes, into the section of that name if there is one";
+pub(super) const WRITE: &str =
+    "write on both nodes, in the resource or in `common`, into the section of that name if there is one";
 /// Most files read for one configuration, included ones counted.
 const FILES_MAX: usize = 256;
 /// Deepest nesting of includes.

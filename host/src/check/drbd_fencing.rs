@@ -3,7 +3,7 @@
 //! Three things must meet: a policy (`fencing`), a handler that is ours, and a kernel that calls handlers at all. What
 //! lacks is told with what it costs, and with the lines to add in the words of the DRBD at hand.
 
-use super::drbd_conf::Statement;
+use super::drbd_conf::{Statement, WRITE};
 use super::drbd_release::{Drbd, Release};
 use super::drbd_resource::Resource;
 use super::lacking::PROGRAM_DIRS;
@@ -60,7 +60,7 @@ pub(super) fn of_resource(subject: &Subject<'_>, resource: &Resource<'_>, drbd: 
         let remedy = "nothing in 0.7 closes that window; DRBD 8.0 and later have a handler for it";
         return vec![Finding::warning(text, remedy).at_statement(None)];
     }
-    let words = Words::new(subject, resource, drbd);
+    let words = Words::new(subject, drbd);
     let policy = policy(resource);
     let handler = handler(subject, resource, words.fence);
     let mut findings = misplaced(resource, &words).into_iter().collect::<Vec<_>>();
@@ -194,21 +194,14 @@ struct Words {
     /// The handler's name.
     fence: &'static str,
     program: String,
-    /// Whether a section that a line goes into is there already.
-    has_section: bool,
 }
 
 impl Words {
-    fn new(subject: &Subject<'_>, resource: &Resource<'_>, drbd: Drbd) -> Self {
+    fn new(subject: &Subject<'_>, drbd: Drbd) -> Self {
         let there = PROGRAM_DIRS
             .iter()
             .map(|dir| format!("{dir}/ovzha"))
             .find(|path| subject.exists(path));
-        let policy_section = if drbd.release == Release::R9 { "net" } else { "disk" };
-        let taken = |statement: &Statement| {
-            let section = statement.sections.last().and_then(|section| section.first());
-            section.is_some_and(|word| word == policy_section || word == "handlers")
-        };
         Self {
             drbd,
             fence: if drbd.release == Release::R80 {
@@ -217,7 +210,6 @@ impl Words {
                 "fence-peer"
             },
             program: there.unwrap_or_else(|| INSTALLED.to_owned()),
-            has_section: resource.own().any(taken),
         }
     }
 
@@ -245,11 +237,6 @@ impl Words {
 
     /// How to bring lines in; `before` says what becomes of what stands there.
     fn remedy(&self, before: &str) -> String {
-        let merge = if self.has_section {
-            " (what is for a section that is there already goes into it)"
-        } else {
-            ""
-        };
         let guessed = if self.drbd.is_loaded {
             String::new()
         } else {
@@ -258,9 +245,7 @@ impl Words {
                 self.drbd.release
             )
         };
-        format!(
-            "{before}write on both nodes, in the resource or in `common`{merge}; then, DRBD connected, `drbdadm adjust all`{guessed}"
-        )
+        format!("{before}{WRITE}; then, DRBD connected, `drbdadm adjust all`{guessed}")
     }
 
     fn not_set(&self, resource: &Resource<'_>, handler: &Handler<'_>) -> Finding {

@@ -275,8 +275,8 @@ fn a_program_installed_elsewhere_is_named_where_it_is() {
     let remedy = &machine.findings()[0].remedy;
     assert_eq!(
         remedy,
-        "write on both nodes, in the resource or in `common` (what is for a section that is there already goes into it); \
-         then, DRBD connected, `drbdadm adjust all`"
+        "write on both nodes, in the resource or in `common`, into the section of that name if there is one; then, DRBD \
+         connected, `drbdadm adjust all`"
     );
 }
 
