@@ -512,7 +512,7 @@ fn observed(exit: &Exit) -> Option<message::Drbd> {
         connection,
         disk,
         primary: state.role == Role::Primary,
-        suspended: state.suspended,
+        suspended: state.suspended.is_so(),
     })
 }
 

@@ -3,17 +3,29 @@
 //! A role change counts once it is read back, never by an exit code. No force flag is ever used: what DRBD
 //! refuses stays refused, with the refusal sorted into "not now" (the peer is Primary, fencing has not
 //! answered) and "no" (no current data).
+mod answers;
+mod events;
+mod gi;
+mod json;
+mod objects;
+mod proc;
 mod state;
-mod suspended;
+mod status;
+mod words;
 
 use crate::agent::{Answer, Exit, Op};
 use crate::busy;
-use crate::program::{self, Deadline, End, Finished, last_line, one_line};
-pub use state::{Connection, Disk, ParseError, Role, State};
-pub use state::{is_not_configured, parse_cstate, parse_dstate, parse_proc_ld, parse_role};
+use crate::program::{self, Deadline, End, Finished, one_line};
+pub use answers::{is_not_configured, parse_cstate, parse_dstate, parse_role};
+pub use events::{Events, Seen};
+pub use gi::parse_gi;
+pub use json::parse_json;
+pub use proc::{Proc, parse_proc};
+pub use state::State;
+pub use status::parse_status;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-pub use suspended::{by_proc as suspended_by_proc, by_status as suspended_by_status};
+pub use words::{Connection, Disk, Generation, ParseError, Proof, Resync, Role, Suspended};
 
 /// Between two tries of a role change.
 const RETRY: Duration = Duration::from_millis(500);
@@ -42,6 +54,10 @@ pub enum NoState {
 }
 
 impl NoState {
+    fn unread(error: ParseError) -> NoState {
+        NoState::Failed(error.to_string())
+    }
+
     fn into_answer(self) -> Answer {
         match self {
             NoState::NotConfigured(reason) => Answer::unfit(reason),
@@ -307,58 +323,53 @@ impl Resource {
 
     /// What DRBD shows now.
     ///
+    /// 0.7 shows most in its file; 9, by `role`, nothing of the peer, so its `status` is asked first.
+    ///
     /// # Errors
     /// When it is down or can't be read.
     pub fn state(&self, deadline: Deadline) -> Result<State, NoState> {
-        let (role, peer_role) = self.role(deadline)?;
-        let cstate = self.ask("cstate", deadline)?;
-        let connection = parse_cstate(&cstate).map_err(|error| NoState::Failed(error.to_string()))?;
-        let (disk, peer_disk) = if self.knows_outdated() {
-            let dstate = self.ask("dstate", deadline)?;
-            parse_dstate(&dstate).map_err(|error| NoState::Failed(error.to_string()))?
-        } else {
-            (self.disk_of_proc(deadline)?, Disk::Unknown)
-        };
-        Ok(State {
-            role,
-            peer_role,
-            connection,
-            disk,
-            peer_disk,
-            suspended: role == Role::Primary && self.is_suspended(deadline),
-        })
-    }
-
-    /// Whether I/O waits. The minor is asked for only if some device's does, because that is rare.
-    fn is_suspended(&self, deadline: Deadline) -> bool {
         let listed = std::fs::read_to_string(&self.proc_drbd).unwrap_or_default();
-        if suspended::is_9(&listed) {
-            return self
-                .ask("status", deadline)
-                .is_ok_and(|text| suspended::by_status(&text));
+        let listed = parse_proc(&listed).map_err(NoState::unread)?;
+        match listed.generation {
+            Some(Generation::V07) => {
+                let minors = self.minors(deadline)?;
+                return not_unconfigured(&self.name, listed.state(&minors).map_err(NoState::unread)?);
+            }
+            Some(Generation::V9) if listed.devices.is_empty() => {
+                let told = self.ask("status", deadline).ok();
+                let told = told.and_then(|text| parse_status(&text, &self.name).ok().flatten());
+                if let Some(state) = told {
+                    let generation = Some(Generation::V9);
+                    return Ok(State { generation, ..state });
+                }
+            }
+            Some(Generation::V8 | Generation::V9) | None => {}
         }
-        suspended::by_proc(&listed, None)
-            && self
-                .minor(deadline)
-                .is_ok_and(|minor| suspended::by_proc(&listed, Some(minor)))
+        let (role, peer_role) = self.role(deadline)?;
+        let connection = parse_cstate(&self.ask("cstate", deadline)?).map_err(NoState::unread)?;
+        let disks = parse_dstate(&self.ask("dstate", deadline)?).map_err(NoState::unread)?;
+        let mut state = State::new((role, peer_role), connection, disks);
+        state.generation = listed.generation;
+        let shown = listed.devices.iter().filter_map(|(_, device)| device.as_ref().ok());
+        // the minors are asked for only where the file has more to say of some device
+        if shown.clone().any(|device| device.suspended.is_so() || device.resync.is_some())
+            && let Ok(minors) = self.minors(deadline)
+            && let Ok(device) = listed.state(&minors)
+        {
+            (state.suspended, state.resync) = (device.suspended, device.resync);
+        }
+        Ok(state)
     }
 
-    /// 0.7: the disk as `/proc/drbd` shows it, by the minor of the resource's device.
-    fn disk_of_proc(&self, deadline: Deadline) -> Result<Disk, NoState> {
-        let minor = self.minor(deadline)?;
-        let listed = std::fs::read_to_string(&self.proc_drbd).map_err(|error| NoState::Failed(error.to_string()))?;
-        parse_proc_ld(&listed, minor).map_err(|error| NoState::Failed(error.to_string()))
-    }
-
-    /// The minor of the resource's device; of its last one where it has several.
-    fn minor(&self, deadline: Deadline) -> Result<u32, NoState> {
+    /// The minors of the resource's devices.
+    fn minors(&self, deadline: Deadline) -> Result<Vec<u32>, NoState> {
         let text = self.ask("sh-dev", deadline)?;
-        let device = last_line(&text).unwrap_or_default();
-        let minor = device
-            .strip_prefix("/dev/drbd")
-            .or_else(|| device.strip_prefix("/dev/nb"));
-        let minor = minor.and_then(|digits| digits.trim_start_matches('/').parse().ok());
-        minor.ok_or_else(|| NoState::Failed(format!("{device:?} names no DRBD minor")))
+        let devices = text.lines().map(str::trim).filter(|line| line.starts_with('/'));
+        let minors: Option<Vec<u32>> = devices.map(minor_of).collect();
+        match minors {
+            Some(minors) if !minors.is_empty() => Ok(minors),
+            Some(_) | None => Err(NoState::Failed(format!("{:?} names no DRBD minor", text.trim()))),
+        }
     }
 
     fn role(&self, deadline: Deadline) -> Result<(Role, Role), NoState> {
@@ -369,7 +380,7 @@ impl Resource {
             }
             other => other?,
         };
-        parse_role(&text).map_err(|error| NoState::Failed(error.to_string()))
+        parse_role(&text).map_err(NoState::unread)
     }
 
     /// The stdout of one question to drbdadm.
@@ -397,6 +408,20 @@ impl Resource {
         let run = program::run(&self.drbdadm, args, deadline);
         run.map_err(|error| format!("{} can't be run: {error}", self.drbdadm.display()))
     }
+}
+
+/// The minor of a device, by its usual name, else as the file says.
+fn minor_of(device: &str) -> Option<u32> {
+    let number = device.strip_prefix("/dev/drbd").or_else(|| device.strip_prefix("/dev/nb"));
+    let number = number.and_then(|digits| digits.trim_start_matches('/').parse().ok());
+    number.or_else(|| busy::device_of(Path::new(device)).map(|id| id.minor))
+}
+
+fn not_unconfigured(name: &str, state: State) -> Result<State, NoState> {
+    if state.connection == Connection::Unconfigured {
+        return Err(NoState::NotConfigured(format!("DRBD resource {name} is not configured")));
+    }
+    Ok(state)
 }
 
 /// Whether DRBD itself said that the resource is down, not that `drbd.conf` is at fault.
