@@ -68,11 +68,9 @@ fn read(answers: &Answers) -> Vec<(&'static str, Result<Option<State>, String>)>
         };
         read.push(("/proc/drbd", state.map_err(|error| error.to_string())));
     }
-    if let (Some(role), Some(cstate), Some(dstate)) = (
-        good("drbdadm_role"),
-        good("drbdadm_cstate"),
-        good("drbdadm_dstate"),
-    ) {
+    if let (Some(role), Some(cstate), Some(dstate)) =
+        (good("drbdadm_role"), good("drbdadm_cstate"), good("drbdadm_dstate"))
+    {
         let state = State::new(
             parse_role(role).unwrap(),
             parse_cstate(cstate).unwrap(),
@@ -121,7 +119,9 @@ fn every_recorded_state_is_read_as_it_was() {
         if let Some((rc, text)) = answers.get("drbdadm_get_gi")
             && rc == "0"
         {
-            let proof = parse_gi(text).unwrap().map_or("nothing".to_owned(), |proof| proof.to_string());
+            let proof = parse_gi(text)
+                .unwrap()
+                .map_or("nothing".to_owned(), |proof| proof.to_string());
             writeln!(golden, "  {:20} {proof}", "get-gi proves").unwrap();
         }
     }
@@ -157,7 +157,11 @@ fn the_texts_of_one_state_agree() {
                 panic!("{name}: {parser} says {}", told(state));
             };
             compared += 1;
-            assert_eq!((state.role, state.peer_role), (first.role, first.peer_role), "{name}: {parser}");
+            assert_eq!(
+                (state.role, state.peer_role),
+                (first.role, first.peer_role),
+                "{name}: {parser}"
+            );
             if !MOVED.contains(&name.as_str()) {
                 assert_eq!(state.connection, first.connection, "{name}: {parser}");
             }
@@ -217,6 +221,15 @@ fn the_whole_run_is_followed_event_by_event() {
     }
     assert_eq!(told, fs::read_to_string(&path).unwrap());
     // both split brains of the run, and that the second one was settled by a person
-    assert_eq!(told.matches("cstate=StandAlone dstate=UpToDate/DUnknown split-brain=yes").count(), 3, "{told}");
-    assert!(told.trim_end().ends_with("cstate=WFConnection dstate=UpToDate/DUnknown"), "{told}");
+    assert_eq!(
+        told.matches("cstate=StandAlone dstate=UpToDate/DUnknown split-brain=yes")
+            .count(),
+        3,
+        "{told}"
+    );
+    assert!(
+        told.trim_end()
+            .ends_with("cstate=WFConnection dstate=UpToDate/DUnknown"),
+        "{told}"
+    );
 }

@@ -181,7 +181,9 @@ impl Events {
         let value = |key: &str| fields.iter().find(|(known, _)| *known == key).map(|(_, value)| *value);
         let goes = matches!(device.replication, Some(Replication::As(_)));
         let left = value("out-of-sync").and_then(|kib| kib.parse().ok()).map(Resync::Left);
-        device.resync = left.or_else(|| value("done").and_then(Resync::percent)).or(device.resync);
+        device.resync = left
+            .or_else(|| value("done").and_then(Resync::percent))
+            .or(device.resync);
         // data goes over it again: they have agreed
         objects.split_brain &= !goes;
         Ok(())

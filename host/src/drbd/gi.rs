@@ -78,7 +78,13 @@ mod tests {
         assert_eq!(parse_gi(&two), Ok(Some(Proof::Alone)), "the weaker of two volumes");
         let one_of_two = format!("{IDS}:1:1:1:0:0:1:0\n{IDS}:1:1:0:0:0:0:0\n");
         assert_eq!(parse_gi(&one_of_two), Ok(None));
-        for text in ["", "not defined in your config", "1:1:1:0:0:1:0", &format!("{IDS}:1:1:1:0:0"), &format!("{IDS}:1:1:2:0:0:1:0")] {
+        for text in [
+            "",
+            "not defined in your config",
+            "1:1:1:0:0:1:0",
+            &format!("{IDS}:1:1:1:0:0"),
+            &format!("{IDS}:1:1:2:0:0:1:0"),
+        ] {
             assert!(parse_gi(text).is_err(), "{text}");
         }
     }

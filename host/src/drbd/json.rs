@@ -116,7 +116,11 @@ fn peer(link: &Link) -> Result<Peer, ParseError> {
     };
     for volume in &link.peer_devices {
         *entry(&mut peer.devices, volume.volume)? = PeerDevice {
-            replication: volume.replication_state.as_deref().map(Replication::parse).transpose()?,
+            replication: volume
+                .replication_state
+                .as_deref()
+                .map(Replication::parse)
+                .transpose()?,
             disk: volume.peer_disk_state.as_deref().map(Disk::parse).transpose()?,
             client: volume.peer_client,
             resync: volume.out_of_sync.map(Resync::Left),

@@ -70,7 +70,9 @@ pub(super) fn entry<'a, K: PartialEq, V: Default>(all: &'a mut Vec<(K, V)>, key:
     let place = found.unwrap_or(all.len());
     if found.is_none() {
         if place >= OBJECTS_MAX {
-            return Err(ParseError(format!("more than {OBJECTS_MAX} volumes or peers of one resource")));
+            return Err(ParseError(format!(
+                "more than {OBJECTS_MAX} volumes or peers of one resource"
+            )));
         }
         all.push((key, V::default()));
     }
@@ -83,7 +85,10 @@ impl Objects {
     /// The state they make together. A node without a disk on purpose is left out while it is connected.
     pub fn state(&self) -> Result<State, ParseError> {
         let role = self.role.ok_or_else(|| ParseError("role: is missing".to_owned()))?;
-        let disks = self.devices.iter().map(|(_, device)| device.disk.unwrap_or(Disk::Diskless));
+        let disks = self
+            .devices
+            .iter()
+            .map(|(_, device)| device.disk.unwrap_or(Disk::Diskless));
         let disk = disks.min().unwrap_or(Disk::Diskless);
         let mut state = State {
             suspended: self.suspended,
@@ -92,6 +97,7 @@ impl Objects {
             ..State::new((role, Role::Unknown), Connection::StandAlone, (disk, Disk::Unknown))
         };
         let mut merged: Option<State> = None;
+        let mut all_old = true;
         for (_, peer) in &self.peers {
             let one = peer.state(state, self.devices.len());
             let all_clients = !peer.devices.is_empty() && peer.devices.iter().all(|(_, device)| device.client);
@@ -101,9 +107,14 @@ impl Objects {
                 }
                 continue;
             }
+            all_old &= is_old(one.peer_disk);
             merged = Some(merged.map_or(one, |before| before.worse(one)));
         }
-        let merged = merged.unwrap_or(state);
+        let mut merged = merged.unwrap_or(state);
+        // "it can't be promoted" must hold of every peer, not of the worst
+        if is_old(merged.peer_disk) && !all_old {
+            merged.peer_disk = Disk::Unknown;
+        }
         let peer_role = if state.peer_role == Role::Primary {
             Role::Primary
         } else {
@@ -111,6 +122,10 @@ impl Objects {
         };
         Ok(State { peer_role, ..merged })
     }
+}
+
+const fn is_old(disk: Disk) -> bool {
+    matches!(disk, Disk::Outdated | Disk::Inconsistent)
 }
 
 impl Peer {

@@ -170,8 +170,12 @@ mod tests {
     #[test]
     fn a_words_place_in_the_text_means_nothing() {
         // as the article's page holds it, and as mail and web pages leave it: joined, wrapped, indented anyhow
-        let joined = "version: 0.7.17 (api:77/proto:74) SVN Revision: 2093 0: cs:Unconfigured 1: cs:Unconfigured [root@t ~]#";
-        assert_eq!(told(joined, 1), "role=Secondary/Unknown cstate=Unconfigured dstate=Diskless/DUnknown drbd=0.7");
+        let joined =
+            "version: 0.7.17 (api:77/proto:74) SVN Revision: 2093 0: cs:Unconfigured 1: cs:Unconfigured [root@t ~]#";
+        assert_eq!(
+            told(joined, 1),
+            "role=Secondary/Unknown cstate=Unconfigured dstate=Diskless/DUnknown drbd=0.7"
+        );
         assert_eq!(told(joined, 2), "/proc/drbd doesn't list minor 2");
         let wrapped = "version: 8.0.4 (api:86/proto:86)\n0: cs:WFConnection\n st:Primary/Unknown ds:UpToDate/DUnknown\n C\n s---\n";
         assert_eq!(
@@ -183,17 +187,38 @@ mod tests {
     #[test]
     fn one_device_that_cannot_be_read_spoils_no_other() {
         let text = "version: 8.4.2 (api:1/proto:86-101)\n 0: cs:Unconfigure\n\n 2: cs:Connected ro:Primary/Secondary ds:UpToDate/UpToDate C r-----\n";
-        assert_eq!(told(text, 0), "minor 0 in /proc/drbd: \"Unconfigure\" is no DRBD connection state");
-        assert_eq!(told(text, 2), "role=Primary/Secondary cstate=Connected dstate=UpToDate/UpToDate drbd=8");
+        assert_eq!(
+            told(text, 0),
+            "minor 0 in /proc/drbd: \"Unconfigure\" is no DRBD connection state"
+        );
+        assert_eq!(
+            told(text, 2),
+            "role=Primary/Secondary cstate=Connected dstate=UpToDate/UpToDate drbd=8"
+        );
         let both = parse_proc(text).and_then(|read| read.state(&[2, 0]));
         assert!(both.is_err(), "{both:?}");
         for (text, why) in [
             (" 0: cs:Connected\n", "minor 0 in /proc/drbd: ro: is missing"),
-            (" 0: cs:Connected ro:Primary ds:UpToDate/UpToDate\n", "minor 0 in /proc/drbd: \"Primary\" lacks the peer's half"),
-            (" 0: cs:Connected st:Primary/Secondary\n", "minor 0 in /proc/drbd: ds: is missing"),
-            (" 0: cs:Connected st:Primary/Secondary ld:UpToDate\n", "minor 0 in /proc/drbd: \"UpToDate\" is no DRBD 0.7 disk state"),
-            ("version: 10.1.0 (api:3)\n", "\"10.1.0\" is no release of DRBD that we know"),
-            ("version: 9.1.12 (api:2/proto:110-121)\nTransports (api:18): tcp (9.1.12)\n", "/proc/drbd of 9.1.12 shows no states"),
+            (
+                " 0: cs:Connected ro:Primary ds:UpToDate/UpToDate\n",
+                "minor 0 in /proc/drbd: \"Primary\" lacks the peer's half",
+            ),
+            (
+                " 0: cs:Connected st:Primary/Secondary\n",
+                "minor 0 in /proc/drbd: ds: is missing",
+            ),
+            (
+                " 0: cs:Connected st:Primary/Secondary ld:UpToDate\n",
+                "minor 0 in /proc/drbd: \"UpToDate\" is no DRBD 0.7 disk state",
+            ),
+            (
+                "version: 10.1.0 (api:3)\n",
+                "\"10.1.0\" is no release of DRBD that we know",
+            ),
+            (
+                "version: 9.1.12 (api:2/proto:110-121)\nTransports (api:18): tcp (9.1.12)\n",
+                "/proc/drbd of 9.1.12 shows no states",
+            ),
             ("", "/proc/drbd doesn't list minor 0"),
         ] {
             assert_eq!(told(text, 0), why, "{text}");
@@ -204,9 +229,15 @@ mod tests {
     fn what_is_left_of_a_resync_is_counted_in_kib() {
         let head = " 0: cs:SyncTarget st:Secondary/Primary ld:Inconsistent\n    ns:0 nr:37\n";
         for (rest, left) in [
-            ("\t[===>....] sync'ed: 44.0% (1120/2000)K\n\tfinish: 0:00:05 speed: 200 (180) K/sec\n", "1120K"),
+            (
+                "\t[===>....] sync'ed: 44.0% (1120/2000)K\n\tfinish: 0:00:05 speed: 200 (180) K/sec\n",
+                "1120K",
+            ),
             ("\t[>...] sync'ed: 12.5% (8960/10240)M\n\tstalled\n", "9175040K"),
-            ("\t[>...] sync'ed: 12.5% (3/10240)Mfinish: 0:12:00 speed: 1,234 (1,234) K/sec\n", "3072K"),
+            (
+                "\t[>...] sync'ed: 12.5% (3/10240)Mfinish: 0:12:00 speed: 1,234 (1,234) K/sec\n",
+                "3072K",
+            ),
         ] {
             let told = told(&format!("{head}{rest}"), 0);
             assert!(told.ends_with(&format!(" resync={left} drbd=0.7")), "{told}");

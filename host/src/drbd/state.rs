@@ -48,7 +48,10 @@ impl fmt::Display for State {
             generation,
             proved,
         } = self;
-        write!(f, "role={role}/{peer_role} cstate={connection} dstate={disk}/{peer_disk}")?;
+        write!(
+            f,
+            "role={role}/{peer_role} cstate={connection} dstate={disk}/{peer_disk}"
+        )?;
         if suspended.is_so() {
             write!(f, " suspended={suspended}")?;
         }
@@ -336,7 +339,8 @@ mod tests {
 
     #[test]
     fn of_two_the_worse_counts_in_every_part() {
-        let one = state("role=Primary/Secondary cstate=SyncSource dstate=UpToDate/Inconsistent resync=12K proved=peer-old");
+        let one =
+            state("role=Primary/Secondary cstate=SyncSource dstate=UpToDate/Inconsistent resync=12K proved=peer-old");
         let two = state(
             "role=Secondary/Primary cstate=Connected dstate=Consistent/UpToDate suspended=user quorum=no resync=30K proved=alone",
         );

@@ -25,11 +25,17 @@ pub fn parse_status(text: &str, name: &str) -> Result<Option<State>, ParseError>
                     if reader.wanted {
                         reader.field(key, value)?;
                     } else if reader.outer.is_none() {
-                        return Err(ParseError(format!("a status begins with a resource, not with {word:?}")));
+                        return Err(ParseError(format!(
+                            "a status begins with a resource, not with {word:?}"
+                        )));
                     }
                 }
                 None if place == 0 => reader.name(indent, word, name)?,
-                None => return Err(ParseError(format!("{word:?} in a status is neither a field nor a name"))),
+                None => {
+                    return Err(ParseError(format!(
+                        "{word:?} in a status is neither a field nor a name"
+                    )));
+                }
             }
         }
     }

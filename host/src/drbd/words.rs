@@ -252,11 +252,7 @@ pub enum Generation {
     V9,
 }
 
-const GENERATIONS: [(Generation, &str); 3] = [
-    (Generation::V07, "0.7"),
-    (Generation::V8, "8"),
-    (Generation::V9, "9"),
-];
+const GENERATIONS: [(Generation, &str); 3] = [(Generation::V07, "0.7"), (Generation::V8, "8"), (Generation::V9, "9")];
 
 impl Generation {
     /// The generation of a release as `/proc/drbd` names it (`8.4.11`, `8.0.14rc1`).
