@@ -197,6 +197,7 @@ const ORDER_TIMEOUT: Duration = Duration::from_mins(1);
 
 const USAGE: &str = "usage: ovzha agent start|stop|probe|observe|monitor [--timeout SECONDS] NAME [ARGS...], \
                      ovzha agent outdate|resume [--timeout SECONDS] DRBD_RESOURCE..., \
+                     ovzha agent watch [--up] DRBD_RESOURCE..., \
                      ovzha agent store --state-dir DIR [--owner NODE PEER], \
                      ovzha agent validate CONFIG_DIR NODE PROGRAM STATE_DIR";
 
@@ -217,6 +218,7 @@ fn dispatch(args: &[OsString]) -> Result<Answer, String> {
         [mail::deliver::DELIVER, words @ ..] => mail::deliver::run(words),
         [respawn::WORD, user, command] => Ok(respawn::become_program(Path::new("/"), user, command)),
         [hooks::WORD, file, args @ ..] => Ok(hooks::become_script(Path::new(file), args)),
+        [drbd::watch::WORD, words @ ..] => Ok(drbd::watch::run(words)),
         [word, rest @ ..] if let Some(order) = drbd::Order::parse(word) => {
             let (timeout, names) = take_timeout(rest)?;
             let timeout = timeout.unwrap_or(ORDER_TIMEOUT);

@@ -14,6 +14,7 @@ mod answers;
 mod bring_up;
 mod demote;
 mod events;
+mod follow;
 mod gi;
 mod json;
 mod look;
@@ -24,6 +25,8 @@ mod promote;
 mod refusal;
 mod state;
 mod status;
+mod told;
+pub mod watch;
 mod words;
 
 use crate::agent::{Answer, Exit, Op};
@@ -38,6 +41,7 @@ pub use state::State;
 pub use status::parse_status;
 use std::path::PathBuf;
 use std::time::Duration;
+pub use told::for_core;
 pub use words::{Connection, Disk, Generation, ParseError, Proof, Resync, Role, Suspended};
 
 /// Between two tries, and between two looks. What a try has asked the peer is answered or given up in this time: it is

@@ -93,6 +93,13 @@ impl State {
         }
     }
 
+    /// The state of a resource that is down: nothing uses it, and of its data nothing is known.
+    pub(super) const DOWN: State = State::new(
+        (Role::Secondary, Role::Unknown),
+        Connection::Unconfigured,
+        (Disk::Unknown, Disk::Unknown),
+    );
+
     /// Both together: Primary only if both are, a Primary peer if either is, the worse connection and disks.
     #[must_use]
     pub fn worse(self, other: State) -> State {
