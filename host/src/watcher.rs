@@ -3,7 +3,7 @@
 //! ```text
 //! Waiting --its time--> Running --ends, falls silent, writes too long a line--> Ending --gone--> Waiting
 //!                                                (KILL to its group)          (the pause doubles from 1 s to 30 s, and
-//!                                                                               is 1 s again after a state was told)
+//!                                                                               is 1 s again after a minute's run)
 //! ```
 //!
 //! A child is killed by the kernel when the daemon ends, whatever way that is; before a re-exec the daemon ends them
@@ -26,9 +26,11 @@ use crate::task;
 /// The pause before a child is started again: the first, and the longest.
 const PAUSE_FIRST: Span = Span::from_secs(1);
 const PAUSE_MAX: Span = Span::from_secs(30);
+/// How long a run makes the next pause the first again, and the next failure news.
+const STEADY: Span = Span::from_secs(60);
 /// How long a child may be silent, which has a sign of life every 5 s.
 const SILENCE: Span = Span::from_secs(15);
-/// How long until its first line: bringing a resource up may take that long.
+/// The same until it has told a state: bringing a resource up may take that long.
 const SILENCE_FIRST: Span = Span::from_secs(90);
 /// The longest line.
 const LINE_MAX: usize = 512;
@@ -55,10 +57,9 @@ enum Life {
     Running {
         pid: Pid,
         pipe: PipeReader,
+        since: Instant,
         /// When the last whole line came; its start before the first.
         heard: Instant,
-        /// A line has come.
-        spoke: bool,
     },
     /// Killed, and not gone yet.
     Ending(Pid),
@@ -142,7 +143,7 @@ impl Watchers {
     pub fn next_wake(&self) -> Option<Instant> {
         let wakes = self.list.iter().filter_map(|watcher| match watcher.life {
             Life::Waiting(until) => Some(until),
-            Life::Running { heard, spoke, .. } => Some(heard.after(silence(spoke))),
+            Life::Running { heard, .. } => Some(heard.after(watcher.patience())),
             // SIGCHLD tells
             Life::Ending(_) => None,
         });
@@ -177,8 +178,8 @@ impl Watchers {
         for watcher in &mut self.list {
             watcher.budget = LINES_ROUND;
             watcher.fill();
-            if let Life::Running { heard, spoke, .. } = watcher.life
-                && now.since(heard) >= silence(spoke)
+            if let Life::Running { heard, .. } = watcher.life
+                && now.since(heard) >= watcher.patience()
                 && !watcher.has_line()
             {
                 watcher.end("it fell silent");
@@ -216,23 +217,19 @@ impl Watchers {
     }
 }
 
-const fn silence(spoke: bool) -> Span {
-    if spoke { SILENCE } else { SILENCE_FIRST }
-}
-
 /// What every child is started with: the program, its environment, its core limit.
 type With<'a> = (&'a CStr, &'a [CString], Option<CoreLimit>);
 
 impl Watcher {
+    /// How long it may be silent.
+    const fn patience(&self) -> Span {
+        if self.up { SILENCE_FIRST } else { SILENCE }
+    }
+
     fn start(&mut self, now: Instant, with: With<'_>) {
         match self.spawn(with) {
             Ok((pid, pipe)) => {
-                self.life = Life::Running {
-                    pid,
-                    pipe,
-                    heard: now,
-                    spoke: false,
-                };
+                self.life = Life::Running { pid, pipe, heard: now };
                 self.used = 0;
                 self.parting.clear();
             }
@@ -339,8 +336,10 @@ impl Watcher {
     fn take(&mut self, now: Instant) -> Option<Said> {
         let used = self.line.get(..self.used).unwrap_or_default();
         let end = used.iter().position(|byte| *byte == b'\n')?;
-        if let Life::Running { heard, spoke, .. } = &mut self.life {
-            (*heard, *spoke) = (now, true);
+        let mut steady = false;
+        if let Life::Running { heard, since, .. } = &mut self.life {
+            *heard = now;
+            steady = now.since(*since) >= STEADY;
         }
         let line = str::from_utf8(used.get(..end).unwrap_or_default()).unwrap_or_default();
         let said = if let Some(text) = line.strip_prefix(watch::TOLD) {
@@ -349,11 +348,14 @@ impl Watcher {
             let text = task::escape(text.as_bytes());
             self.is_news(&text).then_some(Said::Failed(text))
         } else if line == watch::UNTOLD {
-            (self.last, self.up) = (None, false);
+            self.last = None;
             None
         } else if let Ok(state) = State::parse_observed(line) {
-            (self.last, self.up, self.pause) = (Some(state), false, PAUSE_FIRST);
-            self.remark.clear();
+            (self.last, self.up) = (Some(state), false);
+            if steady {
+                self.pause = PAUSE_FIRST;
+                self.remark.clear();
+            }
             Some(Said::State(state))
         } else {
             self.parting = task::escape(line.as_bytes());

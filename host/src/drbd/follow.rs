@@ -1,4 +1,5 @@
 //! One run of `drbdsetup events2`: the process, its pipe, and what its lines amount to.
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::path::Path;
@@ -79,8 +80,8 @@ impl Follower {
         &self.seen
     }
 
-    /// Waits for lines, at most so long; also for the end of whoever reads ours.
-    pub fn wait(&mut self, patience: Duration) -> Followed {
+    /// Waits for lines, at most so long; also for the end of whoever reads ours on `out`.
+    pub fn wait(&mut self, patience: Duration, out: &File) -> Followed {
         let patience = if self.is_complete() {
             patience
         } else {
@@ -92,7 +93,7 @@ impl Follower {
         };
         let mut fds = [
             PollFd::new(self.pipe.as_raw_fd(), Interest::Read),
-            PollFd::new(io::stdout().as_raw_fd(), Interest::Nothing),
+            PollFd::new(out.as_raw_fd(), Interest::Nothing),
         ];
         let millis = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
         if let Err(error) = sys::poll(&mut fds, Some(Span::from_millis(millis.max(1)))) {

@@ -11,8 +11,9 @@
 //! The present state, or `untold`, comes again after [`SIGN_OF_LIFE`] of silence. States come from the best source there
 //! is: `drbdsetup events2` (8.4, 9), which costs nothing while nothing happens; else `/proc/drbd`, read every second; else
 //! drbdadm's questions. It ends when nobody reads its lines any more.
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -68,10 +69,21 @@ pub fn run(words: &[&str]) -> Answer {
     match resources {
         Err(answer) => answer,
         Ok(resources) if resources.is_empty() => Answer::unfit("no DRBD resource to watch"),
-        Ok(resources) => match Watch::new(resources).run(up) {
-            Ok(never) => match never {},
-            Err(error) => Answer::done(format!("nobody listens: {error}")),
-        },
+        Ok(resources) => {
+            let out = io::stdout().as_fd().try_clone_to_owned();
+            let error = out.map_or_else(|error| error, |out| watch(resources, up, File::from(out)));
+            Answer::done(format!("nobody listens: {error}"))
+        }
+    }
+}
+
+/// Watches these resources and writes the lines to `out`, a pipe, until nobody reads there any more; answers the error that
+/// says so. With `up` it first brings up what is down.
+#[must_use]
+pub fn watch(resources: Vec<Resource>, up: bool, out: File) -> io::Error {
+    match Watch::new(resources, out).run(up) {
+        Ok(never) => match never {},
+        Err(error) => error,
     }
 }
 
@@ -87,6 +99,7 @@ enum Source {
 }
 
 struct Watch {
+    out: File,
     resources: Vec<Resource>,
     /// Of each resource, what its metadata proved before it was brought up; until the peer is heard or it is Primary.
     proofs: Vec<Option<Proof>>,
@@ -101,9 +114,10 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(resources: Vec<Resource>) -> Watch {
+    fn new(resources: Vec<Resource>, out: File) -> Watch {
         let count = resources.len();
         Watch {
+            out,
             resources,
             proofs: vec![None; count],
             split: vec![false; count],
@@ -202,7 +216,7 @@ impl Watch {
         let mut comparison = Comparison::default();
         loop {
             let patience = self.silence_left().min(comparison.left());
-            match follower.wait(patience) {
+            match follower.wait(patience, &self.out) {
                 Followed::Quiet => {}
                 Followed::Lines(seen) => {
                     self.failures = 0;
@@ -379,14 +393,31 @@ impl Watch {
         if line == self.remark {
             return Ok(());
         }
-        write_line(&line)?;
+        self.write(&line)?;
         self.remark = line;
         Ok(())
     }
 
     fn write_last(&mut self) -> io::Result<()> {
         self.said = Instant::now();
-        write_line(&self.last)
+        self.write(&self.last)
+    }
+
+    fn write(&self, line: &str) -> io::Result<()> {
+        (&self.out).write_all(format!("{line}\n").as_bytes())
+    }
+
+    /// Waits, at most so long, for the reader of our lines to go.
+    fn is_unheard(&self, patience: Duration) -> bool {
+        let mut out = [PollFd::new(self.out.as_raw_fd(), Interest::Nothing)];
+        let millis = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        match sys::poll(&mut out, Some(Span::from_millis(millis.max(1)))) {
+            Ok(_) => out.iter().any(PollFd::failed),
+            Err(_) => {
+                sleep(patience);
+                false
+            }
+        }
     }
 
     fn silence_left(&self) -> Duration {
@@ -409,7 +440,7 @@ impl Watch {
             if left.is_zero() {
                 return Ok(());
             }
-            if is_unheard(left.min(self.silence_left())) {
+            if self.is_unheard(left.min(self.silence_left())) {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
         }
@@ -451,24 +482,5 @@ impl Minors {
             self.0.push((resource.name.clone(), resource.minors(deadline).ok()?));
         }
         self.0.get(place).map(|(_, minors)| minors.as_slice())
-    }
-}
-
-fn write_line(line: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(format!("{line}\n").as_bytes())?;
-    stdout.flush()
-}
-
-/// Waits, at most so long, for the reader of our lines to go.
-fn is_unheard(patience: Duration) -> bool {
-    let mut stdout = [PollFd::new(io::stdout().as_raw_fd(), Interest::Nothing)];
-    let millis = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-    match sys::poll(&mut stdout, Some(Span::from_millis(millis.max(1)))) {
-        Ok(_) => stdout.iter().any(PollFd::failed),
-        Err(_) => {
-            sleep(patience);
-            false
-        }
     }
 }
