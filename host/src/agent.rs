@@ -192,7 +192,12 @@ pub fn run(args: &[OsString]) -> u8 {
 /// How long an agent stays with a program that can't be killed when no daemon ends it before.
 const STUCK_MAX: Duration = Duration::from_hours(1);
 
+/// How long an order to DRBD may take when nothing else is said.
+const ORDER_TIMEOUT: Duration = Duration::from_mins(1);
+
 const USAGE: &str = "usage: ovzha agent start|stop|probe|observe|monitor [--timeout SECONDS] NAME [ARGS...], \
+                     ovzha agent outdate|resume [--timeout SECONDS] DRBD_RESOURCE..., \
+                     ovzha agent watch [--up] DRBD_RESOURCE..., \
                      ovzha agent store --state-dir DIR [--owner NODE PEER], \
                      ovzha agent validate CONFIG_DIR NODE PROGRAM STATE_DIR";
 
@@ -213,6 +218,16 @@ fn dispatch(args: &[OsString]) -> Result<Answer, String> {
         [mail::deliver::DELIVER, words @ ..] => mail::deliver::run(words),
         [respawn::WORD, user, command] => Ok(respawn::become_program(Path::new("/"), user, command)),
         [hooks::WORD, file, args @ ..] => Ok(hooks::become_script(Path::new(file), args)),
+        [drbd::watch::WORD, words @ ..] => Ok(drbd::watch::run(words)),
+        [word, rest @ ..] if let Some(order) = drbd::Order::parse(word) => {
+            let (timeout, names) = take_timeout(rest)?;
+            let timeout = timeout.unwrap_or(ORDER_TIMEOUT);
+            Ok(drbd::order(
+                order,
+                names,
+                Deadline::after(timeout.saturating_sub(margin(timeout))),
+            ))
+        }
         [op, rest @ ..] => {
             let op = Op::parse(op).ok_or_else(|| format!("no operation is called {op:?}; {USAGE}"))?;
             let (timeout, rest) = take_timeout(rest)?;

@@ -4,6 +4,7 @@
 //! before anything is begun: two of them at one resource would be one too many.
 
 use std::ffi::{CStr, CString};
+use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use ovzha_core::time::{Instant, Span};
 use crate::agent;
 use crate::authkeys::AuthKeys;
 use crate::config::{Config, Group};
-use crate::drbd::{Connection, Disk, Role, State};
+use crate::drbd::{State, for_core};
 use crate::environment;
 use crate::haresources::Resource;
 use crate::ovzha_cf::Operation;
@@ -24,6 +25,7 @@ use crate::owner::Owner;
 use crate::sys::CoreLimit;
 use crate::task::{self, Exit, How, Spec, TaskId, Tasks};
 use crate::validate::Handover;
+use crate::watcher::{Said, Watchers};
 
 /// Between TERM and KILL, and between KILL and giving a child up.
 const GRACE: Span = Span::from_secs(5);
@@ -61,6 +63,8 @@ pub enum Ended {
     Unrecorded(String),
     /// DRBD of a group was seen.
     Observed(GroupId, message::Drbd),
+    /// Something else of the child that watches it, for the log.
+    Watch(GroupId, Said),
     /// The configuration was looked at again: its problems, whether it is good, and its keys.
     Validated(bool, String, Option<AuthKeys>),
     /// A child that could not be killed is gone, of this resource.
@@ -85,6 +89,9 @@ pub struct Children {
     /// What the child that validates hands over apart from its output.
     handover: Option<Handover>,
     next_observe: Instant,
+    /// Every group's DRBD is to be looked at, the watched ones too.
+    look_at_all: bool,
+    watchers: Watchers,
 }
 
 impl Children {
@@ -124,6 +131,8 @@ impl Children {
             config_dir,
             handover: None,
             next_observe: now,
+            look_at_all: true,
+            watchers: Watchers::new(now, watched(&config.groups), limit),
         }
     }
 
@@ -144,7 +153,8 @@ impl Children {
     #[must_use]
     pub fn next_wake(&self) -> Option<Instant> {
         if self.stillborn.is_empty() {
-            self.tasks.next_wake()
+            let wakes = [self.tasks.next_wake(), self.watchers.next_wake()];
+            wakes.into_iter().flatten().min()
         } else {
             Some(Instant::default())
         }
@@ -159,6 +169,17 @@ impl Children {
     /// DRBD may have changed: look with the next round.
     pub const fn observe_soon(&mut self, now: Instant) {
         self.next_observe = now;
+        self.look_at_all = true;
+    }
+
+    /// The pipes of those that watch DRBD.
+    pub fn fds(&self) -> impl Iterator<Item = RawFd> + '_ {
+        self.watchers.fds()
+    }
+
+    /// Before this process becomes another program: ends those that no next life takes over.
+    pub fn stop_watching(&mut self, now: Instant) {
+        self.watchers.stop(now);
     }
 
     /// After SIGCHLD.
@@ -169,6 +190,7 @@ impl Children {
     /// Deadlines and outputs.
     pub fn tick(&mut self, now: Instant) {
         self.tasks.tick(now);
+        self.watchers.tick(now);
     }
 
     /// What to write to the file that the next life reads, if it changed.
@@ -316,18 +338,24 @@ impl Children {
         }
     }
 
-    /// Looks at DRBD of every group that has one, if it is time.
+    /// Looks at DRBD of every group that has one and isn't watched, if it is time; at all of them after something that may
+    /// have changed them.
     pub fn observe(&mut self, now: Instant, config: &Config) {
         if now < self.next_observe {
             return;
         }
         self.next_observe = now.after(OBSERVE);
+        let all = std::mem::take(&mut self.look_at_all);
         for (index, group) in (0_u8..).zip(&config.groups) {
             let job = Job::Observe(GroupId(index));
+            if !all && self.watchers.is_watched(GroupId(index)) {
+                continue;
+            }
             let busy = self.is_awaited(GroupId(index)) || self.jobs.iter().any(|(_, other)| *other == job);
             if busy {
                 // that look began before whatever made another one due
                 self.next_observe = now.after(OBSERVE_AGAIN);
+                self.look_at_all = all;
             }
             if let Some(resource) = drbd_of(group).filter(|_| !busy) {
                 // what could not be begun is tried again with the next look
@@ -375,7 +403,10 @@ impl Children {
                 return ended;
             }
         }
-        None
+        self.watchers.said(now).map(|(group, said)| match said {
+            Said::State(state) => Ended::Observed(group, for_core(&state)),
+            Said::Told(_) | Said::Failed(_) | Said::Ended(_) => Ended::Watch(group, said),
+        })
     }
 
     fn take(&mut self, id: TaskId, keep: bool) -> Option<Job> {
@@ -399,7 +430,10 @@ impl Children {
                     if written { Ok(()) } else { Err(exit.last_line) },
                 ))
             }
-            Job::Observe(group) => observed(&exit).map(|state| Ended::Observed(group, state)),
+            Job::Observe(group) => observed(&exit).map(|state| {
+                let state = self.watchers.complete(group, state);
+                Ended::Observed(group, for_core(&state))
+            }),
             Job::Bug => (exit.how != How::Code(0)).then_some(Ended::Unrecorded(exit.last_line)),
             Job::Validate => {
                 let keys = self.handover.take().and_then(Handover::keys);
@@ -490,30 +524,17 @@ fn drbd_of(group: &Group) -> Option<Resource> {
     Some(all)
 }
 
+/// The groups that have DRBD, with its resources.
+fn watched(groups: &[Group]) -> Vec<(GroupId, Vec<String>)> {
+    let numbered = (0_u8..).zip(groups);
+    numbered
+        .filter_map(|(index, group)| Some((GroupId(index), drbd_of(group)?.args)))
+        .collect()
+}
+
 /// The line `observe` printed, among the reasons on the same output.
-fn observed(exit: &Exit) -> Option<message::Drbd> {
-    let state = exit.tail.lines().find_map(|line| State::parse_observed(line).ok())?;
-    let connection = if state.connection.is_up() {
-        message::Connection::Connected
-    } else if state.connection == Connection::StandAlone {
-        message::Connection::StandAlone
-    } else {
-        message::Connection::Connecting
-    };
-    let disk = match state.disk {
-        Disk::UpToDate => message::Disk::UpToDate,
-        Disk::Consistent => message::Disk::Consistent,
-        Disk::Outdated => message::Disk::Outdated,
-        Disk::Inconsistent => message::Disk::Inconsistent,
-        Disk::Diskless | Disk::Attaching | Disk::Detaching | Disk::Failed | Disk::Negotiating => message::Disk::Failed,
-        Disk::Unknown => message::Disk::Unknown,
-    };
-    Some(message::Drbd {
-        connection,
-        disk,
-        primary: state.role == Role::Primary,
-        suspended: state.suspended,
-    })
+fn observed(exit: &Exit) -> Option<State> {
+    exit.tail.lines().find_map(|line| State::parse_observed(line).ok())
 }
 
 #[cfg(test)]

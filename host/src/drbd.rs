@@ -1,52 +1,102 @@
-//! Speaks to DRBD through `drbdadm`: role changes and observed state.
+//! DRBD as a resource of a group, through its own tools.
 //!
-//! A role change counts once it is read back, never by an exit code. No force flag is ever used: what DRBD
-//! refuses stays refused, with the refusal sorted into "not now" (the peer is Primary, fencing has not
-//! answered) and "no" (no current data).
+//! A change counts once it is read back, never by an exit code. No force flag is ever used: what DRBD refuses stays
+//! refused, with the refusal sorted into "not now" (the peer is Primary, fencing has not answered) and "no" (no current
+//! data). Nothing here discards data, connects what DRBD has disconnected, or writes metadata anew.
+//!
+//! ```text
+//! texts: answers proc status json events gi  --->  words, state        what DRBD said, as one type
+//!                                                    |
+//! look (once)   watch (all the time)  <--------------+
+//! bring_up   promote   demote   order (outdate, resume)   refusal      what is done to it
+//! ```
+mod answers;
+mod bring_up;
+mod demote;
+mod events;
+mod follow;
+mod gi;
+mod json;
+mod look;
+mod objects;
+mod order;
+mod proc;
+mod promote;
+mod refusal;
 mod state;
-mod suspended;
+mod status;
+mod told;
+pub mod watch;
+mod words;
 
 use crate::agent::{Answer, Exit, Op};
-use crate::busy;
-use crate::program::{self, Deadline, End, Finished, last_line, one_line};
-pub use state::{Connection, Disk, ParseError, Role, State};
-pub use state::{is_not_configured, parse_cstate, parse_dstate, parse_proc_ld, parse_role};
-use std::path::{Path, PathBuf};
+use crate::program::{self, Deadline};
+pub use answers::{is_not_configured, parse_cstate, parse_dstate, parse_role};
+pub use events::{Events, Seen};
+pub use gi::parse_gi;
+pub use json::parse_json;
+pub use order::{Order, order};
+pub use proc::{Proc, parse_proc};
+pub use state::State;
+pub use status::parse_status;
+use std::path::PathBuf;
 use std::time::Duration;
-pub use suspended::{by_proc as suspended_by_proc, by_status as suspended_by_status};
+pub use told::for_core;
+pub use words::{Connection, Disk, Generation, ParseError, Proof, Resync, Role, Suspended};
 
-/// Between two tries of a role change.
+/// Between two tries, and between two looks. What a try has asked the peer is answered or given up in this time: it is
+/// DRBD's own `ping-timeout` (unless set otherwise).
 const RETRY: Duration = Duration::from_millis(500);
-/// How often a promotion may be refused for lack of a fencing answer before it counts as blocked. The first
-/// refusal after the peer's unnoticed death is certain (its ping comes too late), the second try succeeds.
-const FENCING_TRIES: u32 = 3;
+
+/// In a child's environment: a person, or the record of the other node, has settled that this node's data is the newest.
+pub const CONFIRMED: &str = "HA_OVZHA_DATA_CONFIRMED";
 
 /// One resource on this machine.
 #[derive(Clone, Debug)]
 pub struct Resource {
     /// The `drbdadm` program.
     pub drbdadm: PathBuf,
-    /// DRBD's own state file, for 0.7.
+    /// The `drbdsetup` program; need not exist.
+    pub drbdsetup: PathBuf,
+    /// The `modprobe` program; need not exist.
+    pub modprobe: PathBuf,
+    /// DRBD's own state file.
     pub proc_drbd: PathBuf,
     /// The resource's name in drbd.conf.
     pub name: String,
+    /// Whether data that is whole and of unknown age may be promoted: see [`CONFIRMED`].
+    pub confirmed: bool,
 }
 
 /// Why a state can't be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoState {
-    /// The resource is down, unknown, or DRBD isn't loaded.
-    NotConfigured(String),
+    /// The resource is defined, and down.
+    Down(String),
+    /// DRBD isn't loaded.
+    NotLoaded(String),
+    /// drbd.conf doesn't know the name.
+    Undefined(String),
     /// drbdadm failed otherwise, or said something unknown.
     Failed(String),
 }
 
 impl NoState {
+    fn unread(error: ParseError) -> NoState {
+        NoState::Failed(error.to_string())
+    }
+
     fn into_answer(self) -> Answer {
         match self {
-            NoState::NotConfigured(reason) => Answer::unfit(reason),
+            NoState::Down(reason) | NoState::NotLoaded(reason) | NoState::Undefined(reason) => Answer::unfit(reason),
             NoState::Failed(reason) => Answer::failed(reason),
         }
+    }
+
+    fn reason(self) -> String {
+        let (NoState::Down(reason) | NoState::NotLoaded(reason) | NoState::Undefined(reason) | NoState::Failed(reason)) =
+            self;
+        reason
     }
 }
 
@@ -97,10 +147,14 @@ fn one(name: &str) -> Result<Resource, Answer> {
             program::PATH
         )));
     };
+    let tool = |name: &str| program::find(name).unwrap_or_else(|| PathBuf::from(name));
     Ok(Resource {
         drbdadm,
+        drbdsetup: tool("drbdsetup"),
+        modprobe: tool("modprobe"),
         proc_drbd: PathBuf::from("/proc/drbd"),
         name: name.to_owned(),
+        confirmed: std::env::var_os(CONFIRMED).is_some(),
     })
 }
 
@@ -125,6 +179,9 @@ impl Resource {
             Ok((Role::Primary, _)) => Answer::done(format!("{} is Primary", self.name)),
             Ok((Role::Secondary, _)) => Answer::new(Exit::NotRunning, format!("{} is Secondary", self.name)),
             Ok((Role::Unknown, _)) => Answer::new(Exit::Unclear, format!("{} has no known role", self.name)),
+            Err(NoState::Down(reason)) => Answer::new(Exit::NotRunning, reason),
+            // it runs nowhere here, and never will unless the module can be loaded
+            Err(NoState::NotLoaded(reason)) if self.is_loadable(deadline) => Answer::new(Exit::NotRunning, reason),
             Err(error) => error.into_answer(),
         }
     }
@@ -134,8 +191,8 @@ impl Resource {
     fn monitor(&self, deadline: Deadline) -> Answer {
         let state = match self.state(deadline) {
             Ok(state) => state,
-            Err(NoState::NotConfigured(reason)) if is_down(&reason) => return Answer::new(Exit::NotRunning, reason),
-            Err(NoState::NotConfigured(reason) | NoState::Failed(reason)) => {
+            Err(NoState::Down(reason)) => return Answer::new(Exit::NotRunning, reason),
+            Err(NoState::NotLoaded(reason) | NoState::Undefined(reason) | NoState::Failed(reason)) => {
                 return Answer::new(Exit::Degraded, format!("{} can't be looked at: {reason}", self.name));
             }
         };
@@ -152,333 +209,6 @@ impl Resource {
             output: format!("{state}\n"),
             ..Answer::new(exit, reason)
         }
-    }
-
-    /// Makes the resource Primary here.
-    fn start(&self, deadline: Deadline) -> Answer {
-        let state = match self.settled_state(deadline) {
-            Ok(state) => state,
-            Err(error) => return error.into_answer(),
-        };
-        if state.role == Role::Primary {
-            return Answer::done(format!("{} is already Primary", self.name));
-        }
-        if let Some(reason) = self.data_missing(state) {
-            return Answer::failed(reason);
-        }
-        // A peer that shows as Primary may be dead for ten seconds already: only DRBD's own ping, which is
-        // part of the promotion, can tell. So it is asked, and its refusal taken.
-        let mut refused_by_fencing = 0;
-        loop {
-            let finished = match self.run(&["primary", &self.name], deadline) {
-                Ok(finished) => finished,
-                Err(error) => return Answer::failed(error),
-            };
-            if finished.succeeded() {
-                return self.verify_primary(deadline);
-            }
-            let text = refusal(&finished);
-            match Refusal::of(&finished) {
-                Refusal::PeerPrimary => return Answer::new(Exit::Blocked, format!("peer is Primary: {text}")),
-                Refusal::NoData => return Answer::failed(format!("no current data for {}: {text}", self.name)),
-                Refusal::Down => return Answer::unfit(text),
-                Refusal::Fencing => {
-                    refused_by_fencing += 1;
-                    if refused_by_fencing >= FENCING_TRIES {
-                        return Answer::new(Exit::Blocked, format!("peer is not outdated: {text}"));
-                    }
-                }
-                Refusal::NotNow => return Answer::new(Exit::Blocked, text),
-                Refusal::Other => {}
-            }
-            if !deadline.pause(RETRY) {
-                return Answer::failed(format!("{} did not become Primary: {text}", self.name));
-            }
-        }
-    }
-
-    /// Whether the local data rules a promotion out, told as a reason.
-    fn data_missing(&self, state: State) -> Option<String> {
-        let name = &self.name;
-        match state.disk {
-            Disk::UpToDate => None,
-            // 0.7 has no better word than Consistent, nor a peer's disk to show beside it.
-            Disk::Consistent if !self.knows_outdated() => None,
-            Disk::Consistent => Some(format!("the data of {name} is whole but of unknown age (Consistent)")),
-            Disk::Diskless
-            | Disk::Attaching
-            | Disk::Detaching
-            | Disk::Failed
-            | Disk::Negotiating
-            | Disk::Inconsistent
-            | Disk::Outdated
-            | Disk::Unknown => Some(format!(
-                "no current data for {name}: its disk is {} ({})",
-                state.disk, state.connection
-            )),
-        }
-    }
-
-    /// Whether this generation of DRBD tells Outdated from Consistent: not 0.7.
-    fn knows_outdated(&self) -> bool {
-        let text = std::fs::read_to_string(&self.proc_drbd).unwrap_or_default();
-        !text.lines().next().is_some_and(|line| line.starts_with("version: 0.7"))
-    }
-
-    fn verify_primary(&self, deadline: Deadline) -> Answer {
-        loop {
-            match self.role(deadline) {
-                Ok((Role::Primary, Role::Primary)) => {
-                    // drbd.conf allows two: not for us. Nothing is mounted yet, so giving up costs nothing.
-                    let back = self
-                        .run(&["secondary", &self.name], deadline)
-                        .map_or_else(|e| e, |f| f.reason());
-                    return Answer::new(Exit::Blocked, format!("peer is Primary too; Secondary again ({back})"));
-                }
-                Ok((Role::Primary, _)) => return Answer::done(format!("{} is Primary", self.name)),
-                Ok((Role::Secondary | Role::Unknown, _)) | Err(_) if deadline.pause(RETRY) => {}
-                Ok((role @ (Role::Secondary | Role::Unknown), _)) => {
-                    return Answer::failed(format!("drbdadm primary exited 0, but {} is {role}", self.name));
-                }
-                // not unfit, whatever it is: something was begun here, and must be undone
-                Err(NoState::NotConfigured(reason) | NoState::Failed(reason)) => return Answer::failed(reason),
-            }
-        }
-    }
-
-    /// Makes the resource Secondary here.
-    fn stop(&self, deadline: Deadline) -> Answer {
-        match self.role(deadline) {
-            Ok((Role::Secondary, _)) => return Answer::done(format!("{} is already Secondary", self.name)),
-            // Down is less than Secondary: nothing of it is in use here. A name that drbd.conf doesn't know
-            // proves nothing: the device may run under the name the host had before.
-            Err(NoState::NotConfigured(reason)) if reason.contains("not defined") => return Answer::failed(reason),
-            Err(NoState::NotConfigured(reason)) => return Answer::done(reason),
-            // When it can't be read, secondary may still work, and is verified below.
-            Ok((Role::Primary | Role::Unknown, _)) | Err(NoState::Failed(_)) => {}
-        }
-        loop {
-            let finished = match self.run(&["secondary", &self.name], deadline) {
-                Ok(finished) => finished,
-                Err(error) => return Answer::failed(error),
-            };
-            if finished.succeeded() && matches!(self.role(deadline), Ok((Role::Secondary, _))) {
-                return Answer::done(format!("{} is Secondary", self.name));
-            }
-            if !deadline.pause(RETRY) {
-                let text = refusal(&finished);
-                return Answer::failed(format!("{} stays Primary: {text}{}", self.name, self.holders()));
-            }
-        }
-    }
-
-    /// Who keeps the device open, as the end of a reason.
-    fn holders(&self) -> String {
-        let quick = Deadline::after(Duration::from_secs(2));
-        let devices = self
-            .run(&["sh-dev", &self.name], quick)
-            .map(|finished| finished.stdout)
-            .unwrap_or_default();
-        let ids: Vec<busy::DeviceId> = devices
-            .lines()
-            .filter_map(|path| busy::device_of(Path::new(path.trim())))
-            .collect();
-        let holders = busy::holders(&busy::Held {
-            devices: ids,
-            mounts: busy::Mounts::AnyNamespace,
-        });
-        if holders.is_empty() {
-            String::new()
-        } else {
-            format!("; held by {}", busy::tell(&holders))
-        }
-    }
-
-    /// The state, once the disk is past the words that last only while DRBD attaches or shakes hands.
-    fn settled_state(&self, deadline: Deadline) -> Result<State, NoState> {
-        loop {
-            let state = self.state(deadline)?;
-            let shaking_hands = state.disk == Disk::Consistent && state.connection == Connection::WfReportParams;
-            if !(state.disk.is_passing() || shaking_hands) || !deadline.pause(RETRY) {
-                return Ok(state);
-            }
-        }
-    }
-
-    /// What DRBD shows now.
-    ///
-    /// # Errors
-    /// When it is down or can't be read.
-    pub fn state(&self, deadline: Deadline) -> Result<State, NoState> {
-        let (role, peer_role) = self.role(deadline)?;
-        let cstate = self.ask("cstate", deadline)?;
-        let connection = parse_cstate(&cstate).map_err(|error| NoState::Failed(error.to_string()))?;
-        let (disk, peer_disk) = if self.knows_outdated() {
-            let dstate = self.ask("dstate", deadline)?;
-            parse_dstate(&dstate).map_err(|error| NoState::Failed(error.to_string()))?
-        } else {
-            (self.disk_of_proc(deadline)?, Disk::Unknown)
-        };
-        Ok(State {
-            role,
-            peer_role,
-            connection,
-            disk,
-            peer_disk,
-            suspended: role == Role::Primary && self.is_suspended(deadline),
-        })
-    }
-
-    /// Whether I/O waits. The minor is asked for only if some device's does, because that is rare.
-    fn is_suspended(&self, deadline: Deadline) -> bool {
-        let listed = std::fs::read_to_string(&self.proc_drbd).unwrap_or_default();
-        if suspended::is_9(&listed) {
-            return self
-                .ask("status", deadline)
-                .is_ok_and(|text| suspended::by_status(&text));
-        }
-        suspended::by_proc(&listed, None)
-            && self
-                .minor(deadline)
-                .is_ok_and(|minor| suspended::by_proc(&listed, Some(minor)))
-    }
-
-    /// 0.7: the disk as `/proc/drbd` shows it, by the minor of the resource's device.
-    fn disk_of_proc(&self, deadline: Deadline) -> Result<Disk, NoState> {
-        let minor = self.minor(deadline)?;
-        let listed = std::fs::read_to_string(&self.proc_drbd).map_err(|error| NoState::Failed(error.to_string()))?;
-        parse_proc_ld(&listed, minor).map_err(|error| NoState::Failed(error.to_string()))
-    }
-
-    /// The minor of the resource's device; of its last one where it has several.
-    fn minor(&self, deadline: Deadline) -> Result<u32, NoState> {
-        let text = self.ask("sh-dev", deadline)?;
-        let device = last_line(&text).unwrap_or_default();
-        let minor = device
-            .strip_prefix("/dev/drbd")
-            .or_else(|| device.strip_prefix("/dev/nb"));
-        let minor = minor.and_then(|digits| digits.trim_start_matches('/').parse().ok());
-        minor.ok_or_else(|| NoState::Failed(format!("{device:?} names no DRBD minor")))
-    }
-
-    fn role(&self, deadline: Deadline) -> Result<(Role, Role), NoState> {
-        // 0.7 to 8.2 know the question as `state` only.
-        let text = match self.ask("role", deadline) {
-            Err(NoState::Failed(text)) if text.to_lowercase().contains("unknown command") => {
-                self.ask("state", deadline)?
-            }
-            other => other?,
-        };
-        parse_role(&text).map_err(|error| NoState::Failed(error.to_string()))
-    }
-
-    /// The stdout of one question to drbdadm.
-    fn ask(&self, verb: &str, deadline: Deadline) -> Result<String, NoState> {
-        let finished = self.run(&[verb, &self.name], deadline).map_err(NoState::Failed)?;
-        if finished.succeeded() {
-            if is_not_configured(&finished.stdout) {
-                return Err(NoState::NotConfigured(format!(
-                    "DRBD resource {} is not configured",
-                    self.name
-                )));
-            }
-            return Ok(finished.stdout);
-        }
-        let text = format!("drbdadm {verb} {}: {}", self.name, refusal(&finished));
-        match Refusal::of(&finished) {
-            Refusal::Down => Err(NoState::NotConfigured(text)),
-            Refusal::PeerPrimary | Refusal::NoData | Refusal::Fencing | Refusal::NotNow | Refusal::Other => {
-                Err(NoState::Failed(text))
-            }
-        }
-    }
-
-    fn run(&self, args: &[&str], deadline: Deadline) -> Result<Finished, String> {
-        let run = program::run(&self.drbdadm, args, deadline);
-        run.map_err(|error| format!("{} can't be run: {error}", self.drbdadm.display()))
-    }
-}
-
-/// Whether DRBD itself said that the resource is down, not that `drbd.conf` is at fault.
-fn is_down(reason: &str) -> bool {
-    const DOWN: [&str; 6] = [
-        "No such resource",
-        "unknown resource",
-        "unknown minor",
-        "Not configured",
-        "not configured",
-        "Unconfigured",
-    ];
-    DOWN.iter().any(|text| reason.contains(text))
-}
-
-/// Why drbdadm refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
-    /// The peer is Primary.
-    PeerPrimary,
-    /// There is no current data to promote.
-    NoData,
-    /// A fencing policy is set and the peer isn't known to be outdated.
-    Fencing,
-    /// The resource is down, unknown, or the module isn't loaded.
-    Down,
-    /// Another node or a lost quorum declined.
-    NotNow,
-    /// Anything else.
-    Other,
-}
-
-impl Refusal {
-    /// Sorts by DRBD's own number where it prints one (8.x, 9), else by 0.7's texts, else by the exit code.
-    fn of(finished: &Finished) -> Refusal {
-        let has = |text: &str| finished.stderr.contains(text) || finished.stdout.contains(text);
-        if has("(-1) ") || has("Partner is already primary") {
-            Refusal::PeerPrimary
-        } else if has("(-2) ") || has("Local replica is inconsistent") {
-            Refusal::NoData
-        } else if has("(-7) ") {
-            Refusal::Fencing
-        } else if has("(-10) ") || has("for quorum") || has("No quorum") {
-            Refusal::NotNow
-        } else if Refusal::says_down(finished) {
-            Refusal::Down
-        } else if finished.end == End::Exited(17) {
-            Refusal::NoData
-        } else {
-            Refusal::Other
-        }
-    }
-
-    fn says_down(finished: &Finished) -> bool {
-        const DOWN: [&str; 7] = [
-            "not defined in your config",
-            "No such resource",
-            "unknown resource",
-            "unknown minor",
-            "Failed to modprobe drbd",
-            "Could not connect to 'drbd' generic netlink family",
-            "Not configured",
-        ];
-        finished.end == End::Exited(10) || DOWN.iter().any(|text| finished.stderr.contains(text))
-    }
-}
-
-/// The line of drbdadm's words that says why, not the one that repeats the command.
-fn refusal(finished: &Finished) -> String {
-    let lines = || finished.stderr.lines().chain(finished.stdout.lines());
-    let by = |text: &str| lines().find(|line| line.contains(text)).map(one_line);
-    let failure = by("State change failed")
-        .or_else(|| by("Failure:"))
-        .or_else(|| by("Partner is"));
-    let spoken = || {
-        lines()
-            .rfind(|line| !line.trim().is_empty() && !line.starts_with("Command '"))
-            .map(one_line)
-    };
-    match finished.end {
-        End::Exited(_) => failure.or_else(spoken).unwrap_or_else(|| finished.reason()),
-        End::Signalled(_) | End::TimedOut | End::Stuck(_) => format!("drbdadm {}", finished.reason()),
     }
 }
 

@@ -56,4 +56,5 @@ pub mod udp;
 pub mod unit;
 pub mod validate;
 pub mod vz;
+pub mod watcher;
 pub mod words;

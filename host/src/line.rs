@@ -120,6 +120,27 @@ pub enum Line<'a> {
         /// Whether it is connected already.
         connected: bool,
     },
+    /// What the child that watches DRBD has done.
+    DrbdTold {
+        /// The group's name.
+        group: &'a str,
+        /// What.
+        text: &'a str,
+    },
+    /// What it could not do, or could not find out.
+    DrbdFailed {
+        /// The group's name.
+        group: &'a str,
+        /// What, and why.
+        text: &'a str,
+    },
+    /// It has ended.
+    WatchEnded {
+        /// The group's name.
+        group: &'a str,
+        /// Why.
+        why: &'a str,
+    },
     /// The self-fence.
     Reset {
         /// The group that won't stop.
@@ -162,13 +183,14 @@ impl Line<'_> {
             | Line::LinkFails { .. }
             | Line::PingFails(_)
             | Line::StandAlone { .. }
+            | Line::DrbdFailed { .. }
             | Line::Reset { .. }
             | Line::ResetFailed(_)
             | Line::NoReset
             | Line::Flooded { .. }
             | Line::RunDir(_)
             | Line::Poll(_) => Level::Error,
-            Line::LinkLost(_) => Level::Warning,
+            Line::LinkLost(_) | Line::WatchEnded { .. } => Level::Warning,
             Line::Started { .. }
             | Line::Standing(_)
             | Line::Protection(_)
@@ -185,7 +207,8 @@ impl Line<'_> {
             | Line::Answered { .. }
             | Line::OnPeer { .. }
             | Line::LinkOpened(_)
-            | Line::StandAloneEnded { .. } => Level::Info,
+            | Line::StandAloneEnded { .. }
+            | Line::DrbdTold { .. } => Level::Info,
         }
     }
 }
@@ -238,6 +261,10 @@ impl fmt::Display for Line<'_> {
                     "it looks for its peer again"
                 };
                 write!(f, "{group}: DRBD {drbd} is no longer StandAlone: {now}")
+            }
+            Self::DrbdTold { group, text } | Self::DrbdFailed { group, text } => write!(f, "{group}: DRBD: {text}"),
+            Self::WatchEnded { group, why } => {
+                write!(f, "{group}: the child that watches DRBD is started again: {why}")
             }
             Self::Reset { group } => write!(f, "{group}: won't stop: this machine resets itself now"),
             Self::ResetFailed(why) => write!(f, "the reset failed: {why}"),

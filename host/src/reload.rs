@@ -10,6 +10,7 @@ use crate::authkeys::AuthKeys;
 use crate::core_config;
 use crate::line::Line;
 use crate::run::Daemon;
+use crate::sys;
 use crate::validate::Fingerprint;
 
 /// The file in the run directory by which the next life knows the log's writer child of this one.
@@ -66,6 +67,7 @@ impl Daemon {
         if let Some(writer) = self.log.writer_pid() {
             self.keep(WRITER, &format!("{writer}\n"));
         }
+        self.children.stop_watching(sys::boottime());
         let error = Program::new(&self.program).args(std::env::args_os().skip(1)).exec();
         // a later crash must not leave a number that may be somebody else's by then
         drop(std::fs::remove_file(self.options.run_dir.join(WRITER)));

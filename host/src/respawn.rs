@@ -313,6 +313,7 @@ impl Slot {
             output: file.as_fd(),
             answer: None,
             core_limit,
+            ends_with_us: false,
         })?;
         Ok((sys::identity_of(pid), Output::new(file)))
     }

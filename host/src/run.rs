@@ -35,6 +35,7 @@ use crate::ping::{self, Pinger};
 use crate::status::{self, HostFacts};
 use crate::sys::{self, Interest, LastResort, PollFd, Signal, Signals};
 use crate::validate::Fingerprint;
+use crate::watcher::Said;
 use crate::{meant, told};
 
 /// How `ovzha daemon` was called.
@@ -159,6 +160,7 @@ impl Daemon {
         let links = self.media.iter().filter_map(Medium::interest);
         self.fds.extend(links.map(|(fd, interest)| PollFd::new(fd, interest)));
         let quiet = self.network.fd().into_iter().chain(self.pinger.fds());
+        let quiet = quiet.chain(self.children.fds());
         self.fds.extend(quiet.map(|fd| PollFd::new(fd, Interest::Read)));
         self.fds
             .extend(self.control.interests().map(|(fd, interest)| PollFd::new(fd, interest)));
@@ -295,6 +297,7 @@ impl Daemon {
                     self.tell_connection(group, state.connection);
                     self.feed(now, Event::Drbd { group, state });
                 }
+                Ended::Watch(group, said) => self.tell_watch(group, &said),
                 Ended::Unstuck(group, resource) => {
                     self.feed(now, Event::Unstuck { group, resource });
                 }
@@ -306,6 +309,18 @@ impl Daemon {
         if let Some(running) = self.children.changed() {
             self.keep("running", &running);
         }
+    }
+
+    /// What a child that watches DRBD has to say beside states.
+    fn tell_watch(&mut self, group: GroupId, said: &Said) {
+        let group = told::group(&self.config, group);
+        let group = group.as_str();
+        self.log.say(&match said {
+            Said::State(_) => return,
+            Said::Told(text) => Line::DrbdTold { group, text },
+            Said::Failed(text) => Line::DrbdFailed { group, text },
+            Said::Ended(why) => Line::WatchEnded { group, why },
+        });
     }
 
     /// A connection that DRBD gave up is told once, and so is the end of that.

@@ -247,6 +247,7 @@ impl Tasks {
             output: output.as_fd(),
             answer: spec.answer,
             core_limit: self.core_limit,
+            ends_with_us: false,
         })
         .map_err(SpawnError::Fork)?;
         let running = Running {

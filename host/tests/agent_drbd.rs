@@ -1,81 +1,14 @@
 //! `datadisk` against a stand-in drbdadm that answers what real ones were recorded to print.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+use drbd_stub::Node;
 use ovzha_host::agent::{Answer, Exit, Op};
-use ovzha_host::drbd::{Connection, Disk, NoState, Resource, Role, State};
-use ovzha_host::drbd::{is_not_configured, parse_cstate, parse_dstate, parse_proc_ld, parse_role};
-use ovzha_host::drbd::{suspended_by_proc, suspended_by_status};
+use ovzha_host::drbd::{Connection, Disk, NoState, Role, State};
+use ovzha_host::drbd::{is_not_configured, parse_cstate, parse_dstate, parse_role};
 use ovzha_host::program::Deadline;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// Answers VERB from the files VERB.out, VERB.err and VERB.rc; runs VERB.do first if there is one.
-const DRBDADM: &str = r#"#!/bin/sh
-cd DIR || exit 99
-echo "$*" >>calls
-[ -e "$1.do" ] && . "./$1.do"
-[ -e "$1.err" ] && cat "$1.err" >&2
-[ -e "$1.out" ] && cat "$1.out"
-[ -e "$1.rc" ] && exit $(cat "$1.rc")
-[ -e "$1.out" ] || [ -e "$1.do" ] || { echo "drbdadm: Unknown command '$1'." >&2; exit 20; }
-exit 0
-"#;
-
-struct Node(PathBuf);
-
-impl Node {
-    fn new(state: &str) -> Node {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let node = Node(std::env::temp_dir().join(format!("ovzha-drbd-{}-{number}", std::process::id())));
-        fs::create_dir_all(&node.0).unwrap();
-        node.write("drbdadm", &DRBDADM.replace("DIR", &node.0.display().to_string()));
-        fs::set_permissions(node.0.join("drbdadm"), fs::Permissions::from_mode(0o755)).unwrap();
-        node.write("proc", "version: 8.4.11 (api:1/proto:86-101)\n");
-        let words: Vec<&str> = state.split(' ').collect();
-        for (verb, text) in ["role", "cstate", "dstate"].iter().zip(words) {
-            node.write(&format!("{verb}.out"), &format!("{text}\n"));
-        }
-        node
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        fs::write(self.0.join(name), text).unwrap();
-    }
-
-    /// Makes `verb` fail as recorded.
-    fn refuse(&self, verb: &str, rc: i32, recorded: &str) {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/drbd-8.4")
-            .join(format!("{recorded}.stderr.txt"));
-        fs::copy(source, self.0.join(format!("{verb}.err"))).unwrap();
-        self.write(&format!("{verb}.rc"), &rc.to_string());
-    }
-
-    fn resource(&self) -> Resource {
-        Resource {
-            drbdadm: self.0.join("drbdadm"),
-            proc_drbd: self.0.join("proc"),
-            name: "r0".to_owned(),
-        }
-    }
-
-    fn operate(&self, op: Op) -> Answer {
-        self.resource().operate(op, Deadline::after(Duration::from_secs(10)))
-    }
-
-    fn calls(&self) -> String {
-        fs::read_to_string(self.0.join("calls")).unwrap_or_default()
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        drop(fs::remove_dir_all(&self.0));
-    }
-}
+mod drbd_stub;
 
 const BECOMES_PRIMARY: &str = "echo Primary/Secondary >role.out";
 
@@ -91,7 +24,7 @@ fn promotes_verifies_and_demotes() {
     let observed = node.operate(Op::Observe);
     assert_eq!(
         observed.output,
-        "role=Primary/Secondary cstate=Connected dstate=UpToDate/UpToDate\n"
+        "role=Primary/Secondary cstate=Connected dstate=UpToDate/UpToDate drbd=8\n"
     );
     assert_eq!(State::parse_observed(&observed.output).unwrap().role, Role::Primary);
     assert_eq!(node.operate(Op::Stop), Answer::done("r0 is Secondary"));
@@ -217,13 +150,22 @@ fn a_device_held_open_is_retried_until_the_deadline() {
 }
 
 #[test]
-fn down_unloaded_and_unconfigured_are_unfit() {
-    for (rc, recorded) in [(10, "role-down"), (20, "role-module-not-loaded")] {
+fn down_runs_nowhere_and_unknown_is_unfit() {
+    for (rc, recorded, modprobe, probe) in [
+        (10, "role-down", "exit 1", Exit::NotRunning),
+        (20, "role-module-not-loaded", "exit 0", Exit::NotRunning),
+        (20, "role-module-not-loaded", "exit 1", Exit::Unfit),
+    ] {
         let node = Node::new("");
+        node.tool("modprobe", modprobe);
         node.refuse("role", rc, recorded);
-        assert_eq!(node.operate(Op::Probe).exit, Exit::Unfit, "{recorded}");
-        assert_eq!(node.operate(Op::Start).exit, Exit::Unfit, "{recorded}");
+        assert_eq!(node.operate(Op::Probe).exit, probe, "{recorded} {modprobe}");
         assert_eq!(node.operate(Op::Stop).exit, Exit::Done, "{recorded}: nothing to demote");
+        assert!(
+            !node.calls().contains("up r0"),
+            "a look changes nothing: {}",
+            node.calls()
+        );
     }
     let node = Node::new("");
     node.write(
@@ -231,6 +173,8 @@ fn down_unloaded_and_unconfigured_are_unfit() {
         "drbd.conf:1: 'r0' not defined in your config (for this host).\n",
     );
     node.write("role.rc", "10");
+    assert_eq!(node.operate(Op::Probe).exit, Exit::Unfit);
+    assert_eq!(node.operate(Op::Start).exit, Exit::Unfit);
     assert_eq!(
         node.operate(Op::Stop).exit,
         Exit::Failed,
@@ -250,11 +194,11 @@ fn drbd_0_7_is_asked_in_its_own_words() {
     let observed = node.operate(Op::Observe);
     assert_eq!(
         observed.output,
-        "role=Secondary/Secondary cstate=Connected dstate=Consistent/DUnknown\n"
+        "role=Secondary/Secondary cstate=Connected dstate=Consistent/DUnknown drbd=0.7\n"
     );
     assert_eq!(node.operate(Op::Start).exit, Exit::Done);
     node.write("state.out", "Not configured\n");
-    assert_eq!(node.operate(Op::Probe).exit, Exit::Unfit);
+    assert_eq!(node.operate(Op::Probe).exit, Exit::NotRunning);
 }
 
 #[test]
@@ -302,10 +246,6 @@ fn answers_of_every_generation_are_read() {
     );
     // 0.7.
     assert!(is_not_configured("Not configured\n") && !is_not_configured("Secondary/Unknown\n"));
-    let proc = "version: 0.7.20\n 0: cs:DiskLessClient st:Primary/Secondary ld:Inconsistent\n 1: cs:Connected st:Secondary/Primary ld:Consistent\n";
-    assert_eq!(parse_proc_ld(proc, 0).unwrap(), Disk::Diskless);
-    assert_eq!(parse_proc_ld(proc, 1).unwrap(), Disk::Consistent);
-    assert!(parse_proc_ld(proc, 2).is_err());
 }
 
 #[test]
@@ -327,70 +267,12 @@ fn an_unknown_word_is_an_error_and_never_a_guess() {
 }
 
 #[test]
-fn every_state_survives_being_printed() {
-    for line in [
-        "role=Secondary/Unknown cstate=WFSyncUUID dstate=Inconsistent/DUnknown",
-        "role=Primary/Secondary cstate=SyncSource dstate=UpToDate/Inconsistent",
-        "role=Secondary/Secondary cstate=Connected dstate=UpToDate/UpToDate",
-        "role=Primary/Unknown cstate=WFConnection dstate=UpToDate/DUnknown suspended",
-    ] {
-        assert_eq!(State::parse_observed(line).unwrap().to_string(), line);
-    }
-}
-
-#[test]
 fn suspended_io_is_told_by_every_generation_that_has_it() {
     // 8.4.11, recorded by us while a fence-peer handler ran, and after it
     let frozen = "version: 8.4.11 (api:1/proto:86-101)\nsrcversion: F73C670A7EC572DB9CF3E5B \n \
                   0: cs:WFConnection ro:Primary/Unknown ds:UpToDate/DUnknown C s-----\n    \
                   ns:323 nr:0 dw:70517 dr:357 al:10 bm:0 lo:0 pe:3 ua:0 ap:3 ep:1 wo:f oos:0\n";
-    let thawed = frozen.replace("DUnknown C s-----", "Outdated C r-----");
-    let fresh = frozen.replace("s-----", "r----s");
-    let alone = frozen.replace("WFConnection", "StandAlone").replace(" C s", "   s");
-    let older = frozen.replace("ro:", "st:").replace("s-----", "s---");
-    for (text, is_so) in [
-        (frozen, true),
-        (&thawed, false),
-        (&fresh, false),
-        (&alone, true),
-        (&older, true),
-        (" 0: cs:Connected st:Primary/Secondary ld:Consistent\n", false),
-        (" 1: cs:Unconfigured\n", false),
-        ("", false),
-    ] {
-        assert_eq!(suspended_by_proc(text, Some(0)), is_so, "{text}");
-    }
-    assert!(suspended_by_proc(frozen, None) && !suspended_by_proc(frozen, Some(1)));
-    // 9, and 8.4 with the tools of 9: wrapped at 80 columns, the other two kinds of suspension left out
-    let node =
-        "pvc-0a2826c9-7108-11e9-8f74-0026b954ca4c node-id:0 role:Secondary suspended:no\n    write-ordering:flush\n";
-    for (text, is_so) in [
-        (
-            "r0 role:Primary suspended:user,no-data,fencing\n  volume:0 disk:Diskless quorum:no\n",
-            true,
-        ),
-        (
-            "r0 role:Primary suspended:fencing\n  disk:UpToDate blocked:upper\n",
-            true,
-        ),
-        (
-            "a-name-that-fills-the-line role:Primary\n    suspended:quorum\n  disk:UpToDate\n",
-            true,
-        ),
-        (
-            "r0 role:Primary\n  disk:UpToDate\n  peer connection:Connecting\n",
-            false,
-        ),
-        (node, false),
-        (
-            "    volume:0 peer-disk:DUnknown resync-suspended:user al-suspended:yes\n",
-            false,
-        ),
-        ("", false),
-    ] {
-        assert_eq!(suspended_by_status(text), is_so, "{text}");
-    }
-    let told = "role=Primary/Unknown cstate=WFConnection dstate=UpToDate/DUnknown suspended\n";
+    let told = "role=Primary/Unknown cstate=WFConnection dstate=UpToDate/DUnknown suspended=untold drbd=8\n";
     let node = Node::new("Primary/Unknown WFConnection UpToDate/DUnknown");
     node.write("proc", frozen);
     node.write("sh-dev.out", "/dev/drbd0\n");
@@ -402,9 +284,16 @@ fn suspended_io_is_told_by_every_generation_that_has_it() {
     );
     node.write(
         "status.out",
-        "r0 role:Primary suspended:fencing\n  disk:UpToDate blocked:upper\n",
+        "r0 role:Primary suspended:fencing\n  disk:UpToDate blocked:upper\n  b connection:Connecting\n",
     );
+    let told = told.replace("untold drbd=8", "fencing drbd=9");
     assert_eq!(node.operate(Op::Observe).output, told);
+    // its JSON says the same, and of a peer that is away what its text leaves out
+    let json = r#"[{"name": "r0", "role": "Primary", "suspended-fencing": true, "devices": [{"disk-state": "UpToDate"}],
+        "connections": [{"connection-state": "Connecting", "peer_devices": [{"peer-disk-state": "Outdated"}]}]}]"#;
+    node.tool("drbdsetup", &format!("echo '{json}'"));
+    assert_eq!(node.operate(Op::Observe).output, told.replace("DUnknown", "Outdated"));
+    node.tool("drbdsetup", "exit 20");
     node.write("status.rc", "20");
-    assert_eq!(node.operate(Op::Observe).output, told.replace(" suspended", ""));
+    assert_eq!(node.operate(Op::Observe).output, told.replace(" suspended=fencing", ""));
 }

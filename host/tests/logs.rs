@@ -217,10 +217,13 @@ const fn line_number(line: &Line<'_>) -> u8 {
         Line::Flooded { .. } => 33,
         Line::RunDir(_) => 34,
         Line::Poll(_) => 35,
+        Line::DrbdTold { .. } => 54,
+        Line::DrbdFailed { .. } => 55,
+        Line::WatchEnded { .. } => 56,
         Line::Aside(line) => aside_number(line),
     }
 }
-const LINES: u8 = 54;
+const LINES: u8 = 57;
 
 /// The same for what runs beside.
 const fn aside_number(line: &AsideLine) -> u8 {
@@ -336,6 +339,18 @@ fn lines() -> Vec<Line<'static>> {
             group,
             drbd,
             connected: false,
+        },
+        Line::DrbdTold {
+            group,
+            text: "r0 was down and has been brought up",
+        },
+        Line::DrbdFailed {
+            group,
+            text: "r0 can't be brought up: No valid meta data found",
+        },
+        Line::WatchEnded {
+            group,
+            why: "it fell silent",
         },
         Line::Reset { group },
         Line::ResetFailed(why),

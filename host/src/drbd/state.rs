@@ -1,237 +1,10 @@
-//! The state of a DRBD resource, and how every generation of `drbdadm` prints it.
+//! The state of a DRBD resource at one moment, and what may be concluded from it.
 //!
-//! Words are taken from a closed list: an unknown word is an error, never a guess. 8.x names are used
-//! throughout; 9's `Connecting` and `Established` are read as `WFConnection` and `Connected`. Several volumes
-//! (lines of `dstate`) or peers (lines of `cstate` in 9) count as the worst of them.
+//! Whatever tool a state was read with, it is this one type: several volumes or peers count as the worst of them, and
+//! what a text leaves out is unknown, never good.
 use std::fmt;
 
-/// Who may write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// May write.
-    Primary,
-    /// May not.
-    Secondary,
-    /// Of a peer: not connected, or a generation whose `role` tells only the own one (9).
-    Unknown,
-}
-
-/// How whole and how current a disk is, worst first: the order counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Disk {
-    /// No local data.
-    Diskless,
-    /// Being attached.
-    Attaching,
-    /// Being detached (9).
-    Detaching,
-    /// Given up after an I/O error.
-    Failed,
-    /// Attached, talking about whose data is newer.
-    Negotiating,
-    /// In the middle of a resync, or never synced.
-    Inconsistent,
-    /// Whole and known to be stale.
-    Outdated,
-    /// Of a peer: no information. It doesn't mean dead.
-    Unknown,
-    /// Whole, its age unknown. In 0.7 the only good word there is.
-    Consistent,
-    /// Whole, and the newest that this node knows of.
-    UpToDate,
-}
-
-/// The connection to the peer, 8.x names, the worst for redundancy first: the order counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Connection {
-    /// No minor behind the resource.
-    Unconfigured,
-    /// Given up; doesn't return by itself.
-    StandAlone,
-    /// Being taken down.
-    Disconnecting,
-    /// Not yet trying.
-    Unconnected,
-    /// The peer took too long.
-    Timeout,
-    /// The connection broke.
-    BrokenPipe,
-    /// The network failed.
-    NetworkFailure,
-    /// The peer spoke nonsense.
-    ProtocolError,
-    /// The peer is closing.
-    TearDown,
-    /// Waiting for the peer.
-    WfConnection,
-    /// Connected, exchanging parameters.
-    WfReportParams,
-    /// Waits to become the source of a full sync.
-    StartingSyncS,
-    /// Waits to become the target of a full sync.
-    StartingSyncT,
-    /// Sending the bitmap.
-    WfBitMapS,
-    /// Receiving the bitmap.
-    WfBitMapT,
-    /// Waiting for the identity of the sync.
-    WfSyncUuid,
-    /// Connected without replicating the gap (0.7), as source.
-    SkippedSyncS,
-    /// Connected without replicating the gap (0.7), as target.
-    SkippedSyncT,
-    /// Behind a congested link (8.3.10 on).
-    Behind,
-    /// Ahead on a congested link (8.3.10 on).
-    Ahead,
-    /// Resync paused, this side is stale.
-    PausedSyncT,
-    /// Resync paused, the peer is stale.
-    PausedSyncS,
-    /// Resync runs, this side is stale.
-    SyncTarget,
-    /// Resync runs, the peer is stale.
-    SyncSource,
-    /// Online verify, as source.
-    VerifyS,
-    /// Online verify, as target.
-    VerifyT,
-    /// Connected and replicating.
-    Connected,
-}
-
-const CONNECTIONS: [(Connection, &str); 27] = [
-    (Connection::Unconfigured, "Unconfigured"),
-    (Connection::StandAlone, "StandAlone"),
-    (Connection::Disconnecting, "Disconnecting"),
-    (Connection::Unconnected, "Unconnected"),
-    (Connection::Timeout, "Timeout"),
-    (Connection::BrokenPipe, "BrokenPipe"),
-    (Connection::NetworkFailure, "NetworkFailure"),
-    (Connection::ProtocolError, "ProtocolError"),
-    (Connection::TearDown, "TearDown"),
-    (Connection::WfConnection, "WFConnection"),
-    (Connection::WfReportParams, "WFReportParams"),
-    (Connection::StartingSyncS, "StartingSyncS"),
-    (Connection::StartingSyncT, "StartingSyncT"),
-    (Connection::WfBitMapS, "WFBitMapS"),
-    (Connection::WfBitMapT, "WFBitMapT"),
-    (Connection::WfSyncUuid, "WFSyncUUID"),
-    (Connection::SkippedSyncS, "SkippedSyncS"),
-    (Connection::SkippedSyncT, "SkippedSyncT"),
-    (Connection::Behind, "Behind"),
-    (Connection::Ahead, "Ahead"),
-    (Connection::PausedSyncT, "PausedSyncT"),
-    (Connection::PausedSyncS, "PausedSyncS"),
-    (Connection::SyncTarget, "SyncTarget"),
-    (Connection::SyncSource, "SyncSource"),
-    (Connection::VerifyS, "VerifyS"),
-    (Connection::VerifyT, "VerifyT"),
-    (Connection::Connected, "Connected"),
-];
-
-const DISKS: [(Disk, &str); 10] = [
-    (Disk::Diskless, "Diskless"),
-    (Disk::Attaching, "Attaching"),
-    (Disk::Detaching, "Detaching"),
-    (Disk::Failed, "Failed"),
-    (Disk::Negotiating, "Negotiating"),
-    (Disk::Inconsistent, "Inconsistent"),
-    (Disk::Outdated, "Outdated"),
-    (Disk::Unknown, "DUnknown"),
-    (Disk::Consistent, "Consistent"),
-    (Disk::UpToDate, "UpToDate"),
-];
-
-const ROLES: [(Role, &str); 3] = [
-    (Role::Primary, "Primary"),
-    (Role::Secondary, "Secondary"),
-    (Role::Unknown, "Unknown"),
-];
-
-fn by_word<T: Copy>(table: &[(T, &str)], what: &str, word: &str) -> Result<T, ParseError> {
-    let found = table.iter().find(|(_, known)| *known == word);
-    found
-        .map(|(value, _)| *value)
-        .ok_or_else(|| ParseError(format!("{word:?} is no DRBD {what}")))
-}
-
-fn word_of<T: Copy + PartialEq>(table: &[(T, &'static str)], value: T) -> &'static str {
-    table
-        .iter()
-        .find(|(known, _)| *known == value)
-        .map_or("?", |(_, word)| word)
-}
-
-impl Role {
-    fn parse(word: &str) -> Result<Role, ParseError> {
-        by_word(&ROLES, "role", word)
-    }
-}
-
-impl Disk {
-    fn parse(word: &str) -> Result<Disk, ParseError> {
-        by_word(&DISKS, "disk state", word)
-    }
-
-    /// Whether the word is on its way to another one and worth waiting for.
-    #[must_use]
-    pub fn is_passing(self) -> bool {
-        matches!(self, Disk::Attaching | Disk::Negotiating)
-    }
-}
-
-impl Connection {
-    fn parse(word: &str) -> Result<Connection, ParseError> {
-        match word {
-            "Connecting" => Ok(Connection::WfConnection),
-            "Established" => Ok(Connection::Connected),
-            _ => by_word(&CONNECTIONS, "connection state", word),
-        }
-    }
-
-    /// Whether the peer answers on it.
-    #[must_use]
-    pub fn is_up(self) -> bool {
-        self >= Connection::WfReportParams
-    }
-
-    /// Whether every write reaches the peer: connected, and neither side is being resynced.
-    #[must_use]
-    pub fn is_replicating(self) -> bool {
-        matches!(self, Connection::Connected | Connection::VerifyS | Connection::VerifyT)
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(word_of(&ROLES, *self))
-    }
-}
-
-impl fmt::Display for Disk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(word_of(&DISKS, *self))
-    }
-}
-
-impl fmt::Display for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(word_of(&CONNECTIONS, *self))
-    }
-}
-
-/// A text that says nothing we know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParseError(String);
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ParseError {}
+use super::words::{Connection, Disk, Generation, ParseError, Proof, Resync, Role, Suspended};
 
 /// A resource as DRBD showed it at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -244,14 +17,21 @@ pub struct State {
     pub connection: Connection,
     /// Our disk, the worst volume.
     pub disk: Disk,
-    /// The peer's disk, the worst volume.
+    /// The peer's disk, the worst volume; [`Disk::Unknown`] in 0.7, which doesn't tell.
     pub peer_disk: Disk,
-    /// I/O waits.
-    pub suspended: bool,
+    /// Why I/O waits, if it does.
+    pub suspended: Suspended,
+    /// 9: too few nodes are seen, so DRBD refuses to promote, `UpToDate` or not.
+    pub quorum_lost: bool,
+    /// DRBD said that both sides have data the other lacks. Only `events2` tells, and only while it is listened to.
+    pub split_brain: bool,
+    /// How far a resync is, where one runs or is paused.
+    pub resync: Option<Resync>,
+    /// Whose words these are, where the text shows it.
+    pub generation: Option<Generation>,
+    /// What the metadata said before the resource was attached, as long as the peer has not been heard since.
+    pub proved: Option<Proof>,
 }
-
-/// How a state is told in which I/O waits.
-const SUSPENDED: &str = " suspended";
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -262,16 +42,64 @@ impl fmt::Display for State {
             disk,
             peer_disk,
             suspended,
+            quorum_lost,
+            split_brain,
+            resync,
+            generation,
+            proved,
         } = self;
-        let suspended = if *suspended { SUSPENDED } else { "" };
         write!(
             f,
-            "role={role}/{peer_role} cstate={connection} dstate={disk}/{peer_disk}{suspended}"
-        )
+            "role={role}/{peer_role} cstate={connection} dstate={disk}/{peer_disk}"
+        )?;
+        if suspended.is_so() {
+            write!(f, " suspended={suspended}")?;
+        }
+        if *quorum_lost {
+            f.write_str(" quorum=no")?;
+        }
+        if *split_brain {
+            f.write_str(" split-brain=yes")?;
+        }
+        if let Some(resync) = resync {
+            write!(f, " resync={resync}")?;
+        }
+        if let Some(generation) = generation {
+            write!(f, " drbd={generation}")?;
+        }
+        if let Some(proved) = proved {
+            write!(f, " proved={proved}")?;
+        }
+        Ok(())
     }
 }
 
 impl State {
+    /// A state of these words, with nothing else to tell.
+    #[must_use]
+    pub const fn new(roles: (Role, Role), connection: Connection, disks: (Disk, Disk)) -> State {
+        State {
+            role: roles.0,
+            peer_role: roles.1,
+            connection,
+            disk: disks.0,
+            peer_disk: disks.1,
+            suspended: Suspended::NO,
+            quorum_lost: false,
+            split_brain: false,
+            resync: None,
+            generation: None,
+            proved: None,
+        }
+    }
+
+    /// The state of a resource that is down: nothing uses it, and of its data nothing is known.
+    pub(super) const DOWN: State = State::new(
+        (Role::Secondary, Role::Unknown),
+        Connection::Unconfigured,
+        (Disk::Unknown, Disk::Unknown),
+    );
+
     /// Both together: Primary only if both are, a Primary peer if either is, the worse connection and disks.
     #[must_use]
     pub fn worse(self, other: State) -> State {
@@ -291,26 +119,86 @@ impl State {
             connection: self.connection.min(other.connection),
             disk: self.disk.min(other.disk),
             peer_disk: self.peer_disk.min(other.peer_disk),
-            suspended: self.suspended || other.suspended,
+            suspended: self.suspended.and(other.suspended),
+            quorum_lost: self.quorum_lost || other.quorum_lost,
+            split_brain: self.split_brain || other.split_brain,
+            resync: match (self.resync, other.resync) {
+                (Some(one), Some(two)) => Some(one.with(two)),
+                (one, two) => one.or(two),
+            },
+            // one module speaks for all of them
+            generation: self.generation.or(other.generation),
+            proved: self.proved.zip(other.proved).map(|(one, two)| one.min(two)),
         }
     }
 
-    /// Reads the line `observe` printed, as [`State`] displays itself.
+    /// Whether the own disk carries the best word that this generation has for a disk: `UpToDate`; in 0.7, which has
+    /// no such word, `Consistent`. That means whole. Whether it is the newest, in 0.7 nobody can tell from the word.
+    #[must_use]
+    pub fn good_disk(&self) -> bool {
+        self.disk == Disk::UpToDate || (self.is_07() && self.disk == Disk::Consistent)
+    }
+
+    /// Whether every write reaches a current disk of the peer, and the own disk is current, too.
+    ///
+    /// 0.7 doesn't show the peer's disk: there, being plainly connected (no resync, none skipped, nobody without a disk)
+    /// with a [`good_disk`](Self::good_disk) is the same, for it would otherwise have begun a resync.
+    #[must_use]
+    pub fn mirrored(&self) -> bool {
+        self.good_disk() && self.replicates_to_current()
+    }
+
+    /// Whether what this node writes, the peer may lack: Primary, and not every write reaches a current disk of the peer.
+    #[must_use]
+    pub fn ahead(&self) -> bool {
+        self.role == Role::Primary && !self.replicates_to_current()
+    }
+
+    /// Whether the two have compared their data since they connected: which is newer is then known.
+    #[must_use]
+    pub fn handshaken(&self) -> bool {
+        self.connection > Connection::WfReportParams
+    }
+
+    /// Whether DRBD's own record says that the peer can't be promoted: not connected, the own disk `UpToDate`, and the
+    /// peer's disk known as `Outdated` or `Inconsistent`. Never in 0.7, which keeps no such record. Both halves of a
+    /// split brain can say it of each other.
+    #[must_use]
+    pub fn peer_is_old(&self) -> bool {
+        !self.connection.is_up()
+            && self.disk == Disk::UpToDate
+            && matches!(self.peer_disk, Disk::Outdated | Disk::Inconsistent)
+    }
+
+    fn is_07(&self) -> bool {
+        self.generation == Some(Generation::V07)
+    }
+
+    fn replicates_to_current(&self) -> bool {
+        let current = self.peer_disk == Disk::UpToDate || (self.is_07() && self.peer_disk == Disk::Unknown);
+        self.connection.is_replicating() && current
+    }
+
+    /// Reads the line that a state displays itself as.
     ///
     /// # Errors
     /// When a part is missing or holds an unknown word.
     pub fn parse_observed(text: &str) -> Result<State, ParseError> {
         let line = crate::program::last_line(text).unwrap_or_default();
-        let value = |key: &str| {
-            let found = line
-                .split_whitespace()
-                .find_map(|part| part.strip_prefix(key)?.strip_prefix('='));
-            found.ok_or_else(|| ParseError(format!("{key}= is missing in {line:?}")))
+        let given = |key: &str| {
+            let mut parts = line.split_whitespace();
+            parts.find_map(|part| part.strip_prefix(key)?.strip_prefix('='))
         };
+        let value = |key: &str| given(key).ok_or_else(|| ParseError(format!("{key}= is missing in {line:?}")));
         let pair = |key: &str| {
             let text = value(key)?;
             text.split_once('/')
                 .ok_or_else(|| ParseError(format!("{text:?} lacks the peer's half")))
+        };
+        let says = |key: &str, word: &str| match given(key) {
+            None => Ok(false),
+            Some(value) if value == word => Ok(true),
+            Some(value) => Err(ParseError(format!("{key}={value:?} means nothing"))),
         };
         let (role, peer_role) = pair("role")?;
         let (disk, peer_disk) = pair("dstate")?;
@@ -320,90 +208,156 @@ impl State {
             connection: Connection::parse(value("cstate")?)?,
             disk: Disk::parse(disk)?,
             peer_disk: Disk::parse(peer_disk)?,
-            suspended: line.ends_with(SUSPENDED),
+            suspended: given("suspended").map_or(Ok(Suspended::NO), Suspended::parse)?,
+            quorum_lost: says("quorum", "no")?,
+            split_brain: says("split-brain", "yes")?,
+            resync: given("resync").map(Resync::parse).transpose()?,
+            generation: given("drbd").map(Generation::parse).transpose()?,
+            proved: given("proved").map(Proof::parse).transpose()?,
         })
     }
 }
 
-/// The lines of an answer, without the warnings that may stand before it.
-///
-/// `drbdadm` prefixes answers with remarks about versions; an answer has no blanks in it, every remark has.
-fn answer_lines(text: &str) -> Vec<&str> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.skip_while(|line| line.contains(char::is_whitespace)).collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Whether `text` is 0.7's way to say that the resource is down.
-#[must_use]
-pub fn is_not_configured(text: &str) -> bool {
-    crate::program::last_line(text).is_some_and(|line| matches!(line, "Not configured" | "Unconfigured"))
-}
-
-/// Reads `drbdadm role` (or `state`): own role and, up to 8.4, the peer's.
-///
-/// # Errors
-/// When there is no answer or a word is unknown.
-pub fn parse_role(text: &str) -> Result<(Role, Role), ParseError> {
-    let line = crate::program::last_line(text).ok_or_else(|| ParseError("drbdadm role printed nothing".to_owned()))?;
-    match line.split_once('/') {
-        Some((own, peer)) => Ok((Role::parse(own)?, Role::parse(peer)?)),
-        None => Ok((Role::parse(line)?, Role::Unknown)),
+    fn state(line: &str) -> State {
+        State::parse_observed(line).unwrap()
     }
-}
 
-/// Reads `drbdadm cstate`: one line a peer, the worst counts. No line: 9 with no connection at all.
-///
-/// # Errors
-/// When a word is unknown.
-pub fn parse_cstate(text: &str) -> Result<Connection, ParseError> {
-    let words: Result<Vec<Connection>, ParseError> = answer_lines(text).into_iter().map(Connection::parse).collect();
-    Ok(words?.into_iter().min().unwrap_or(Connection::StandAlone))
-}
-
-/// Reads `drbdadm dstate`: one line a volume, `own/peer...`; the worst volume and the worst peer count.
-///
-/// # Errors
-/// When there is no answer or a word is unknown.
-pub fn parse_dstate(text: &str) -> Result<(Disk, Disk), ParseError> {
-    let mut worst: Option<(Disk, Disk)> = None;
-    for line in answer_lines(text) {
-        let mut words = line.split('/').map(Disk::parse);
-        let own = words
-            .next()
-            .ok_or_else(|| ParseError("drbdadm dstate printed nothing".to_owned()))??;
-        // A resource that is down prints its own half alone; the peer's is then not known.
-        let mut peer = None;
-        for word in words {
-            let word = word?;
-            peer = Some(peer.map_or(word, |before: Disk| before.min(word)));
+    #[test]
+    fn every_part_survives_being_printed() {
+        for line in [
+            "role=Secondary/Unknown cstate=WFSyncUUID dstate=Inconsistent/DUnknown",
+            "role=Primary/Secondary cstate=SyncSource dstate=UpToDate/Inconsistent resync=65240K drbd=8",
+            "role=Secondary/Primary cstate=SyncTarget dstate=Inconsistent/UpToDate resync=12.07% drbd=9",
+            "role=Secondary/Secondary cstate=Connected dstate=Consistent/DUnknown drbd=0.7",
+            "role=Primary/Unknown cstate=WFConnection dstate=UpToDate/DUnknown suspended=untold",
+            "role=Primary/Unknown cstate=StandAlone dstate=Diskless/DUnknown suspended=user,no-data,fencing,quorum \
+             quorum=no split-brain=yes drbd=9",
+            "role=Secondary/Unknown cstate=WFConnection dstate=UpToDate/Outdated drbd=8 proved=peer-old",
+            "role=Secondary/Unknown cstate=WFConnection dstate=UpToDate/DUnknown proved=alone",
+        ] {
+            assert_eq!(state(line).to_string(), line);
         }
-        let peer = peer.unwrap_or(Disk::Unknown);
-        worst = Some(worst.map_or((own, peer), |(o, p)| (o.min(own), p.min(peer))));
+        for line in [
+            "role=Primary cstate=Connected dstate=UpToDate/UpToDate",
+            "role=Primary/Secondary dstate=UpToDate/UpToDate",
+            "role=Primary/Secondary cstate=Connected dstate=UpToDate/UpToDate suspended=perhaps",
+            "role=Primary/Secondary cstate=Connected dstate=UpToDate/UpToDate quorum=some",
+            "role=Primary/Secondary cstate=Connected dstate=UpToDate/UpToDate resync=100.01%",
+            "role=Primary/Secondary cstate=Connected dstate=UpToDate/UpToDate drbd=10",
+        ] {
+            assert!(State::parse_observed(line).is_err(), "{line}");
+        }
     }
-    worst.ok_or_else(|| ParseError("drbdadm dstate printed nothing".to_owned()))
-}
 
-/// Reads our disk from 0.7's `/proc/drbd`: `N: cs:WORD st:A/B ld:Consistent`. 0.7 has no `dstate`.
-///
-/// # Errors
-/// When the minor isn't listed or a word is unknown.
-pub fn parse_proc_ld(text: &str, minor: u32) -> Result<Disk, ParseError> {
-    let head = format!("{minor}:");
-    let line = text
-        .lines()
-        .map(str::trim)
-        .find(|line| line.split_whitespace().next() == Some(head.as_str()));
-    let line = line.ok_or_else(|| ParseError(format!("/proc/drbd doesn't list minor {minor}")))?;
-    let value = |key: &str| line.split_whitespace().find_map(|part| part.strip_prefix(key));
-    if value("cs:") == Some("DiskLessClient") {
-        return Ok(Disk::Diskless);
+    #[test]
+    fn what_may_be_concluded() {
+        // line, good_disk, mirrored, ahead, handshaken, peer_is_old
+        for (line, expected) in [
+            (
+                "role=Primary/Secondary cstate=Connected dstate=UpToDate/UpToDate",
+                [true, true, false, true, false],
+            ),
+            (
+                "role=Primary/Secondary cstate=VerifyS dstate=UpToDate/UpToDate",
+                [true, true, false, true, false],
+            ),
+            // what it writes goes to the peer's disk only: nothing is lost with it, yet it is no mirror
+            (
+                "role=Primary/Secondary cstate=Connected dstate=Diskless/UpToDate",
+                [false, false, false, true, false],
+            ),
+            (
+                "role=Primary/Secondary cstate=Connected dstate=UpToDate/Diskless",
+                [true, false, true, true, false],
+            ),
+            (
+                "role=Primary/Secondary cstate=SyncSource dstate=UpToDate/Inconsistent",
+                [true, false, true, true, false],
+            ),
+            (
+                "role=Primary/Secondary cstate=Ahead dstate=UpToDate/Consistent",
+                [true, false, true, true, false],
+            ),
+            (
+                "role=Primary/Unknown cstate=WFConnection dstate=UpToDate/UpToDate",
+                [true, false, true, false, false],
+            ),
+            (
+                "role=Primary/Unknown cstate=WFConnection dstate=UpToDate/Outdated",
+                [true, false, true, false, true],
+            ),
+            (
+                "role=Secondary/Unknown cstate=StandAlone dstate=UpToDate/Inconsistent",
+                [true, false, false, false, true],
+            ),
+            (
+                "role=Secondary/Unknown cstate=WFConnection dstate=Consistent/Outdated",
+                [false, false, false, false, false],
+            ),
+            (
+                "role=Secondary/Unknown cstate=WFReportParams dstate=UpToDate/DUnknown",
+                [true, false, false, false, false],
+            ),
+            (
+                "role=Secondary/Primary cstate=WFBitMapT dstate=Outdated/UpToDate",
+                [false, false, false, true, false],
+            ),
+            (
+                "role=Secondary/Unknown cstate=Unconfigured dstate=Diskless/DUnknown",
+                [false; 5],
+            ),
+            // 0.7: whole is the best there is to say, and the peer's disk isn't shown
+            (
+                "role=Primary/Secondary cstate=Connected dstate=Consistent/DUnknown drbd=0.7",
+                [true, true, false, true, false],
+            ),
+            (
+                "role=Primary/Secondary cstate=Connected dstate=Consistent/DUnknown drbd=8",
+                [false, false, true, true, false],
+            ),
+            (
+                "role=Primary/Secondary cstate=Connected dstate=Consistent/Diskless drbd=0.7",
+                [true, false, true, true, false],
+            ),
+            (
+                "role=Primary/Secondary cstate=SkippedSyncS dstate=Consistent/DUnknown drbd=0.7",
+                [true, false, true, true, false],
+            ),
+            (
+                "role=Secondary/Unknown cstate=WFConnection dstate=Consistent/DUnknown drbd=0.7",
+                [true, false, false, false, false],
+            ),
+        ] {
+            let state = state(line);
+            let told = [
+                state.good_disk(),
+                state.mirrored(),
+                state.ahead(),
+                state.handshaken(),
+                state.peer_is_old(),
+            ];
+            assert_eq!(told, expected, "{line}");
+        }
     }
-    match value("ld:") {
-        Some("Consistent") => Ok(Disk::Consistent),
-        Some("Inconsistent") => Ok(Disk::Inconsistent),
-        other => Err(ParseError(format!(
-            "/proc/drbd says ld:{} of minor {minor}",
-            other.unwrap_or_default()
-        ))),
+
+    #[test]
+    fn of_two_the_worse_counts_in_every_part() {
+        let one =
+            state("role=Primary/Secondary cstate=SyncSource dstate=UpToDate/Inconsistent resync=12K proved=peer-old");
+        let two = state(
+            "role=Secondary/Primary cstate=Connected dstate=Consistent/UpToDate suspended=user quorum=no resync=30K proved=alone",
+        );
+        let both = "role=Secondary/Primary cstate=SyncSource dstate=Consistent/Inconsistent suspended=user quorum=no \
+                    resync=42K proved=alone";
+        assert_eq!(one.worse(two).to_string(), both);
+        assert_eq!(two.worse(one).to_string(), both);
+        let unproved = State { proved: None, ..two };
+        assert_eq!(one.worse(unproved).proved, None);
+        let (ten, left) = (Resync::Done(1000), Resync::Left(7));
+        assert_eq!((ten.with(Resync::Done(9)), ten.with(left)), (Resync::Done(9), left));
     }
 }

@@ -7,6 +7,8 @@ use std::ffi::{CStr, CString, c_char};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 
 use super::checked;
@@ -34,6 +36,8 @@ pub struct Child<'a> {
     pub answer: Option<BorrowedFd<'a>>,
     /// The core limit it gets; `None` leaves ours.
     pub core_limit: Option<CoreLimit>,
+    /// Whether the kernel kills it when we end, however that comes.
+    pub ends_with_us: bool,
 }
 
 /// Everything the child needs after the fork, as plain values.
@@ -45,6 +49,7 @@ struct Prepared {
     output: RawFd,
     answer: RawFd,
     core_limit: Option<CoreLimit>,
+    ends_with_us: bool,
     open_files: RawFd,
 }
 
@@ -61,6 +66,7 @@ pub fn spawn(child: &Child<'_>) -> io::Result<Pid> {
         output: child.output.as_raw_fd(),
         answer: child.answer.map_or(-1, |fd| fd.as_raw_fd()),
         core_limit: child.core_limit,
+        ends_with_us: child.ends_with_us,
         open_files: open_files_limit(),
     };
     match fork_masked()? {
@@ -143,6 +149,9 @@ fn fork_masked() -> io::Result<Option<Pid>> {
 fn become_program(prepared: &Prepared) -> ! {
     // SAFETY: touches no memory.
     unsafe { libc::setsid() };
+    if prepared.ends_with_us {
+        die_with_parent();
+    }
     reset_signals();
     reset_standing(prepared.core_limit);
     let (input, output) = (above_two(prepared.stdin), above_two(prepared.output));
@@ -174,6 +183,23 @@ fn become_program(prepared: &Prepared) -> ! {
     let name = unsafe { CStr::from_ptr(prepared.program) };
     complain(name.to_bytes(), &why);
     leave(code)
+}
+
+/// Lets the kernel kill `command`'s process when we end, however that comes.
+pub fn end_with_us(command: &mut Command) {
+    // SAFETY: between fork and exec one system call is made, which touches no memory.
+    unsafe {
+        command.pre_exec(|| {
+            die_with_parent();
+            Ok(())
+        })
+    };
+}
+
+/// In a child. Kept across exec; a parent that is gone already is not noticed.
+fn die_with_parent() {
+    // SAFETY: touches no memory; an old kernel answers an error, and the child lives on.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) };
 }
 
 /// Every signal back to its default: exec itself would keep the ignored ones ignored.

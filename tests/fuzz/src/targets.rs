@@ -146,10 +146,27 @@ fn drbd(bytes: &[u8]) {
     black_box(drbd::parse_role(text)).ok();
     black_box(drbd::parse_cstate(text)).ok();
     black_box(drbd::parse_dstate(text)).ok();
-    black_box(drbd::parse_proc_ld(text, 0)).ok();
+    black_box(drbd::parse_gi(text)).ok();
     black_box(drbd::is_not_configured(text));
-    if let Ok(state) = State::parse_observed(text) {
+    let mut events = drbd::Events::new("r0");
+    // what follows an error is not read any more, and still must not be a panic
+    let understood = text.lines().filter(|line| events.line(line).is_ok()).count();
+    let followed = events.seen().ok().filter(|_| understood > 0);
+    let states = [
+        State::parse_observed(text).ok(),
+        drbd::parse_proc(text).and_then(|proc| proc.state(&[0])).ok(),
+        drbd::parse_status(text, "r0").ok().flatten(),
+        drbd::parse_json(text, "r0").ok().flatten(),
+        followed.and_then(|seen| match seen {
+            drbd::Seen::Up(state) => Some(state),
+            drbd::Seen::Down | drbd::Seen::Nothing => None,
+        }),
+    ];
+    for state in states.into_iter().flatten() {
+        // the daemon reads the line that the watcher writes
         assert_eq!(State::parse_observed(&state.to_string()).ok(), Some(state));
+        assert!(!(state.mirrored() && state.ahead()), "{state}");
+        assert!(!(state.handshaken() && state.peer_is_old()), "{state}");
     }
 }
 
