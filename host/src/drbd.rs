@@ -25,6 +25,7 @@ mod promote;
 mod refusal;
 mod state;
 mod status;
+pub mod teller;
 mod told;
 pub mod watch;
 mod words;
@@ -82,7 +83,7 @@ pub enum NoState {
 }
 
 impl NoState {
-    fn unread(error: ParseError) -> NoState {
+    fn unread(error: &ParseError) -> NoState {
         NoState::Failed(error.to_string())
     }
 

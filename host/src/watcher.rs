@@ -19,7 +19,7 @@ use std::time::Duration;
 use ovzha_core::id::GroupId;
 use ovzha_core::time::{Instant, Span};
 
-use crate::drbd::{State, watch};
+use crate::drbd::{State, teller, watch};
 use crate::sys::{self, CoreLimit, Pid};
 use crate::task;
 
@@ -229,7 +229,12 @@ impl Watcher {
     fn start(&mut self, now: Instant, with: With<'_>) {
         match self.spawn(with) {
             Ok((pid, pipe)) => {
-                self.life = Life::Running { pid, pipe, heard: now };
+                self.life = Life::Running {
+                    pid,
+                    pipe,
+                    since: now,
+                    heard: now,
+                };
                 self.used = 0;
                 self.parting.clear();
             }
@@ -342,12 +347,12 @@ impl Watcher {
             steady = now.since(*since) >= STEADY;
         }
         let line = str::from_utf8(used.get(..end).unwrap_or_default()).unwrap_or_default();
-        let said = if let Some(text) = line.strip_prefix(watch::TOLD) {
+        let said = if let Some(text) = line.strip_prefix(teller::TOLD) {
             Some(Said::Told(task::escape(text.as_bytes())))
-        } else if let Some(text) = line.strip_prefix(watch::FAILED) {
+        } else if let Some(text) = line.strip_prefix(teller::FAILED) {
             let text = task::escape(text.as_bytes());
             self.is_news(&text).then_some(Said::Failed(text))
-        } else if line == watch::UNTOLD {
+        } else if line == teller::UNTOLD {
             self.last = None;
             None
         } else if let Ok(state) = State::parse_observed(line) {

@@ -30,9 +30,8 @@ fn recorded() -> Vec<(String, Answers)> {
         let text = fs::read_to_string(&file).unwrap();
         for part in text.split("==> ").skip(1) {
             let (head, body) = part.split_once('\n').unwrap();
-            let [node, query, "rc", rc] = head.split(' ').collect::<Vec<_>>()[..] else {
-                panic!("{head:?} in {}", file.display());
-            };
+            let (node, rest) = head.split_once(' ').unwrap();
+            let (query, rc) = rest.split_once(" rc ").unwrap();
             let answers = all.entry(format!("{state} {node}")).or_default();
             answers.insert(query.to_owned(), (rc.to_owned(), body.to_owned()));
         }
@@ -153,9 +152,7 @@ fn the_texts_of_one_state_agree() {
             continue;
         };
         for (parser, state) in &states {
-            let Ok(Some(state)) = state else {
-                panic!("{name}: {parser} says {}", told(state));
-            };
+            let state = state.as_ref().unwrap().unwrap();
             compared += 1;
             assert_eq!(
                 (state.role, state.peer_role),

@@ -1,7 +1,8 @@
 //! The child that watches DRBD, with stand-ins for drbdsetup and drbdadm, read through a real pipe.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 use drbd_stub::Node;
-use ovzha_host::drbd::watch::{SIGN_OF_LIFE, watch};
+use ovzha_host::drbd::teller::SIGN_OF_LIFE;
+use ovzha_host::drbd::watch::watch;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::os::fd::OwnedFd;

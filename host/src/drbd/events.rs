@@ -73,9 +73,11 @@ impl Events {
         let fields: Vec<(&str, &str)> = words.filter_map(|word| word.split_once(':')).collect();
         let value = |key: &str| fields.iter().find(|(known, _)| *known == key).map(|(_, value)| *value);
         if action == Action::Rename {
-            return match [value("name"), value("new_name")].contains(&Some(&self.name)) {
-                true => Err(ParseError(format!("the resource was renamed: {line}"))),
-                false => Ok(()),
+            let ours = [value("name"), value("new_name")].contains(&Some(&self.name));
+            return if ours {
+                Err(ParseError(format!("the resource was renamed: {line}")))
+            } else {
+                Ok(())
             };
         }
         if value("name") != Some(&self.name) {

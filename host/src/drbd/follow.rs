@@ -7,9 +7,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use ovzha_core::time::Span;
-
 use super::events::{Events, Seen};
+use super::teller::span;
 use crate::program::PATH;
 use crate::sys::{self, Interest, PollFd};
 
@@ -95,8 +94,7 @@ impl Follower {
             PollFd::new(self.pipe.as_raw_fd(), Interest::Read),
             PollFd::new(out.as_raw_fd(), Interest::Nothing),
         ];
-        let millis = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        if let Err(error) = sys::poll(&mut fds, Some(Span::from_millis(millis.max(1)))) {
+        if let Err(error) = sys::poll(&mut fds, Some(span(patience))) {
             return Followed::Ended(format!("can't be waited for: {error}"));
         }
         if fds.last().is_some_and(PollFd::failed) {

@@ -3,7 +3,7 @@
 //! Older tools print fewer keys, so every key but `name` may be missing; a word that is there must be known.
 use serde::Deserialize;
 
-use super::objects::{Device, Objects, Peer, PeerDevice, Replication, entry};
+use super::objects::{self, Objects, Peer, PeerDevice, Replication, entry};
 use super::state::State;
 use super::words::{Connection, Disk, Generation, ParseError, Resync, Role, Suspended};
 
@@ -12,26 +12,16 @@ use super::words::{Connection, Disk, Generation, ParseError, Resync, Role, Suspe
 struct Resource {
     role: Option<String>,
     #[serde(default)]
-    suspended: bool,
-    #[serde(default)]
-    suspended_user: bool,
-    #[serde(default)]
-    suspended_no_data: bool,
-    #[serde(default)]
-    suspended_fencing: bool,
-    #[serde(default)]
-    suspended_quorum: bool,
-    #[serde(default)]
-    devices: Vec<Volume>,
+    devices: Vec<Device>,
     #[serde(default)]
     connections: Vec<Link>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct Volume {
-    #[serde(default)]
-    volume: u32,
+struct Device {
+    #[serde(default, rename = "volume")]
+    number: u32,
     disk_state: Option<String>,
     quorum: Option<bool>,
 }
@@ -50,8 +40,8 @@ struct Link {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct PeerVolume {
-    #[serde(default)]
-    volume: u32,
+    #[serde(default, rename = "volume")]
+    number: u32,
     replication_state: Option<String>,
     peer_disk_state: Option<String>,
     #[serde(default)]
@@ -72,32 +62,39 @@ pub fn parse_json(text: &str, name: &str) -> Result<Option<State>, ParseError> {
     };
     let resource = Resource::deserialize(found)
         .map_err(|error| ParseError(format!("status --json of {name} can't be read: {error}")))?;
-    let state = objects(&resource)?.state()?;
+    let state = described(&resource, suspended(found))?.state()?;
     Ok(Some(State {
         generation: Some(Generation::V9),
         ..state
     }))
 }
 
-fn objects(resource: &Resource) -> Result<Objects, ParseError> {
+/// The reasons, told from utils 9.21 on; before, that it is so.
+fn suspended(resource: &serde_json::Value) -> Suspended {
+    let is = |key: &str| resource.get(key).and_then(serde_json::Value::as_bool) == Some(true);
     let reasons = [
-        (resource.suspended_user, Suspended::USER),
-        (resource.suspended_no_data, Suspended::NO_DATA),
-        (resource.suspended_fencing, Suspended::FENCING),
-        (resource.suspended_quorum, Suspended::QUORUM),
+        ("suspended-user", Suspended::USER),
+        ("suspended-no-data", Suspended::NO_DATA),
+        ("suspended-fencing", Suspended::FENCING),
+        ("suspended-quorum", Suspended::QUORUM),
     ];
-    let told = reasons.iter().filter(|(so, _)| *so);
-    let mut suspended = told.fold(Suspended::NO, |all, (_, reason)| all.and(*reason));
-    if resource.suspended && !suspended.is_so() {
-        suspended = Suspended::UNTOLD;
+    let told = reasons.iter().filter(|(key, _)| is(key));
+    let told = told.fold(Suspended::NO, |all, (_, reason)| all.and(*reason));
+    if is("suspended") && !told.is_so() {
+        Suspended::UNTOLD
+    } else {
+        told
     }
+}
+
+fn described(resource: &Resource, suspended: Suspended) -> Result<Objects, ParseError> {
     let mut objects = Objects {
         role: resource.role.as_deref().map(Role::parse).transpose()?,
         suspended,
         ..Objects::default()
     };
     for volume in &resource.devices {
-        *entry(&mut objects.devices, volume.volume)? = Device {
+        *entry(&mut objects.devices, volume.number)? = objects::Device {
             disk: volume.disk_state.as_deref().map(Disk::parse).transpose()?,
             quorum_lost: volume.quorum == Some(false),
         };
@@ -115,7 +112,7 @@ fn peer(link: &Link) -> Result<Peer, ParseError> {
         devices: Vec::new(),
     };
     for volume in &link.peer_devices {
-        *entry(&mut peer.devices, volume.volume)? = PeerDevice {
+        *entry(&mut peer.devices, volume.number)? = PeerDevice {
             replication: volume
                 .replication_state
                 .as_deref()

@@ -42,7 +42,10 @@ impl Resource {
         match listed.generation {
             Some(Generation::V07) => {
                 let minors = self.minors(deadline)?;
-                return not_unconfigured(&self.name, listed.state(&minors).map_err(NoState::unread)?);
+                return not_unconfigured(
+                    &self.name,
+                    listed.state(&minors).map_err(|error| NoState::unread(&error))?,
+                );
             }
             Some(Generation::V9) if listed.devices.is_empty() => {
                 if let Some(state) = self.status(deadline) {
@@ -52,8 +55,8 @@ impl Resource {
             Some(Generation::V8 | Generation::V9) | None => {}
         }
         let (role, peer_role) = self.role(deadline)?;
-        let connection = parse_cstate(&self.ask("cstate", deadline)?).map_err(NoState::unread)?;
-        let disks = parse_dstate(&self.ask("dstate", deadline)?).map_err(NoState::unread)?;
+        let connection = parse_cstate(&self.ask("cstate", deadline)?).map_err(|error| NoState::unread(&error))?;
+        let disks = parse_dstate(&self.ask("dstate", deadline)?).map_err(|error| NoState::unread(&error))?;
         let mut state = State::new((role, peer_role), connection, disks);
         state.generation = listed.generation;
         let shown = || listed.devices.iter().filter_map(|(_, device)| device.as_ref().ok());
@@ -61,7 +64,7 @@ impl Resource {
         if shown().any(|device| device.suspended.is_so() || device.resync.is_some()) {
             let device = self
                 .minors(deadline)
-                .and_then(|minors| listed.state(&minors).map_err(NoState::unread));
+                .and_then(|minors| listed.state(&minors).map_err(|error| NoState::unread(&error)));
             match device {
                 Ok(device) => (state.suspended, state.resync) = (device.suspended, device.resync),
                 // which of them is ours nobody says: it may be the one that waits
@@ -74,7 +77,7 @@ impl Resource {
     /// `/proc/drbd`, which lists nothing where there is none.
     pub(super) fn listed(&self) -> Result<Proc, NoState> {
         let text = std::fs::read_to_string(&self.proc_drbd).unwrap_or_default();
-        parse_proc(&text).map_err(NoState::unread)
+        parse_proc(&text).map_err(|error| NoState::unread(&error))
     }
 
     /// 9's status, as JSON where its tools know that, else as text, which leaves out the disk of a peer that is away.
@@ -109,7 +112,7 @@ impl Resource {
             }
             other => other?,
         };
-        parse_role(&text).map_err(NoState::unread)
+        parse_role(&text).map_err(|error| NoState::unread(&error))
     }
 
     /// The stdout of one question to drbdadm.

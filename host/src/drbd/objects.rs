@@ -65,7 +65,7 @@ impl Replication {
 }
 
 /// The one of this name, made if there is none.
-pub(super) fn entry<'a, K: PartialEq, V: Default>(all: &'a mut Vec<(K, V)>, key: K) -> Result<&'a mut V, ParseError> {
+pub(super) fn entry<K: PartialEq, V: Default>(all: &mut Vec<(K, V)>, key: K) -> Result<&mut V, ParseError> {
     let found = all.iter().position(|(known, _)| *known == key);
     let place = found.unwrap_or(all.len());
     if found.is_none() {

@@ -118,7 +118,7 @@ impl Resource {
         match self.state(deadline) {
             Err(NoState::Down(_) | NoState::NotLoaded(_)) => {
                 let text = self.ask("dstate", deadline)?;
-                let disks = parse_dstate(&text).map_err(NoState::unread)?;
+                let disks = parse_dstate(&text).map_err(|error| NoState::unread(&error))?;
                 Ok(State::new(
                     (Role::Secondary, Role::Unknown),
                     Connection::Unconfigured,

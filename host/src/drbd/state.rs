@@ -253,10 +253,24 @@ mod tests {
         }
     }
 
+    /// Whether `good_disk`, `mirrored`, `ahead`, `handshaken`, `peer_is_old`, in this order.
+    fn concludes(cases: &[(&str, [bool; 5])]) {
+        for (line, expected) in cases {
+            let state = state(line);
+            let told = [
+                state.good_disk(),
+                state.mirrored(),
+                state.ahead(),
+                state.handshaken(),
+                state.peer_is_old(),
+            ];
+            assert_eq!(told, *expected, "{line}");
+        }
+    }
+
     #[test]
     fn what_may_be_concluded() {
-        // line, good_disk, mirrored, ahead, handshaken, peer_is_old
-        for (line, expected) in [
+        concludes(&[
             (
                 "role=Primary/Secondary cstate=Connected dstate=UpToDate/UpToDate",
                 [true, true, false, true, false],
@@ -310,6 +324,12 @@ mod tests {
                 "role=Secondary/Unknown cstate=Unconfigured dstate=Diskless/DUnknown",
                 [false; 5],
             ),
+        ]);
+    }
+
+    #[test]
+    fn what_may_be_concluded_of_07() {
+        concludes(&[
             // 0.7: whole is the best there is to say, and the peer's disk isn't shown
             (
                 "role=Primary/Secondary cstate=Connected dstate=Consistent/DUnknown drbd=0.7",
@@ -331,17 +351,7 @@ mod tests {
                 "role=Secondary/Unknown cstate=WFConnection dstate=Consistent/DUnknown drbd=0.7",
                 [true, false, false, false, false],
             ),
-        ] {
-            let state = state(line);
-            let told = [
-                state.good_disk(),
-                state.mirrored(),
-                state.ahead(),
-                state.handshaken(),
-                state.peer_is_old(),
-            ];
-            assert_eq!(told, expected, "{line}");
-        }
+        ]);
     }
 
     #[test]

@@ -12,34 +12,22 @@
 //! is: `drbdsetup events2` (8.4, 9), which costs nothing while nothing happens; else `/proc/drbd`, read every second; else
 //! drbdadm's questions. It ends when nobody reads its lines any more.
 use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd};
-use std::thread::sleep;
+use std::io;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
-
-use ovzha_core::time::Span;
 
 use super::events::Seen;
 use super::follow::{Followed, Follower};
 use super::proc::Proc;
 use super::state::State;
+use super::teller::{FAILED, SIGN_OF_LIFE, TOLD, Teller, UNTOLD};
 use super::words::{Connection, Generation, Proof, Role};
 use super::{NoState, Resource, one};
 use crate::agent::Answer;
-use crate::program::{Deadline, one_line};
-use crate::sys::{self, Interest, PollFd};
+use crate::program::Deadline;
 
 /// The agent's word for it.
 pub const WORD: &str = "watch";
-/// The first word of a sign of life without a state.
-pub const UNTOLD: &str = "untold";
-/// The first word of a line for the log that is good or no news for a person.
-pub const TOLD: &str = "told ";
-/// The first word of a line for the log that a person should read.
-pub const FAILED: &str = "failed ";
-/// The longest silence.
-pub const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
-
 /// How often `/proc/drbd` is read.
 const LISTED_EVERY: Duration = Duration::from_secs(1);
 /// How often drbdadm is asked where there is nothing better.
@@ -47,7 +35,7 @@ const ASKED_EVERY: Duration = Duration::from_secs(10);
 /// How long one round of questions may take.
 const ASK_MAX: Duration = Duration::from_secs(8);
 /// How long one try to bring a resource up may take, and how many there are: a disk may come late at boot.
-const UP_MAX: Duration = Duration::from_secs(60);
+const UP_MAX: Duration = Duration::from_mins(1);
 const UP_TRIES: u32 = 12;
 /// Failures of events2 in a row after which the next best source is taken, and for how long.
 const EVENTS_TRIES: u32 = 3;
@@ -99,16 +87,13 @@ enum Source {
 }
 
 struct Watch {
-    out: File,
+    teller: Teller,
     resources: Vec<Resource>,
     /// Of each resource, what its metadata proved before it was brought up; until the peer is heard or it is Primary.
     proofs: Vec<Option<Proof>>,
     /// Of each, whether DRBD has told a split brain that is not settled yet: a new events2 doesn't know of it.
     split: Vec<bool>,
     generation: Option<Generation>,
-    last: String,
-    said: Instant,
-    remark: String,
     failures: u32,
     without_events: Option<Instant>,
 }
@@ -117,14 +102,11 @@ impl Watch {
     fn new(resources: Vec<Resource>, out: File) -> Watch {
         let count = resources.len();
         Watch {
-            out,
+            teller: Teller::new(out),
             resources,
             proofs: vec![None; count],
             split: vec![false; count],
             generation: None,
-            last: UNTOLD.to_owned(),
-            said: Instant::now(),
-            remark: String::new(),
             failures: 0,
             without_events: None,
         }
@@ -140,7 +122,7 @@ impl Watch {
                 Source::Listed => self.listed()?,
                 Source::Asked => {
                     self.ask()?;
-                    self.rest(ASKED_EVERY)?;
+                    self.teller.rest(ASKED_EVERY)?;
                 }
             }
         }
@@ -149,37 +131,40 @@ impl Watch {
     /// Brings up what is down.
     fn bring_up(&mut self) -> io::Result<()> {
         for place in 0..self.resources.len() {
-            let mut tries = 1;
-            loop {
-                let Some(resource) = self.resources.get(place) else {
-                    break;
-                };
-                let was_down = !matches!(
-                    resource.role(Deadline::after(ASK_MAX)),
-                    Ok(_) | Err(NoState::Undefined(_) | NoState::Failed(_))
-                );
-                if !was_down {
+            for _ in 0..UP_TRIES {
+                if self.is_up_now(place)? {
                     break;
                 }
-                let name = resource.name.clone();
-                match resource.bring_up(Deadline::after(UP_MAX)) {
-                    Ok(proof) => {
-                        if let Some(kept) = self.proofs.get_mut(place) {
-                            *kept = proof;
-                        }
-                        self.remark(TOLD, &format!("{name} was down and has been brought up"))?;
-                        break;
-                    }
-                    Err(why) => self.remark(FAILED, &why)?,
-                }
-                if tries >= UP_TRIES {
-                    break;
-                }
-                tries += 1;
-                self.rest(SIGN_OF_LIFE)?;
+                self.teller.rest(SIGN_OF_LIFE)?;
             }
         }
         Ok(())
+    }
+
+    /// One try to bring a resource up; also when there is nothing to be done about it.
+    fn is_up_now(&mut self, place: usize) -> io::Result<bool> {
+        let Some(resource) = self.resources.get(place) else {
+            return Ok(true);
+        };
+        match resource.role(Deadline::after(ASK_MAX)) {
+            Err(NoState::Down(_) | NoState::NotLoaded(_)) => {}
+            Ok(_) | Err(NoState::Undefined(_) | NoState::Failed(_)) => return Ok(true),
+        }
+        let name = resource.name.clone();
+        match resource.bring_up(Deadline::after(UP_MAX)) {
+            Ok(proof) => {
+                if let Some(kept) = self.proofs.get_mut(place) {
+                    *kept = proof;
+                }
+                self.teller
+                    .remark(TOLD, &format!("{name} was down and has been brought up"))?;
+                Ok(true)
+            }
+            Err(why) => {
+                self.teller.remark(FAILED, &why)?;
+                Ok(false)
+            }
+        }
     }
 
     fn source(&mut self) -> Source {
@@ -215,8 +200,8 @@ impl Watch {
         };
         let mut comparison = Comparison::default();
         loop {
-            let patience = self.silence_left().min(comparison.left());
-            match follower.wait(patience, &self.out) {
+            let patience = self.teller.silence_left().min(comparison.left());
+            match follower.wait(patience, self.teller.out()) {
                 Followed::Quiet => {}
                 Followed::Lines(seen) => {
                     self.failures = 0;
@@ -224,7 +209,7 @@ impl Watch {
                 }
                 Followed::Ended(why) => return self.events_failed(&format!("drbdsetup events2 {why}")),
             }
-            self.sign_of_life()?;
+            self.teller.sign_of_life()?;
             if follower.is_complete()
                 && let Some(why) = self.compare(&mut comparison, follower.seen())
             {
@@ -234,14 +219,14 @@ impl Watch {
     }
 
     fn events_failed(&mut self, why: &str) -> io::Result<()> {
-        self.remark(FAILED, &format!("{why}; it is started again"))?;
+        self.teller.remark(FAILED, &format!("{why}; it is started again"))?;
         self.failures = self.failures.saturating_add(1);
         let pause = Duration::from_secs(1).saturating_mul(1 << self.failures.saturating_sub(1).min(4));
         if self.failures >= EVENTS_TRIES {
             self.without_events = Some(Instant::now() + WITHOUT_EVENTS);
             self.failures = 0;
         }
-        self.rest(pause.min(PAUSE_MAX))
+        self.teller.rest(pause.min(PAUSE_MAX))
     }
 
     /// Whether DRBD itself says twice in a row what events2 does not: then events2 hangs, and its last word is untrue.
@@ -292,9 +277,9 @@ impl Watch {
         let minors = match minors {
             Ok(minors) => minors,
             Err(error) => {
-                self.remark(FAILED, &error.reason())?;
+                self.teller.remark(FAILED, &error.reason())?;
                 self.ask()?;
-                return self.rest(ASKED_EVERY);
+                return self.teller.rest(ASKED_EVERY);
             }
         };
         loop {
@@ -311,13 +296,13 @@ impl Watch {
                     Ok(state) if state.connection == Connection::Unconfigured => seen.push(Seen::Down),
                     Ok(state) => seen.push(Seen::Up(state)),
                     Err(error) => {
-                        self.remark(FAILED, &error.to_string())?;
+                        self.teller.remark(FAILED, &error.to_string())?;
                         seen.push(Seen::Nothing);
                     }
                 }
             }
             self.tell(&seen)?;
-            self.rest(LISTED_EVERY)?;
+            self.teller.rest(LISTED_EVERY)?;
             if self.source() != Source::Listed {
                 return Ok(());
             }
@@ -340,7 +325,7 @@ impl Watch {
             });
         }
         if let Some(why) = why {
-            self.remark(FAILED, &why)?;
+            self.teller.remark(FAILED, &why)?;
         }
         self.tell(&seen)
     }
@@ -350,11 +335,7 @@ impl Watch {
         let line = self
             .merged(seen)
             .map_or_else(|| UNTOLD.to_owned(), |state| state.to_string());
-        if line == self.last {
-            return self.sign_of_life();
-        }
-        self.last = line;
-        self.write_last()
+        self.teller.tell(line)
     }
 
     /// The worst of these, with what is remembered of each; nothing if one of them can't be told.
@@ -385,65 +366,6 @@ impl Watch {
             worst = Some(worst.map_or(state, |worst| worst.worse(state)));
         }
         worst
-    }
-
-    /// Something for the log; the same is not said twice in a row.
-    fn remark(&mut self, word: &str, text: &str) -> io::Result<()> {
-        let line = format!("{word}{}", one_line(text));
-        if line == self.remark {
-            return Ok(());
-        }
-        self.write(&line)?;
-        self.remark = line;
-        Ok(())
-    }
-
-    fn write_last(&mut self) -> io::Result<()> {
-        self.said = Instant::now();
-        self.write(&self.last)
-    }
-
-    fn write(&self, line: &str) -> io::Result<()> {
-        (&self.out).write_all(format!("{line}\n").as_bytes())
-    }
-
-    /// Waits, at most so long, for the reader of our lines to go.
-    fn is_unheard(&self, patience: Duration) -> bool {
-        let mut out = [PollFd::new(self.out.as_raw_fd(), Interest::Nothing)];
-        let millis = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
-        match sys::poll(&mut out, Some(Span::from_millis(millis.max(1)))) {
-            Ok(_) => out.iter().any(PollFd::failed),
-            Err(_) => {
-                sleep(patience);
-                false
-            }
-        }
-    }
-
-    fn silence_left(&self) -> Duration {
-        SIGN_OF_LIFE.saturating_sub(self.said.elapsed())
-    }
-
-    fn sign_of_life(&mut self) -> io::Result<()> {
-        if self.silence_left().is_zero() {
-            self.write_last()?;
-        }
-        Ok(())
-    }
-
-    /// Waits, with a sign of life where it is due.
-    fn rest(&mut self, pause: Duration) -> io::Result<()> {
-        let until = Instant::now() + pause;
-        loop {
-            self.sign_of_life()?;
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            if self.is_unheard(left.min(self.silence_left())) {
-                return Err(io::ErrorKind::BrokenPipe.into());
-            }
-        }
     }
 }
 
