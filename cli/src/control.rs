@@ -72,6 +72,8 @@ pub enum Answer {
     Failed(String),
     /// The daemon did not understand.
     Error(String),
+    /// What DRBD's handler is to say of the peer.
+    Fenced(u8),
     /// What it knows.
     Status(Value),
 }
@@ -152,6 +154,10 @@ impl Connection {
                 (Some("refused"), _, _) => Answer::Refused(reason),
                 (Some("came_back"), _, _) => Answer::CameBack(reason),
                 (Some("failed"), _, _) => Answer::Failed(reason),
+                (Some("fenced"), _, _) => match reason.parse() {
+                    Ok(code) => Answer::Fenced(code),
+                    Err(_) => return Err(not_understood(&bytes)),
+                },
                 (Some("error"), _, _) => Answer::Error(reason),
                 (None, Some(status), _) => Answer::Status(status),
                 (None, None, Some(text)) => {
@@ -295,6 +301,7 @@ pub fn status(run_dir: &Path) -> Result<Value, Trouble> {
         | Answer::Refused(_)
         | Answer::CameBack(_)
         | Answer::Failed(_)
+        | Answer::Fenced(_)
         | Answer::Error(_) => Err(Trouble::Failed(
             "the daemon answered something else than its status".to_owned(),
         )),
@@ -313,7 +320,9 @@ pub fn tell(answer: Result<Answer, Trouble>, done: &str) -> u8 {
         Ok(Answer::CameBack(reason)) => ("came back: it runs where it was", reason, exit::CAME_BACK),
         Ok(Answer::Failed(reason)) => ("failed", reason, exit::FAILED),
         Ok(Answer::Error(reason)) => ("the daemon did not take the request", reason, exit::FAILED),
-        Ok(Answer::Status(_)) => ("the daemon answered something else", String::new(), exit::FAILED),
+        Ok(Answer::Status(_) | Answer::Fenced(_)) => {
+            ("the daemon answered something else", String::new(), exit::FAILED)
+        }
         Err(trouble) => return trouble.tell(),
     };
     out::complain(&format!("{text}: {}", out::clean(&reason)));

@@ -2,9 +2,11 @@
 
 mod check;
 mod clear;
+mod confirm_data;
 mod control;
 mod demo;
 mod exit;
+mod fence_peer;
 mod hold;
 mod moves;
 mod out;
@@ -113,6 +115,31 @@ enum Verb {
         /// The group's number or name, as `ovzha status` shows them
         group: String,
     },
+    /// Say that this node's copy of a group's data is the one to go on with
+    ///
+    /// For a node that holds because the other one's copy is newer, or because nothing shows that this one is the newest.
+    /// Prints what may be lost and asks. The next start here then goes on with this copy, also if DRBD calls it outdated:
+    /// then DRBD is told to call it current (`drbdadm primary --force`, nothing mounted, and secondary again). Refused
+    /// while the other node runs the group. Exit code 1: refused, or nobody said yes.
+    ConfirmData {
+        /// The group's number or name, as `ovzha status` shows them
+        group: String,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Answer DRBD: its fence-peer handler (outdate-peer before 8.3)
+    ///
+    /// DRBD calls it before it promotes, or lets frozen I/O go on, without its peer; `ovzha check` prints the lines for
+    /// drbd.conf. It asks the daemon and waits for the end. The exit code is DRBD's: 3 the peer's disk is inconsistent,
+    /// 4 outdated, 5 the peer is dead, 6 the peer is Primary, 7 a person said that its data don't count; 1 none of these.
+    FencePeer {
+        /// The DRBD resource, if not the one in DRBD's environment
+        resource: Option<String>,
+        /// Longest wait, in seconds
+        #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+        timeout: u32,
+    },
     /// Check the files, then this machine, and print every problem with file and line
     ///
     /// Changes nothing and needs no daemon. Exit code: 0 fine, warnings allowed; 1 errors in the files; 3 the files are
@@ -159,6 +186,8 @@ fn main() -> ExitCode {
         Verb::Hold { seconds, reason } => hold::hold(&run_dir, seconds, &reason),
         Verb::Resume => hold::resume(&run_dir),
         Verb::Clear { group } => clear::run(&run_dir, &group),
+        Verb::ConfirmData { group, yes } => confirm_data::run(&run_dir, &group, yes),
+        Verb::FencePeer { resource, timeout } => fence_peer::run(&run_dir, resource, timeout),
         Verb::Check { config_dir, root } => check::run(&config_dir, &root),
         Verb::Demo { sweep: Some(dir) } => demo::sweep(&dir),
         Verb::Demo { sweep: None } => demo::run(),

@@ -327,6 +327,14 @@ fn details(page: &mut Page, group: &Group) {
     let since = if group.phase == "active" { None } else { group.since_ms };
     let phase = format!("{}{}", clean(&group.phase), lasting(since));
     page.plain("  here", &with_drbd(phase, group.drbd.as_ref()));
+    if let Some(ms) = group.frozen_ms {
+        page.bad("", &format!("DRBD has kept its I/O waiting for {}", human(ms)));
+    }
+    if group.marked {
+        let text =
+            "this disk lacks writes of the other node: not started here before a resync, or `ovzha confirm-data`";
+        page.bad("", text);
+    }
     let Some(on_peer) = &group.on_peer else {
         page.plain("  on peer", "not known");
         return;
@@ -347,8 +355,9 @@ fn with_drbd(text: String, drbd: Option<&Drbd>) -> String {
     let role = if drbd.primary { "Primary" } else { "Secondary" };
     let (connection, disk) = (clean(&drbd.connection), clean(&drbd.disk));
     let suspended = if drbd.suspended { ", I/O SUSPENDED" } else { "" };
+    let ahead = if drbd.ahead { ", AHEAD of the other disk" } else { "" };
     let seen = drbd
         .observed_ms
         .map_or_else(String::new, |ms| format!(" (seen {} ago)", human(ms)));
-    format!("{text}; DRBD {role}, {connection}, {disk}{suspended}{seen}")
+    format!("{text}; DRBD {role}, {connection}, {disk}{suspended}{ahead}{seen}")
 }

@@ -87,6 +87,10 @@ pub struct Group {
     pub why: String,
     pub step: Option<Step>,
     pub degraded: bool,
+    /// Its disk lacks writes of the peer.
+    pub marked: bool,
+    /// DRBD has kept its I/O waiting for so long.
+    pub frozen_ms: Option<u64>,
     pub drbd: Option<Drbd>,
     pub failure: Option<Failure>,
     pub on_peer: Option<OnPeer>,
@@ -109,6 +113,8 @@ pub struct Drbd {
     pub disk: String,
     pub primary: bool,
     pub suspended: bool,
+    /// The other node's disk lacks writes of this one, or may.
+    pub ahead: bool,
     pub observed_ms: Option<u64>,
 }
 

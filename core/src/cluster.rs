@@ -229,11 +229,7 @@ impl Cluster {
                     self.links.iter_mut().for_each(|link| link.urgent = true);
                 }
             }
-            Event::Drbd { group, state } => {
-                if let Some(group) = self.groups.get_mut(usize::from(group.0)) {
-                    group.drbd = Some((state, now));
-                }
-            }
+            Event::Drbd { group, seen } => self.observed(now, group, seen),
             Event::Done { effect, outcome } => self.done(now, effect, outcome),
             Event::Unstuck { group, resource } => {
                 if let Some(group) = self.groups.get_mut(usize::from(group.0)) {
@@ -274,9 +270,10 @@ impl Cluster {
         for group in &mut self.groups {
             group.doubtful = true;
             group.announced = next;
-            group.able_since = None;
+            (group.able_since, group.unable_since) = (None, None);
             // seen before the sleep: void
             group.drbd = None;
+            group.evidence.forget(now);
         }
     }
 
@@ -360,6 +357,8 @@ impl Cluster {
             Command::Hold { span, reason } => self.set_hold(now, client, true, span, reason),
             Command::Resume => self.set_hold(now, client, false, None, HoldReason::new()),
             Command::Clear { group } => self.clear(now, client, group),
+            Command::ConfirmData { group } => self.confirm_data(client, group),
+            Command::FencePeer { group } => self.ask_fence_peer(now, client, group),
             Command::Stop => self.ask_leave(now, client),
         }
     }

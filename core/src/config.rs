@@ -15,7 +15,9 @@ pub const DEADTIME_MAX: Span = Span::from_secs(240);
 /// How the core treats one resource; what it is, only the host knows.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Kind {
-    /// Touches data (DRBD, file system, containers): a stop that fails ends in a reset.
+    /// One half of a DRBD mirror: data, as below, and what may be promoted depends on whose are the newest (SAFETY S-60).
+    Drbd,
+    /// Touches data (file system, containers): a stop that fails ends in a reset.
     Data,
     /// A failed stop is told, nothing more.
     Plain,

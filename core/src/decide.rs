@@ -109,6 +109,21 @@ pub enum Ailing {
     Stuck,
 }
 
+/// Whether this node's copy of the data may be promoted.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Data {
+    /// It is the newest, or the group has no DRBD.
+    Current,
+    /// Not known yet, and soon will be.
+    Awaited,
+    /// Nothing shows that it is.
+    Unproved,
+    /// It is not: the other node's is newer.
+    Old,
+    /// There is no usable one: DRBD says Inconsistent, Outdated, or has no disk.
+    Unusable,
+}
+
 /// Everything the decision about one group depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[expect(
@@ -140,6 +155,8 @@ pub struct View {
     pub blocked: bool,
     /// The start can't be written to disk.
     pub unrecorded: bool,
+    /// This node's copy of the data.
+    pub data: Data,
     /// This node's own attachment.
     pub attached: Attached,
     /// Who else is out there.
@@ -162,6 +179,8 @@ pub struct View {
     pub yielded: bool,
     /// `auto_failback on`, and the preferred peer has been able for long enough.
     pub failback: bool,
+    /// The peer has not been able to run it for long enough: what it is about to learn of its data is awaited.
+    pub unable: bool,
     /// ipfail: the peer has seen more ping nodes for long enough.
     pub fewer_pings: bool,
     /// What its monitors call for.
@@ -197,6 +216,7 @@ pub const fn decide(view: &View) -> Decision {
         Mine::Failed if view.fenced => Decision::Hold(Why::FencedTwice),
         Mine::Failed => Decision::Stay(view.failed),
         Mine::Active => keep(view),
+        Mine::Restarting if peer_has_it(view) => Decision::Release(Why::PeerRuns),
         Mine::Restarting => match keep(view) {
             Decision::Release(why) => Decision::Release(why),
             Decision::Stay(_) | Decision::Acquire(_) | Decision::Restart(_) | Decision::Hold(_) => {
@@ -212,6 +232,14 @@ pub const fn decide(view: &View) -> Decision {
             Decision::Acquire(why) => Decision::Acquire(why),
         },
         Mine::Partial => complete(view),
+    }
+}
+
+/// The peer took over while a part was being stopped here: it is not started again (S-54).
+const fn peer_has_it(view: &View) -> bool {
+    match view.peer {
+        Peer::Alive(peer) => !view.held && matches!(peer.phase, Phase::Starting | Phase::Active),
+        Peer::Awaited | Peer::NeverHeard | Peer::Newer | Peer::Dead | Peer::Left => false,
     }
 }
 
@@ -239,8 +267,18 @@ const fn distrust(view: &View) -> Decision {
     }
 }
 
-/// Nothing runs here: is it this node's turn?
+/// Nothing runs here: is it this node's turn, and are its data the newest?
 const fn acquire(view: &View) -> Decision {
+    match (turn(view), view.data) {
+        (Decision::Acquire(_), Data::Awaited) => Decision::Stay(Why::AwaitingData),
+        (Decision::Acquire(_), Data::Unproved) => Decision::Hold(Why::DataUnproved),
+        (Decision::Acquire(_), Data::Old) => Decision::Hold(Why::DataOld),
+        (Decision::Acquire(_), Data::Unusable) => Decision::Hold(Why::DataUnusable),
+        (decision, _) => decision,
+    }
+}
+
+const fn turn(view: &View) -> Decision {
     if view.stopping {
         return Decision::Stay(Why::Stopping);
     }
@@ -287,6 +325,11 @@ const fn alone(view: &View, why: Why) -> Decision {
     }
 }
 
+/// The same, for what is begun already: may a silent peer be taken for gone?
+pub(crate) const fn acts_alone(view: &View) -> bool {
+    !view.lonely && matches!(alone(view, Why::PeerDead), Decision::Acquire(_))
+}
+
 const fn foreign(foreign: Foreign) -> Option<Why> {
     match foreign {
         Foreign::Nobody => None,
@@ -314,7 +357,7 @@ const fn beside(view: &View, peer: &PeerGroup) -> Decision {
                 Decision::Acquire(Why::Takeover)
             } else if peer.flags.yielded && (!view.yielded || view.preferred) {
                 Decision::Acquire(Why::PeerYielded)
-            } else if !peer.flags.able {
+            } else if !peer.flags.able && (view.unable || matches!(peer.phase, Phase::Failed)) {
                 Decision::Acquire(Why::PeerUnable)
             } else if view.yielded {
                 Decision::Stay(Why::Yielded)
@@ -452,7 +495,7 @@ const fn complete(view: &View) -> Decision {
         Decision::Acquire(why) => Decision::Acquire(why),
         // the peer may have found a part, too, and wait for this node: the preferred one waits, the other stops
         Decision::Stay(Why::PeerBusy) if !view.preferred => Decision::Release(Why::Partial),
-        Decision::Stay(Why::AwaitingPeer | Why::AwaitingPing | Why::Held | Why::PeerBusy) => {
+        Decision::Stay(Why::AwaitingPeer | Why::AwaitingPing | Why::AwaitingData | Why::Held | Why::PeerBusy) => {
             Decision::Stay(Why::Partial)
         }
         // completed once both files say the same: a line that grew on one node stops nothing

@@ -13,10 +13,14 @@ use crate::id::{GROUPS_MAX, Mark, Tenure};
 use crate::message::Hold;
 
 /// Longest encoding.
-pub const DURABLE_MAX: usize = 320;
+pub const DURABLE_MAX: usize = 352;
 
 /// What a node knows of one group after a restart.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each kept for its own reason"
+)]
 pub struct GroupDurable {
     /// Tenure of the newest run on this node.
     pub run: Tenure,
@@ -26,6 +30,12 @@ pub struct GroupDurable {
     pub failed: bool,
     /// This node reset itself twice within an hour: not to be started here.
     pub fenced: bool,
+    /// The other node's copy lacks writes of this one, or may.
+    pub ahead: bool,
+    /// This node's copy lacks writes of the other one: not to be started here.
+    pub marked: bool,
+    /// This node was isolated since it last knew that its copy is current: the other one may have gone on without it.
+    pub unsure: bool,
 }
 
 impl GroupDurable {
@@ -63,13 +73,48 @@ struct FirstGroup {
     failed: bool,
 }
 
+/// Layout 2: version 0.2.0.
+#[derive(Deserialize)]
+struct Second {
+    hold: Hold,
+    groups: Vec<SecondGroup, GROUPS_MAX>,
+    names: Vec<Mark, GROUPS_MAX>,
+    fences: u8,
+}
+
+#[derive(Deserialize)]
+struct SecondGroup {
+    run: Tenure,
+    known: Tenure,
+    failed: bool,
+    fenced: bool,
+}
+
+impl From<Second> for Durable {
+    fn from(second: Second) -> Self {
+        let groups = second.groups.iter().map(|group| GroupDurable {
+            run: group.run,
+            known: group.known,
+            failed: group.failed,
+            fenced: group.fenced,
+            ..GroupDurable::default()
+        });
+        Self {
+            hold: second.hold,
+            groups: gather(groups),
+            names: second.names,
+            fences: second.fences,
+        }
+    }
+}
+
 impl From<First> for Durable {
     fn from(first: First) -> Self {
         let groups = first.groups.iter().map(|group| GroupDurable {
             run: group.run,
             known: group.known,
             failed: group.failed,
-            fenced: false,
+            ..GroupDurable::default()
         });
         Self {
             hold: first.hold,
@@ -81,7 +126,8 @@ impl From<First> for Durable {
 
 impl Durable {
     const FIRST: u8 = 1;
-    const LAYOUT: u8 = 2;
+    const SECOND: u8 = 2;
+    const LAYOUT: u8 = 3;
 
     /// Writes it; `None` if it doesn't fit, which sixteen groups do in [`DURABLE_MAX`] bytes.
     #[must_use]
@@ -97,6 +143,7 @@ impl Durable {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         match bytes.split_first() {
             Some((&Self::LAYOUT, rest)) => postcard::from_bytes(rest).ok(),
+            Some((&Self::SECOND, rest)) => postcard::from_bytes::<Second>(rest).ok().map(Self::from),
             Some((&Self::FIRST, rest)) => postcard::from_bytes::<First>(rest).ok().map(Self::from),
             Some(_) | None => None,
         }
@@ -151,6 +198,9 @@ mod tests {
             known: Tenure(u32::MAX),
             failed: true,
             fenced: true,
+            ahead: true,
+            marked: true,
+            unsure: true,
         };
         Durable {
             hold: Hold {
@@ -185,10 +235,26 @@ mod tests {
             run: Tenure(run),
             known: Tenure(known),
             failed,
-            fenced: false,
+            ..GroupDurable::default()
         };
         assert_eq!(read.groups, [known(5, 300, false), known(6, 7, true)]);
         assert_eq!((read.names.len(), read.fences), (0, 0));
-        assert_eq!(Durable::decode(&[3, 0, 0, 0, 0, 0, 0, 0]), None);
+        assert_eq!(Durable::decode(&[4, 0, 0, 0, 0, 0, 0, 0]), None);
+    }
+
+    /// Bytes that 0.2.0 wrote: do not change the test, change the code.
+    #[test]
+    fn the_second_layout_is_read_for_ever() {
+        let bytes = [2, 3, 0, 0, 0, 1, 5, 0xac, 2, 1, 1, 1, 9, 8, 7, 1];
+        let read = Durable::decode(&bytes).unwrap();
+        let group = GroupDurable {
+            run: Tenure(5),
+            known: Tenure(300),
+            failed: true,
+            fenced: true,
+            ..GroupDurable::default()
+        };
+        assert_eq!(read.groups, [group]);
+        assert_eq!((read.names[0], read.fences, read.hold.epoch), (Mark([9, 8, 7]), 1, 3));
     }
 }

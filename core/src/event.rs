@@ -1,7 +1,8 @@
 //! What the core is told.
 
+use crate::data::Seen;
 use crate::id::{ClientId, EffectId, GroupId, GroupSet, LinkId};
-use crate::message::{Drbd, HoldReason};
+use crate::message::HoldReason;
 use crate::rejection::Rejection;
 use crate::time::{Instant, Span};
 
@@ -46,7 +47,7 @@ pub enum Event<'a> {
         /// The group.
         group: GroupId,
         /// What was seen.
-        state: Drbd,
+        seen: Seen,
     },
     /// An effect ended.
     Done {
@@ -126,6 +127,16 @@ pub enum Command {
     /// Forget that a group's start failed.
     Clear {
         /// Which.
+        group: GroupId,
+    },
+    /// This node's copy of the data counts, whatever the other one has: a person says so.
+    ConfirmData {
+        /// Whose.
+        group: GroupId,
+    },
+    /// DRBD's handler asks whether the peer's copy is out of the way; the answer is `Answer::Fenced` or a refusal.
+    FencePeer {
+        /// Of which group.
         group: GroupId,
     },
     /// Orderly stop of this node: hand over, then `Output::Exit`.

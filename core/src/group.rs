@@ -13,6 +13,7 @@
 //! any -> Stuck (a child can't be killed, a stop failed) -> Probing, Stopping
 //! ```
 
+mod chore;
 mod monitor;
 mod probe;
 mod sound;
@@ -22,12 +23,15 @@ use heapless::Vec;
 
 use crate::bug::BugId;
 use crate::config::{GroupDraft, Kind};
+use crate::data::{DataTold, Evidence};
 use crate::decide::{Mine, Why};
 use crate::event::Outcome;
+use crate::fence_peer::Waiting;
 use crate::id::{EffectId, Sequence, Tenure};
 use crate::message::{Disk, Drbd, Phase};
 use crate::output::{GroupDurable, Op};
 use crate::time::{Instant, Span};
+use chore::Chore;
 use monitor::Monitors;
 
 /// Between two tries of a failed stop, and after the first blocked start.
@@ -171,6 +175,22 @@ pub struct Group {
     pub since: Instant,
     /// DRBD as last observed, and when.
     pub drbd: Option<(Drbd, Instant)>,
+    /// What shows that this node's copy of the data is current.
+    pub(crate) evidence: Evidence,
+    /// What was told of the data.
+    pub(crate) data_told: DataTold,
+    /// Our first frame that said that this node is ahead.
+    pub(crate) ahead_from: Sequence,
+    /// It was ahead before the present claim.
+    pub(crate) was_ahead: bool,
+    /// The handler said that the mirror is lost, at that time; no observation has shown it yet.
+    pub(crate) unseen: Option<Instant>,
+    /// DRBD's handlers that wait for an answer.
+    pub(crate) fencing: Waiting,
+    /// What DRBD is to be told beside the steps.
+    chore: Option<Chore>,
+    chore_pause: Option<Instant>,
+    chore_ended: Option<(Op, Outcome)>,
     /// What went wrong last.
     pub failure: Option<Failure>,
     /// What it waits for, as last told.
@@ -189,6 +209,8 @@ pub struct Group {
     pub pinged: Option<Instant>,
     /// Since when the peer has been able to run it.
     pub able_since: Option<Instant>,
+    /// Since when the peer has lived and not been able to run it.
+    pub unable_since: Option<Instant>,
     /// A probe could not tell.
     unclear: bool,
 }
@@ -221,6 +243,15 @@ impl Group {
             chance_used: false,
             since: now,
             drbd: None,
+            evidence: Evidence::none(now),
+            data_told: DataTold::default(),
+            ahead_from: Sequence(0),
+            was_ahead: durable.ahead,
+            unseen: None,
+            fencing: Waiting::new(),
+            chore: None,
+            chore_pause: None,
+            chore_ended: None,
             failure: None,
             holding: None,
             disk_told: false,
@@ -230,6 +261,7 @@ impl Group {
             guest: false,
             pinged: None,
             able_since: None,
+            unable_since: None,
             unclear: false,
         }
     }
@@ -274,8 +306,10 @@ impl Group {
 
     /// Nothing of it runs, and nothing is being done.
     #[must_use]
-    pub const fn is_clear(&self) -> bool {
-        matches!(self.state, State::Idle | State::Claiming(..)) && self.flight.is_none()
+    pub fn is_clear(&self) -> bool {
+        // what DRBD is told of the disk of a group that does not run makes nothing run
+        let touches = |flight: &InFlight| !matches!(flight.op, Op::Outdate | Op::Confirm);
+        matches!(self.state, State::Idle | State::Claiming(..)) && !self.flight.as_ref().is_some_and(touches)
     }
 
     /// This node can't run it.
@@ -317,6 +351,7 @@ impl Group {
         self.since = now;
         self.pause = None;
         self.two_told = false;
+        self.chore = None;
     }
 
     /// Announces a start in our frame of number `sequence`; the tenure grows unless the last claim came to nothing.
@@ -328,12 +363,14 @@ impl Group {
         }
         self.unspent = true;
         self.announced = sequence;
+        self.claim_data();
         self.enter(now, State::Claiming(why));
     }
 
     /// Takes the claim back; the next one comes no sooner than `pause` from now, so that two nodes that
     /// disagree do so at leisure.
     pub fn withdraw(&mut self, now: Instant, pause: Span) {
+        self.withdraw_data();
         self.enter(now, if self.running == 0 { State::Idle } else { State::Partial });
         self.pause = Some(now.after(pause));
     }
@@ -353,6 +390,9 @@ impl Group {
         }
         self.part = None;
         self.doubtful = false;
+        if why.yields() {
+            self.durable.ahead = false;
+        }
         if why == Why::FewerPings {
             self.pinged = Some(now);
         }
@@ -404,7 +444,10 @@ impl Group {
                 self.running |= bit(resource);
                 Some((resource, Op::Start))
             }
-            State::Active => self.next_look(now).map(|resource| (resource, Op::Monitor)),
+            State::Active => {
+                let look = self.next_look(now).map(|resource| (resource, Op::Monitor));
+                self.next_chore().or(look)
+            }
             State::Stopping(why, _) => {
                 let resource = self.last_running()?;
                 if self.stuck & bit(resource) != 0 {
@@ -413,7 +456,7 @@ impl Group {
                 }
                 Some((resource, Op::Stop))
             }
-            State::Idle => self.look_again(now),
+            State::Idle => self.next_chore().or_else(|| self.look_again(now)),
             State::Stuck(why, Some(at)) if now >= at => {
                 self.enter(now, State::Stopping(why, 0));
                 None
@@ -441,6 +484,7 @@ impl Group {
                 self.unspent = false;
                 self.yielded = None;
                 self.wanted = false;
+                self.evidence.confirmed = false;
                 (self.blocked, self.blocks) = (None, 0);
                 if self.part.take().is_some() {
                     self.monitors.part_ended(now);
@@ -477,7 +521,12 @@ impl Group {
             });
         }
         let look = flight.op == Op::Monitor;
-        let news = !look || self.looked(now, flight.resource, outcome, flight.abandoned);
+        let chore = matches!(flight.op, Op::Outdate | Op::Confirm | Op::Resume);
+        let news = if chore {
+            self.chore_done(now, flight.resource, flight.op, outcome)
+        } else {
+            !look || self.looked(now, flight.resource, outcome, flight.abandoned)
+        };
         let failed = self.kind(flight.resource) != Kind::Notice && is_failure(flight.op, outcome);
         if failed && news && !flight.abandoned {
             self.failure = Some(Failure {
@@ -487,7 +536,7 @@ impl Group {
                 at: now,
             });
         }
-        let turn = if look {
+        let turn = if look || chore && outcome != Outcome::Stuck {
             Turn::None
         } else if outcome == Outcome::Stuck {
             self.stuck |= bit(flight.resource);
@@ -503,7 +552,7 @@ impl Group {
                 Op::Probe => self.probe_done(now, flight.resource, outcome),
                 Op::Start => self.start_done(now, flight, outcome),
                 Op::Stop => self.stop_done(now, flight.resource, outcome),
-                Op::Monitor => Turn::None,
+                Op::Monitor | Op::Outdate | Op::Confirm | Op::Resume => Turn::None,
             }
         };
         Some(Finished { flight, turn, news })
@@ -514,10 +563,17 @@ impl Group {
     pub fn deadline(&self) -> Option<Instant> {
         let stuck = if let State::Stuck(_, at) = self.state { at } else { None };
         let fit = self.unfit.filter(|_| self.state == State::Idle);
-        [self.pause, self.blocked, stuck, fit, self.look_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.pause,
+            self.blocked,
+            stuck,
+            fit,
+            self.look_deadline(),
+            self.chore_pause,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 }
 

@@ -287,10 +287,12 @@ pub struct Drbd {
     pub primary: bool,
     /// I/O is frozen.
     pub suspended: bool,
+    /// The other node's disk lacks writes of this one, or may (SAFETY S-61): never said before 0.3.
+    pub ahead: bool,
 }
 
 impl Drbd {
-    /// Packed: connection in bits 0-1, disk in 2-4, primary 5, suspended 6.
+    /// Packed: connection in bits 0-1, disk in 2-4, primary 5, suspended 6, ahead 7.
     #[must_use]
     pub const fn pack(self) -> u8 {
         let connection = match self.connection {
@@ -309,7 +311,8 @@ impl Drbd {
         };
         let primary = if self.primary { 0x20 } else { 0 };
         let suspended = if self.suspended { 0x40 } else { 0 };
-        connection | (disk << 2) | primary | suspended
+        let ahead = if self.ahead { 0x80 } else { 0 };
+        connection | (disk << 2) | primary | suspended | ahead
     }
 
     /// The reverse of `pack`; an unknown disk value of a later release reads as unknown.
@@ -334,6 +337,7 @@ impl Drbd {
             disk,
             primary: byte & 0x20 != 0,
             suspended: byte & 0x40 != 0,
+            ahead: byte & 0x80 != 0,
         }
     }
 }

@@ -109,6 +109,32 @@ pub enum Notice {
         /// The group.
         group: GroupId,
     },
+    /// The other node's disk lacks writes of this one, or may; or has them all again.
+    Ahead {
+        /// The group.
+        group: GroupId,
+        /// It lacks some.
+        ahead: bool,
+    },
+    /// This node's disk lacks writes of the other one; or has them all again.
+    Marked {
+        /// The group.
+        group: GroupId,
+        /// It lacks some.
+        marked: bool,
+    },
+    /// DRBD keeps the I/O of an active group waiting; or lets it go on.
+    Frozen {
+        /// The group.
+        group: GroupId,
+        /// It waits.
+        frozen: bool,
+    },
+    /// A person said that this node's copy of the data counts.
+    DataConfirmed {
+        /// The group.
+        group: GroupId,
+    },
     /// Both nodes have the group active.
     TwoActive {
         /// The group.

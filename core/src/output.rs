@@ -94,6 +94,12 @@ pub enum Op {
     Stop,
     /// See whether it still does what it should; change nothing. May be abandoned at any time.
     Monitor,
+    /// DRBD: this disk is known to be old.
+    Outdate,
+    /// DRBD: a person said that this disk's data count; let DRBD call it current.
+    Confirm,
+    /// DRBD: let frozen I/O go on.
+    Resume,
 }
 
 /// The end of a request.
@@ -109,6 +115,37 @@ pub enum Answer {
     Failed(Why),
     /// Not the same for all groups.
     Mixed(Fates),
+    /// What DRBD's fence-peer handler is to say of the peer.
+    Fenced(Fenced),
+}
+
+/// What became of the peer's copy of the data: the exit codes of DRBD's fence-peer handler.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Fenced {
+    /// 3: the peer's disk is Inconsistent, or there is none.
+    Inconsistent,
+    /// 4: the peer's disk is Outdated.
+    Outdated,
+    /// 5: the peer is dead.
+    Dead,
+    /// 6: the peer is Primary: this node's disk is the old one.
+    Primary,
+    /// 7: a person said that the peer's data don't count.
+    Confirmed,
+}
+
+impl Fenced {
+    /// The exit code that tells DRBD so.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Inconsistent => 3,
+            Self::Outdated => 4,
+            Self::Dead => 5,
+            Self::Primary => 6,
+            Self::Confirmed => 7,
+        }
+    }
 }
 
 /// What became of one group of a request.
@@ -188,4 +225,8 @@ pub enum Refusal {
     NoSuchGroup,
     /// `haresources` differs between the nodes.
     Differs,
+    /// The group has no DRBD.
+    NoMirror,
+    /// The peer runs the group, or is about to.
+    PeerRuns,
 }

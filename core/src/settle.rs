@@ -135,6 +135,8 @@ impl Cluster {
             let said = self.member.group(index).filter(|_| alive);
             let able = said.is_some_and(|said| said.bits.flags().able);
             group.able_since = if able { group.able_since.or(Some(now)) } else { None };
+            let unable = said.is_some() && !able;
+            group.unable_since = if unable { group.unable_since.or(Some(now)) } else { None };
             // whatever it stops it for: it will not come back there for ping nodes alone
             if said.is_some_and(|said| said.bits.phase() == Phase::Stopping) && mine > theirs {
                 group.pinged = Some(now);
@@ -176,6 +178,7 @@ impl Cluster {
         }
         self.turn(id, advanced);
         self.settle_memory(now, index);
+        self.settle_data(now, id);
         let mut before = self.groups.get(index).map(Group::state);
         // twice: a claim that needs neither the disk nor the peer's word begins at once
         for _ in 0..2 {
@@ -188,6 +191,7 @@ impl Cluster {
                 break;
             }
         }
+        self.settle_fencing(now, id);
         self.overdue(now, id);
         self.tell_disk(id);
         // a release that had nothing to stop is done at once

@@ -88,6 +88,10 @@ pub struct GroupView {
     pub degraded: bool,
     /// DRBD as last observed, and when.
     pub drbd: Option<(Drbd, Instant)>,
+    /// This node's disk lacks writes of the peer: it is not started here (SAFETY S-61).
+    pub marked: bool,
+    /// Since when DRBD has kept the I/O of the active group waiting.
+    pub frozen: Option<Instant>,
     /// It is not the same on the peer, or not there.
     pub differs: bool,
     /// What went wrong last.
@@ -154,7 +158,12 @@ impl Cluster {
                 .filter(|flight| flight.op != Op::Monitor)
                 .map(|flight| (flight.resource, flight.op, flight.since)),
             degraded: group.is_degraded(),
-            drbd: group.drbd,
+            drbd: group.drbd.map(|(drbd, at)| {
+                let ahead = group.durable.ahead;
+                (Drbd { ahead, ..drbd }, at)
+            }),
+            marked: group.durable.marked,
+            frozen: group.data_told.frozen,
             differs: self.group_differs(index),
             failure: group.failure,
             peer: self.member.group(index).map(|said| {

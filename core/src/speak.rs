@@ -4,12 +4,12 @@ use heapless::Vec;
 
 use crate::bug::BugId;
 use crate::cluster::Cluster;
-use crate::decide::Attached;
+use crate::decide::{Attached, Data};
 use crate::frame::{BODY_MAX, FrameBuf, Header, seal};
 use crate::gather::gather;
 use crate::group::State;
 use crate::id::{GROUPS_MAX, LinkId, Sequence};
-use crate::message::{Detail, GroupBits, GroupFlags, GroupReport, Head, Message, NodeBits, Phase, Silence};
+use crate::message::{Detail, Drbd, GroupBits, GroupFlags, GroupReport, Head, Message, NodeBits, Phase, Silence};
 use crate::queue::pop_front;
 use crate::time::Instant;
 
@@ -26,14 +26,17 @@ impl Cluster {
             let bug = self.bugs.stops(index);
             let idle = matches!(group.state(), State::Idle | State::Claiming(_)) && !group.durable.is_barred();
             let can = !group.is_unfit() && !group.disk_lost() && group.blocked.is_none() && self.store_failed.is_none();
+            let current = self.data(self.now, index) == Data::Current;
             let flags = GroupFlags {
-                able: free && !self.group_differs(index) && can && idle && !bug,
+                able: free && !self.group_differs(index) && can && current && idle && !bug,
                 yielded: group.yielded.is_some(),
                 wanted: group.wanted || self.ask.as_ref().is_some_and(|ask| ask.asks(index)),
                 doubtful: group.doubtful,
                 degraded: group.is_degraded(),
             };
-            let drbd = group.drbd.map_or(0, |(drbd, _)| drbd.pack());
+            let ahead = group.durable.ahead;
+            let drbd = group.drbd.map_or(Drbd::default(), |(drbd, _)| drbd);
+            let drbd = Drbd { ahead, ..drbd }.pack();
             // nobody knows what runs: the other node is not to believe that nothing does
             let busy = matches!(group.phase(), Phase::Starting | Phase::Active | Phase::Stopping);
             let phase = if self.bugs.is_unsure(index) && !busy {

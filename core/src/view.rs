@@ -89,6 +89,7 @@ impl Cluster {
             unfit: group.is_unfit(),
             blocked: group.blocked.is_some_and(|until| now < until),
             unrecorded: self.store_failed.is_some(),
+            data: self.data(now, index),
             attached: self.attached(now),
             // a wrong key or a Heartbeat matters while the peer itself was never heard; a double name always
             foreign: if alone || strangers == Foreign::Name {
@@ -107,6 +108,7 @@ impl Cluster {
             wanted: group.wanted,
             yielded: group.yielded.is_some(),
             failback: self.config.auto_failback && !group.guest && self.settled(now, group.able_since),
+            unable: self.settled(now, group.unable_since),
             fewer_pings: self.settled(now, self.fewer_since) && !self.is_damped(now, group),
             ailing: group.ailing(now),
             diskless: self.follows_disk(index),

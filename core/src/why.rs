@@ -97,10 +97,26 @@ pub enum Why {
     StepsDone,
     /// An admin cleared the failure.
     Cleared,
+    /// Whose data are the newest is about to show.
+    AwaitingData,
+    /// The other node's copy of the data is newer.
+    DataOld,
+    /// Nothing shows that this node's copy of the data is the newest.
+    DataUnproved,
+    /// This node's disk has no usable copy of the data.
+    DataUnusable,
     /// This node reset itself twice within an hour.
     FencedTwice,
     /// A bug of this program was found.
     Bug,
+}
+
+impl Why {
+    /// Given up because the other node's line of the data counts.
+    #[must_use]
+    pub const fn yields(self) -> bool {
+        matches!(self, Self::EarlierTenure | Self::Slept)
+    }
 }
 
 impl fmt::Display for Why {
@@ -152,6 +168,14 @@ impl fmt::Display for Why {
             Self::Diskless => "DRBD lost its local disk",
             Self::StepsDone => "all steps done",
             Self::Cleared => "the failure was cleared",
+            Self::AwaitingData => "waiting for DRBD to compare both copies of the data",
+            Self::DataOld => {
+                "the other node's copy of the data is newer: bring that node up, or `ovzha confirm-data` to use this copy"
+            }
+            Self::DataUnproved => {
+                "nothing shows that this copy of the data is the newest: bring the other node up, or `ovzha confirm-data`"
+            }
+            Self::DataUnusable => "this node's disk has no usable copy of the data",
             Self::FencedTwice => "this node reset itself twice within an hour: it starts nothing until `ovzha clear`",
             Self::Bug => "a bug of ovzha was found: nothing is decided until `ovzha clear`",
         })

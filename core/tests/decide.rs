@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 mod tests {
-    use ovzha_core::decide::{Ailing, Attached, Decision, Foreign, Mine, Peer, PeerGroup, View, Why, decide};
+    use ovzha_core::decide::{Ailing, Attached, Data, Decision, Foreign, Mine, Peer, PeerGroup, View, Why, decide};
     use ovzha_core::message::{GroupFlags, Phase};
 
     const PHASES: [Phase; 8] = [
@@ -43,6 +43,7 @@ mod tests {
             unfit: false,
             blocked: false,
             unrecorded: false,
+            data: Data::Current,
             attached: Attached::Unknown,
             foreign: Foreign::Nobody,
             lonely: false,
@@ -54,6 +55,7 @@ mod tests {
             wanted: false,
             yielded: false,
             failback: false,
+            unable: true,
             fewer_pings: false,
             ailing: Ailing::Well,
             diskless: false,
@@ -165,6 +167,33 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// S-60: no copy is promoted that is not known to be the newest, whoever asks and whoever is away.
+    #[test]
+    fn nothing_is_acquired_without_current_data() {
+        let mut refused = 0;
+        for mine in [Mine::Idle, Mine::Claiming, Mine::Partial, Mine::Failed] {
+            for peer in peers() {
+                for bits in 0_u8..8 {
+                    let mut view = view(mine, peer);
+                    (view.preferred, view.wanted, view.yielded) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
+                    let with = decide(&view);
+                    for data in [Data::Awaited, Data::Unproved, Data::Old, Data::Unusable] {
+                        view.data = data;
+                        let without = decide(&view);
+                        assert!(!matches!(without, Decision::Acquire(_)), "{view:?}");
+                        // and it changes nothing else
+                        if matches!(with, Decision::Acquire(_)) {
+                            refused += 1;
+                        } else {
+                            assert_eq!(without, with, "{view:?}");
+                        }
+                    }
+                }
+            }
+        }
+        assert!(refused > 1000, "{refused}");
     }
 
     /// Nothing is begun while the peer has it in any phase but a clear one, nor while it speaks what we can't read.

@@ -265,11 +265,16 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
             ..
         }
         | Notice::DiskLost { .. }
+        | Notice::Frozen { frozen: true, .. }
         | Notice::StoreFailed => Some(Kind::Failure),
         Notice::PeerDead(_) | Notice::PeerNeverHeard => Some(Kind::Peer),
         Notice::TwoActive { .. } | Notice::NameTwice => Some(Kind::Split),
         Notice::Step { .. }
         | Notice::Phase { .. }
+        | Notice::Ahead { .. }
+        | Notice::Marked { .. }
+        | Notice::Frozen { frozen: false, .. }
+        | Notice::DataConfirmed { .. }
         | Notice::LinkUp(_)
         | Notice::LinkLate(..)
         | Notice::LinkDead(..)

@@ -216,7 +216,7 @@ fn notice_mail(config: &Config, notice: &Notice) -> Option<Mail> {
         Op::Probe => agent::Op::Probe,
         Op::Start => agent::Op::Start,
         Op::Stop => agent::Op::Stop,
-        Op::Monitor => agent::Op::Monitor,
+        Op::Monitor | Op::Outdate | Op::Confirm | Op::Resume => agent::Op::Monitor,
     };
     let group = config.groups.get(usize::from(group.0))?;
     let resource = group.resources.get(usize::from(*resource))?;

@@ -8,16 +8,16 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ovzha_core::data::Seen;
 use ovzha_core::event::Outcome;
 use ovzha_core::id::{EffectId, GroupId};
-use ovzha_core::message;
 use ovzha_core::output::{Effect, Op};
 use ovzha_core::time::{Instant, Span};
 
 use crate::agent;
 use crate::authkeys::AuthKeys;
 use crate::config::{Config, Group};
-use crate::drbd::{State, for_core};
+use crate::drbd::{Order, State, for_core};
 use crate::environment;
 use crate::haresources::Resource;
 use crate::ovzha_cf::Operation;
@@ -33,6 +33,8 @@ const GRACE: Span = Span::from_secs(5);
 const GRACE_LOOK: Span = Span::from_secs(2);
 /// A child that only looks or writes a small file.
 const BRIEF: Span = Span::from_secs(60);
+/// An order to DRBD: it may take until DRBD has noticed that its peer is gone (10.5 s).
+const ORDER: Span = Span::from_secs(20);
 /// How often DRBD of a group is looked at.
 pub const OBSERVE: Span = Span::from_secs(10);
 /// How soon when a look is still under way.
@@ -45,7 +47,8 @@ const SELF: &CStr = c"/proc/self/exe";
 enum Job {
     Effect(Effect),
     Store(u32),
-    Observe(GroupId),
+    /// A look at DRBD, and when it began.
+    Observe(GroupId, Instant),
     Bug,
     Validate,
     /// Left by a former life; of that group, or nobody knows of which.
@@ -62,7 +65,7 @@ pub enum Ended {
     /// A bug could not be recorded, and why.
     Unrecorded(String),
     /// DRBD of a group was seen.
-    Observed(GroupId, message::Drbd),
+    Observed(GroupId, Seen),
     /// Something else of the child that watches it, for the log.
     Watch(GroupId, Said),
     /// The configuration was looked at again: its problems, whether it is good, and its keys.
@@ -219,9 +222,14 @@ impl Children {
         let (Some(group), Some(resource)) = (found, resource) else {
             return;
         };
-        let op = agent_op(effect.op);
-        let limit = limit(config, resource, op);
-        if let Err(why) = self.agent(now, config, group, resource, op, limit, Job::Effect(effect)) {
+        let begun = match work(effect.op) {
+            Work::Agent(op) => {
+                let limit = limit(config, resource, op);
+                self.agent(now, config, group, resource, op, limit, Job::Effect(effect))
+            }
+            Work::Drbd(order) => self.order(now, group, resource, order, effect),
+        };
+        if let Err(why) = begun {
             // that we can't look says nothing of what we would have seen
             let outcome = if effect.op == Op::Monitor {
                 Outcome::Blocked
@@ -230,6 +238,22 @@ impl Children {
             };
             self.stillborn.push(Ended::Effect(effect, outcome, why));
         }
+    }
+
+    /// An order to DRBD beside the steps of a group.
+    fn order(
+        &mut self,
+        now: Instant,
+        group: &Group,
+        resource: &Resource,
+        order: Order,
+        effect: Effect,
+    ) -> Result<(), String> {
+        let seconds = ORDER.as_millis().div_ceil(1000).to_string();
+        let mut argv = vec!["ovzha", "agent", order.word(), "--timeout", &seconds];
+        argv.extend(resource.args.iter().map(String::as_str));
+        let label = format!("{} {} of {}", order.word(), resource.name, group.name());
+        self.spawn(now, &argv, &[], None, ORDER, &label, Job::Effect(effect))
     }
 
     #[expect(
@@ -347,11 +371,12 @@ impl Children {
         self.next_observe = now.after(OBSERVE);
         let all = std::mem::take(&mut self.look_at_all);
         for (index, group) in (0_u8..).zip(&config.groups) {
-            let job = Job::Observe(GroupId(index));
+            let job = Job::Observe(GroupId(index), now);
+            let looks = |job: &Job| matches!(job, Job::Observe(group, _) if *group == GroupId(index));
             if !all && self.watchers.is_watched(GroupId(index)) {
                 continue;
             }
-            let busy = self.is_awaited(GroupId(index)) || self.jobs.iter().any(|(_, other)| *other == job);
+            let busy = self.is_awaited(GroupId(index)) || self.jobs.iter().any(|(_, other)| looks(other));
             if busy {
                 // that look began before whatever made another one due
                 self.next_observe = now.after(OBSERVE_AGAIN);
@@ -393,7 +418,7 @@ impl Children {
                 task::Event::Exit(exit) => self.exited(exit),
                 task::Event::Unstuck { id, .. } => self.take(id, false).and_then(|job| match job {
                     Job::Effect(effect) => Some(Ended::Unstuck(effect.group, effect.resource)),
-                    Job::Store(_) | Job::Bug | Job::Observe(_) | Job::Validate | Job::Former(_) => None,
+                    Job::Store(_) | Job::Bug | Job::Observe(..) | Job::Validate | Job::Former(_) => None,
                 }),
             };
             for effect in std::mem::take(&mut self.waiting) {
@@ -430,7 +455,9 @@ impl Children {
                     if written { Ok(()) } else { Err(exit.last_line) },
                 ))
             }
-            Job::Observe(group) => observed(&exit).map(|state| {
+            // what was seen before the watching child's last word is old news
+            Job::Observe(group, begun) if self.watchers.told_since(group, begun) => None,
+            Job::Observe(group, _) => observed(&exit).map(|state| {
                 let state = self.watchers.complete(group, state);
                 Ended::Observed(group, for_core(&state))
             }),
@@ -473,12 +500,21 @@ fn group_of(groups: &[Group], former: &str) -> Option<GroupId> {
     }
 }
 
-const fn agent_op(op: Op) -> agent::Op {
+/// What a child does for an effect.
+enum Work {
+    Agent(agent::Op),
+    Drbd(Order),
+}
+
+const fn work(op: Op) -> Work {
     match op {
-        Op::Probe => agent::Op::Probe,
-        Op::Start => agent::Op::Start,
-        Op::Stop => agent::Op::Stop,
-        Op::Monitor => agent::Op::Monitor,
+        Op::Probe => Work::Agent(agent::Op::Probe),
+        Op::Start => Work::Agent(agent::Op::Start),
+        Op::Stop => Work::Agent(agent::Op::Stop),
+        Op::Monitor => Work::Agent(agent::Op::Monitor),
+        Op::Outdate => Work::Drbd(Order::Outdate),
+        Op::Confirm => Work::Drbd(Order::Confirm),
+        Op::Resume => Work::Drbd(Order::Resume),
     }
 }
 

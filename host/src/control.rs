@@ -48,6 +48,16 @@ pub enum Wish {
         /// Its number or name.
         word: String,
     },
+    /// This node's copy of a group's data counts.
+    ConfirmData {
+        /// Its number or name.
+        word: String,
+    },
+    /// DRBD's fence-peer handler asks.
+    FencePeer {
+        /// A DRBD resource.
+        resource: String,
+    },
 }
 
 #[derive(Debug)]
@@ -287,6 +297,7 @@ struct Request {
     command: String,
     group: Option<Value>,
     groups: Option<Vec<String>>,
+    resource: Option<String>,
     seconds: Option<u64>,
     reason: Option<String>,
 }
@@ -306,13 +317,22 @@ pub fn parse(line: &[u8]) -> Result<Wish, String> {
             });
         }
         "resume" => Command::Resume,
-        "clear" => {
+        "clear" | "confirm-data" => {
             let word = match request.group {
                 Some(Value::String(name)) => name,
                 Some(Value::Number(number)) => number.to_string(),
-                Some(_) | None => return Err("clear wants a group".to_owned()),
+                Some(_) | None => return Err(format!("{} wants a group", request.command)),
             };
-            return Ok(Wish::Clear { word });
+            let clear = request.command == "clear";
+            return Ok(if clear {
+                Wish::Clear { word }
+            } else {
+                Wish::ConfirmData { word }
+            });
+        }
+        "fence-peer" => {
+            let resource = request.resource.ok_or("fence-peer wants a resource")?;
+            return Ok(Wish::FencePeer { resource });
         }
         "hold" => {
             if request.seconds == Some(0) {

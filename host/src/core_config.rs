@@ -14,6 +14,7 @@ use crate::told;
 #[must_use]
 pub fn kind_of(name: &str, settings: &OvzhaCf) -> Kind {
     match name {
+        "datadisk" | "drbddisk" => Kind::Drbd,
         "MailTo" => Kind::Notice,
         "IPaddr" | "IPaddr2" => Kind::Plain,
         _ if settings.data(name) == Some(false) => Kind::Plain,

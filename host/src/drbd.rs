@@ -49,9 +49,6 @@ pub use words::{Connection, Disk, Generation, ParseError, Proof, Resync, Role, S
 /// DRBD's own `ping-timeout` (unless set otherwise).
 const RETRY: Duration = Duration::from_millis(500);
 
-/// In a child's environment: a person, or the record of the other node, has settled that this node's data is the newest.
-pub const CONFIRMED: &str = "HA_OVZHA_DATA_CONFIRMED";
-
 /// One resource on this machine.
 #[derive(Clone, Debug)]
 pub struct Resource {
@@ -65,8 +62,6 @@ pub struct Resource {
     pub proc_drbd: PathBuf,
     /// The resource's name in drbd.conf.
     pub name: String,
-    /// Whether data that is whole and of unknown age may be promoted: see [`CONFIRMED`].
-    pub confirmed: bool,
 }
 
 /// Why a state can't be told.
@@ -155,7 +150,6 @@ fn one(name: &str) -> Result<Resource, Answer> {
         modprobe: tool("modprobe"),
         proc_drbd: PathBuf::from("/proc/drbd"),
         name: name.to_owned(),
-        confirmed: std::env::var_os(CONFIRMED).is_some(),
     })
 }
 

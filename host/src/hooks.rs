@@ -94,6 +94,10 @@ pub fn call(config: &Config, notice: &Notice) -> Option<Call> {
         Notice::Holding { group: id, why } => group("held", id, "on", &why.to_string()),
         Notice::TwoActive { group: id, yields } => group("two-active", id, if yields { "yields" } else { "stays" }, ""),
         Notice::DiskLost { .. }
+        | Notice::Ahead { .. }
+        | Notice::Marked { .. }
+        | Notice::Frozen { .. }
+        | Notice::DataConfirmed { .. }
         | Notice::LinkLate(..)
         | Notice::LinkNumberDiffers(_)
         | Notice::PeerLate(_)

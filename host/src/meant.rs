@@ -56,6 +56,30 @@ fn preferring(config: &Config, wanted: impl Fn(usize) -> bool) -> GroupSet {
     )
 }
 
+/// The group that has this DRBD resource.
+///
+/// # Errors
+/// A sentence that names those there are.
+pub fn group_of_drbd(config: &Config, resource: &str) -> Result<GroupId, String> {
+    let names = |group: &Group| -> Vec<String> {
+        let drbd = group.resources.iter().filter(|one| one.is_drbd());
+        drbd.filter_map(|one| one.args.first().cloned()).collect()
+    };
+    let place = config
+        .groups
+        .iter()
+        .position(|group| names(group).iter().any(|name| name == resource));
+    let place = place.and_then(|place| u8::try_from(place).ok());
+    place.map(GroupId).ok_or_else(|| {
+        let known: Vec<String> = config.groups.iter().flat_map(names).collect();
+        format!(
+            "no group has the DRBD resource {}; known: {}",
+            quote(resource),
+            known.join(", ")
+        )
+    })
+}
+
 /// The group of this name, or of this number.
 ///
 /// # Errors

@@ -293,9 +293,9 @@ impl Daemon {
                     self.feed(now, Event::Stored { version, ok });
                 }
                 Ended::Unrecorded(why) => self.log.say(&Line::Unrecorded(&why)),
-                Ended::Observed(group, state) => {
-                    self.tell_connection(group, state.connection);
-                    self.feed(now, Event::Drbd { group, state });
+                Ended::Observed(group, seen) => {
+                    self.tell_connection(group, seen.drbd.connection);
+                    self.feed(now, Event::Drbd { group, seen });
                 }
                 Ended::Watch(group, said) => self.tell_watch(group, &said),
                 Ended::Unstuck(group, resource) => {
@@ -381,6 +381,12 @@ impl Daemon {
                 }
                 Wish::Move { takeover: false, words } => {
                     meant::groups(&self.config, false, &words).map(|groups| Command::Standby { groups })
+                }
+                Wish::ConfirmData { word } => {
+                    meant::group(&self.config, &word).map(|group| Command::ConfirmData { group })
+                }
+                Wish::FencePeer { resource } => {
+                    meant::group_of_drbd(&self.config, &resource).map(|group| Command::FencePeer { group })
                 }
                 Wish::Clear { word } => meant::group(&self.config, &word).map(|group| Command::Clear { group }),
             };

@@ -222,6 +222,8 @@ fn group_value(
         "active_since_ms": opt(facts.active_since.of(number).map(|since| snapshot.now.since(since))),
         "active_on": active_on, "decision": decision, "why": why.to_string(), "step": step,
         "degraded": view.degraded,
+        "marked": view.marked,
+        "frozen_ms": opt(view.frozen.map(|since| snapshot.now.since(since))),
         "drbd": view.drbd.map(|(drbd, at)| drbd_value(drbd, Some(snapshot.now.since(at)))),
         "failure": failure, "on_peer": on_peer,
     })
@@ -257,6 +259,7 @@ fn drbd_value(drbd: Drbd, ago: Option<Span>) -> Value {
     };
     json!({
         "connection": connection, "disk": disk, "primary": drbd.primary, "suspended": drbd.suspended,
+        "ahead": drbd.ahead,
         "observed_ms": opt(ago),
     })
 }

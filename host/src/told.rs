@@ -77,6 +77,9 @@ pub const fn operation(op: Op) -> &'static str {
         Op::Start => "start",
         Op::Stop => "stop",
         Op::Monitor => "monitor",
+        Op::Outdate => "outdate",
+        Op::Confirm => "confirm-data",
+        Op::Resume => "resume-io",
     }
 }
 
@@ -111,6 +114,8 @@ pub fn refusal(config: &Config, refusal: Refusal) -> String {
         Refusal::Held => "a hold is in force: `ovzha resume` ends it".to_owned(),
         Refusal::Stopping => "a node is stopping".to_owned(),
         Refusal::NoSuchGroup => "there is no such group".to_owned(),
+        Refusal::NoMirror => "the group has no DRBD".to_owned(),
+        Refusal::PeerRuns => format!("{peer} runs it, or is about to"),
         Refusal::Differs => format!("haresources differs between this node and {peer}"),
     }
 }
@@ -145,6 +150,8 @@ pub fn command(config: &Config, command: &Command) -> String {
         } => format!("hold for {span}: {reason}"),
         Command::Resume => "resume".to_owned(),
         Command::Clear { group: id } => format!("clear {}", group(config, *id)),
+        Command::ConfirmData { group: id } => format!("confirm-data {}", group(config, *id)),
+        Command::FencePeer { group: id } => format!("fence-peer of {}", group(config, *id)),
         Command::Stop => "stop".to_owned(),
     }
 }
@@ -160,6 +167,7 @@ pub fn answer(config: &Config, answer: Answer) -> (&'static str, Option<String>)
             Some("the node that was to get it could not start it".to_owned()),
         ),
         Answer::Failed(why) => ("failed", Some(why.to_string())),
+        Answer::Fenced(fenced) => ("fenced", Some(fenced.code().to_string())),
         Answer::Mixed(fates) => ("partly", Some(fates_in_words(config, &fates))),
     }
 }
@@ -334,6 +342,36 @@ fn words(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
             format!("{}: not moved: {}", name(group), refusal(config, why)),
         ),
         Notice::DiskLost { group } => (Level::Error, format!("{}: DRBD has lost its local disk", name(group))),
+        Notice::Ahead { group, ahead: true } => (
+            Level::Warning,
+            format!(
+                "{}: {peer}'s disk may lack what is written here from now on",
+                name(group)
+            ),
+        ),
+        Notice::Ahead { group, ahead: false } => (
+            Level::Info,
+            format!("{}: {peer}'s disk lacks nothing of this node's", name(group)),
+        ),
+        Notice::Marked { group, marked: true } => (
+            Level::Warning,
+            format!(
+                "{}: this node's disk lacks writes of {peer}: not to be started here until a resync is done",
+                name(group)
+            ),
+        ),
+        Notice::Marked { group, marked: false } => (
+            Level::Info,
+            format!("{}: this node's disk lacks no writes of {peer} any more", name(group)),
+        ),
+        Notice::Frozen { group, frozen: true } => {
+            (Level::Error, format!("{}: DRBD keeps its I/O waiting", name(group)))
+        }
+        Notice::Frozen { group, frozen: false } => (Level::Info, format!("{}: DRBD lets its I/O go on", name(group))),
+        Notice::DataConfirmed { group } => (
+            Level::Warning,
+            format!("{}: this node's data count, a person said so", name(group)),
+        ),
         Notice::TwoActive { group, yields } => {
             let text = if yields {
                 "this node yields"

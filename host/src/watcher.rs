@@ -76,6 +76,8 @@ struct Watcher {
     up: bool,
     /// The last state it told, while it lives.
     last: Option<State>,
+    /// When it told a state last.
+    told: Option<Instant>,
     line: [u8; LINE_MAX],
     used: usize,
     /// Lines that may still be taken in this round.
@@ -108,6 +110,7 @@ impl Watchers {
             pause: PAUSE_FIRST,
             up: true,
             last: None,
+            told: None,
             line: [0; LINE_MAX],
             used: 0,
             budget: 0,
@@ -167,6 +170,13 @@ impl Watchers {
             },
             Some(_) | None => state,
         }
+    }
+
+    /// Whether the group's child has told a state since then: a look that began earlier may have seen an older one.
+    #[must_use]
+    pub fn told_since(&self, group: GroupId, then: Instant) -> bool {
+        let found = self.list.iter().find(|watcher| watcher.group == group);
+        found.is_some_and(|watcher| watcher.last.is_some() && watcher.told.is_some_and(|at| at > then))
     }
 
     fn last(&self, group: GroupId) -> Option<State> {
@@ -356,7 +366,7 @@ impl Watcher {
             self.last = None;
             None
         } else if let Ok(state) = State::parse_observed(line) {
-            (self.last, self.up) = (Some(state), false);
+            (self.last, self.told, self.up) = (Some(state), Some(now), false);
             if steady {
                 self.pause = PAUSE_FIRST;
                 self.remark.clear();

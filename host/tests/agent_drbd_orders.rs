@@ -60,25 +60,47 @@ fn what_was_down_and_proves_nothing_waits_for_its_peer() {
         "[ -e twice ] && { echo Connected >cstate.out; echo UpToDate/UpToDate >dstate.out; }; [ -e once ] && touch twice; touch once",
     );
     assert_eq!(node.operate(Op::Start).exit, Exit::Done);
-    // somebody has settled it
-    let node = down("1:1:1:1:0:0:0", "StandAlone", "UpToDate/DUnknown");
-    let mut resource = node.resource();
-    resource.confirmed = true;
-    assert_eq!(resource.operate(Op::Start, brief()).exit, Exit::Done);
 }
 
 #[test]
-fn consistent_is_promoted_only_where_somebody_has_settled_it() {
+fn no_word_but_up_to_date_is_promoted() {
     let node = Node::new("Secondary/Unknown WFConnection Consistent/DUnknown");
     node.write("primary.do", "echo Primary/Unknown >role.out");
-    let mut resource = node.resource();
-    assert_eq!(resource.operate(Op::Start, brief()).exit, Exit::Failed);
-    resource.confirmed = true;
-    assert_eq!(resource.operate(Op::Start, brief()).exit, Exit::Done);
-    node.write("role.out", "Secondary/Unknown\n");
-    for disk in ["Outdated", "Inconsistent", "Diskless"] {
+    for disk in ["Consistent", "Outdated", "Inconsistent", "Diskless"] {
         node.write("dstate.out", &format!("{disk}/DUnknown\n"));
-        assert_eq!(resource.operate(Op::Start, brief()).exit, Exit::Failed, "{disk}");
+        assert_eq!(node.operate(Op::Start).exit, Exit::Failed, "{disk}");
+    }
+    node.write("dstate.out", "UpToDate/DUnknown\n");
+    assert_eq!(node.operate(Op::Start).exit, Exit::Done);
+}
+
+#[test]
+fn a_whole_disk_is_confirmed_by_a_forced_promotion_that_is_taken_back() {
+    for disk in ["Consistent", "Outdated"] {
+        let node = Node::new("Secondary/Unknown WFConnection Outdated/DUnknown");
+        node.write("dstate.out", &format!("{disk}/DUnknown\n"));
+        node.write(
+            "primary.do",
+            "[ \"$1\" = --force ] || exit 17; echo Primary/Unknown >role.out; echo UpToDate/Outdated >dstate.out",
+        );
+        node.write("secondary.do", "echo Secondary/Unknown >role.out");
+        let state = node.resource().confirm(brief()).unwrap();
+        assert!(state.good_disk(), "{state}");
+        let calls = node.calls();
+        assert!(calls.contains("primary --force r0"), "{calls}");
+        assert!(calls.contains("secondary r0"), "{calls}");
+    }
+}
+
+#[test]
+fn a_disk_without_whole_data_is_not_confirmed_and_nothing_is_forced() {
+    for disk in ["Inconsistent", "Diskless"] {
+        let node = Node::new("Secondary/Unknown WFConnection Outdated/DUnknown");
+        node.write("dstate.out", &format!("{disk}/DUnknown\n"));
+        let answer = node.resource().confirm(brief()).unwrap_err();
+        assert_eq!(answer.exit, Exit::Failed);
+        assert!(answer.reason.contains("no whole data"), "{answer:?}");
+        assert!(!node.calls().contains("primary"), "{}", node.calls());
     }
 }
 

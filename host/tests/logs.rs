@@ -110,9 +110,13 @@ const fn notice_number(notice: Notice) -> u8 {
         Notice::StoreFailed => 29,
         Notice::Lost(_) => 30,
         Notice::DiskLost { .. } => 32,
+        Notice::Ahead { .. } => 33,
+        Notice::Marked { .. } => 34,
+        Notice::Frozen { .. } => 35,
+        Notice::DataConfirmed { .. } => 36,
     }
 }
-const NOTICES: u8 = 33;
+const NOTICES: u8 = 37;
 
 fn step(outcome: Outcome) -> Notice {
     Notice::Step {
@@ -175,6 +179,13 @@ fn notices() -> Vec<Notice> {
         Notice::StoreFailed,
         Notice::Lost(7),
         Notice::DiskLost { group },
+        Notice::Ahead { group, ahead: true },
+        Notice::Ahead { group, ahead: false },
+        Notice::Marked { group, marked: true },
+        Notice::Marked { group, marked: false },
+        Notice::Frozen { group, frozen: true },
+        Notice::Frozen { group, frozen: false },
+        Notice::DataConfirmed { group },
     ]
 }
 

@@ -22,11 +22,17 @@ _ovzha() {
             ovzha,clear)
                 cmd="ovzha__subcmd__clear"
                 ;;
+            ovzha,confirm-data)
+                cmd="ovzha__subcmd__confirm__subcmd__data"
+                ;;
             ovzha,daemon)
                 cmd="ovzha__subcmd__daemon"
                 ;;
             ovzha,demo)
                 cmd="ovzha__subcmd__demo"
+                ;;
+            ovzha,fence-peer)
+                cmd="ovzha__subcmd__fence__subcmd__peer"
                 ;;
             ovzha,hold)
                 cmd="ovzha__subcmd__hold"
@@ -50,7 +56,7 @@ _ovzha() {
 
     case "${cmd}" in
         ovzha)
-            opts="-h -V --run-dir --help --version daemon status standby takeover hold resume clear check demo"
+            opts="-h -V --run-dir --help --version daemon status standby takeover hold resume clear confirm-data fence-peer check demo"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -91,6 +97,24 @@ _ovzha() {
             ;;
         ovzha__subcmd__clear)
             opts="-h --run-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ovzha__subcmd__confirm__subcmd__data)
+            opts="-h --yes --run-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -148,6 +172,28 @@ _ovzha() {
                 return 0
             fi
             case "${prev}" in
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ovzha__subcmd__fence__subcmd__peer)
+            opts="-h --timeout --run-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --run-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -34,6 +34,8 @@ complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "takeover" -d 'Take what
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "hold" -d 'Let neither node start, stop or move anything, until `ovzha resume` or until the time is over'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "resume" -d 'End a hold'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "clear" -d 'Forget that a group failed here, so that it may be started here again'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "confirm-data" -d 'Say that this node\'s copy of a group\'s data is the one to go on with'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "fence-peer" -d 'Answer DRBD: its fence-peer handler (outdate-peer before 8.3)'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "check" -d 'Check the files, then this machine, and print every problem with file and line'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "demo" -d 'Show a failover: two daemons on this machine, a power cut, a standby back, as timelines'
 complete -c ovzha -n "__fish_ovzha_using_subcommand daemon" -l config-dir -d 'Where ha.cf, authkeys and haresources are' -r -F
@@ -60,6 +62,12 @@ complete -c ovzha -n "__fish_ovzha_using_subcommand resume" -l run-dir -d 'Where
 complete -c ovzha -n "__fish_ovzha_using_subcommand resume" -s h -l help -d 'Print help'
 complete -c ovzha -n "__fish_ovzha_using_subcommand clear" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand clear" -s h -l help -d 'Print help'
+complete -c ovzha -n "__fish_ovzha_using_subcommand confirm-data" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand confirm-data" -l yes -d 'Don\'t ask'
+complete -c ovzha -n "__fish_ovzha_using_subcommand confirm-data" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand fence-peer" -l timeout -d 'Longest wait, in seconds' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand fence-peer" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand fence-peer" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ovzha -n "__fish_ovzha_using_subcommand check" -l config-dir -d 'Where ha.cf, authkeys and haresources are' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand check" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -29,6 +29,8 @@ pub enum Fact {
         /// It touches the resource.
         effective: bool,
     },
+    /// A start that waited for DRBD's handler touches the resource now.
+    Promoted(Step),
     /// A step ended; `told`: the daemon that began it still lives and learns of it.
     Ended {
         /// Which step.
@@ -223,6 +225,7 @@ impl Watch {
                     self.begun(now, *step, excuses);
                 }
             }
+            Fact::Promoted(step) => self.begun(now, *step, excuses),
             Fact::Ended {
                 step,
                 id,
@@ -331,7 +334,7 @@ impl Watch {
     fn in_order(&mut self, now: u64, step: Step) {
         let place = &self.places[step.node][step.group];
         let wrong = match step.op {
-            Op::Probe | Op::Monitor => false,
+            Op::Probe | Op::Monitor | Op::Outdate | Op::Confirm | Op::Resume => false,
             Op::Start => {
                 let left = self.stateful(step.group, |place| place < step.resource);
                 place.on & left != left
@@ -356,7 +359,7 @@ impl Watch {
             return;
         }
         match step.op {
-            Op::Probe | Op::Monitor => {}
+            Op::Probe | Op::Monitor | Op::Outdate | Op::Confirm | Op::Resume => {}
             Op::Start => {
                 self.two_actives(now, step, excuses);
                 let place = &mut self.places[step.node][step.group];
@@ -429,7 +432,7 @@ impl Watch {
                 place.on &= !bit(resource);
                 place.dead &= !bit(resource);
             }
-            (Op::Probe | Op::Monitor, _) => {}
+            (Op::Probe | Op::Monitor | Op::Outdate | Op::Confirm | Op::Resume, _) => {}
             (Op::Start, _) => place.on &= !bit(resource),
             (Op::Stop, Outcome::Done | Outcome::Degraded | Outcome::NotRunning) => {
                 place.up &= !bit(resource);

@@ -13,13 +13,15 @@ pub(crate) struct Troubles {
     pub isolated: Option<u64>,
     pub frozen: [Option<u64>; 2],
     pub daemon: [Option<u64>; 2],
+    /// Since when nothing comes from a node.
+    pub gone: [Option<u64>; 2],
 }
 
 impl World {
     /// Tells the checkers.
     pub(crate) fn fact(&mut self, fact: &Fact) {
         let excuses = match fact {
-            Fact::Begun { step, .. } => self.excuses(step.node),
+            Fact::Begun { step, .. } | Fact::Promoted(step) => self.excuses(step.node),
             Fact::Ended { .. }
             | Fact::Abandoned(..)
             | Fact::Unstuck(..)
@@ -46,7 +48,7 @@ impl World {
     }
 
     /// Which troubles of the last deadtime could excuse a start on `node` beside an active other.
-    fn excuses(&self, node: usize) -> Excuses {
+    pub(crate) fn excuses(&self, node: usize) -> Excuses {
         let window = self.deadtime() * 1050 + 2_000_000;
         let lately = |until: Option<u64>| until.is_some_and(|until| until.saturating_add(window) >= self.now);
         let rate = self.nodes[node].clock.rate();

@@ -119,6 +119,7 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         diskless_hands_over: rng.chance(700),
         last_resort: kind == Kind::Isolation || rng.chance(700),
         crc: false,
+        fencing: rng.chance(500),
         groups,
     }
 }

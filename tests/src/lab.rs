@@ -172,5 +172,7 @@ pub fn word(command: &Command) -> String {
         Command::Resume => "resume".to_owned(),
         Command::Clear { group } => format!("clear g{}", group.0),
         Command::Stop => "stop".to_owned(),
+        Command::ConfirmData { group } => format!("confirm-data g{}", group.0),
+        Command::FencePeer { group } => format!("fence-peer g{}", group.0),
     }
 }

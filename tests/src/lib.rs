@@ -10,6 +10,7 @@
 pub mod check;
 mod excuse;
 pub mod faults;
+mod fencing;
 pub mod lab;
 pub mod life;
 pub mod machine;

@@ -32,6 +32,7 @@ impl World {
         if let Some(until) = &mut self.troubles.daemon[node] {
             *until = (*until).min(self.now);
         }
+        self.troubles.gone[node] = None;
         self.trace.mix(self.now, &(node, life));
         self.fact(&Fact::DaemonUp(node));
         for link in 0..self.setup.links {
@@ -54,6 +55,8 @@ impl World {
     /// The daemon ends, however it came to that.
     pub(crate) fn daemon_gone(&mut self, node: usize) {
         self.nodes[node].daemon = None;
+        self.handlers_fail(node);
+        self.troubles.gone[node] = Some(self.now);
         self.nodes[node].inbox.clear();
         self.nodes[node].wake = u64::MAX;
         self.troubles.daemon[node] = Some(u64::MAX);
@@ -93,7 +96,7 @@ impl World {
         self.troubles.daemon[node] = None;
         self.troubles.frozen[node] = None;
         for mirror in &mut self.mirrors {
-            mirror.set_primary(node, false);
+            mirror.power_off(node);
         }
         self.trace.line(self.now, &(node, "off"), || {
             format!("{} is without power", letter(node))

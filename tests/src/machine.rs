@@ -1,6 +1,7 @@
 //! What a machine does with effects, with DRBD, and with power: the modelled scripts.
 
 use ovzha_core::event::Outcome;
+use ovzha_core::message::Disk;
 use ovzha_core::output::{Effect, Op};
 
 use crate::check::{Fact, Step};
@@ -12,6 +13,8 @@ use crate::world::{What, World};
 const MS: u64 = 1000;
 /// An abandoned child is dead so soon.
 const KILLED: u64 = 100 * MS;
+/// How long `drbdadm primary` waits for its handler at most.
+const HANDLER: u64 = 60_000 * MS;
 /// A new daemon waits so long for a child that outlived the old one, then calls its probe timed out.
 const LEFTOVER: u64 = 30_000 * MS;
 
@@ -43,47 +46,42 @@ impl World {
         };
         let script = self.nodes[node].script(step);
         let usual = match step.op {
-            Op::Probe | Op::Monitor => 20 * MS,
+            Op::Probe | Op::Monitor | Op::Outdate | Op::Confirm | Op::Resume => 20 * MS,
             Op::Start => 300 * MS,
             Op::Stop => 200 * MS,
         };
         let takes = script.and_then(|script| script.takes).unwrap_or(usual);
         let wanted = script.and_then(|script| script.outcome);
-        let refused = step.op == Op::Start && self.model(step) == Model::Drbd && self.mirrors[step.group].refuses(node);
+        let promotes = step.op == Op::Start && self.model(step) == Model::Drbd;
+        let mirror = &self.mirrors[step.group];
+        let refused = promotes && mirror.refuses(node);
+        let useless = promotes && !matches!(mirror.disk(node), Disk::UpToDate | Disk::Consistent);
+        // `drbdadm primary` waits for the handler
+        let asks = promotes && !refused && !useless && wanted.is_none() && mirror.asks(node);
         let outcome = match (step.op, wanted) {
-            (Op::Start, _) if refused => Outcome::Blocked,
+            (Op::Start, _) if refused || asks => Outcome::Blocked,
+            (Op::Start, _) if useless => Outcome::Failed,
             (_, Some(outcome)) => outcome,
             // as it really is when it ends
             (Op::Probe | Op::Monitor, None) => Outcome::NotRunning,
-            (Op::Start | Op::Stop, None) => Outcome::Done,
+            (Op::Start | Op::Stop | Op::Outdate | Op::Confirm | Op::Resume, None) => Outcome::Done,
         };
         // what is not there, or not for this node, was never begun
         let effective = outcome != Outcome::Blocked && (step.op, outcome) != (Op::Start, Outcome::Unfit);
-        let name = self.name(step);
-        if step.op == Op::Monitor {
-            // the looks that find nothing are not worth a line
-            self.trace.mix(self.now, &effect);
-        } else {
-            self.trace.line(self.now, &effect, || {
-                format!(
-                    "{} begins {} g{} {}",
-                    letter(node),
-                    format!("{:?}", step.op).to_lowercase(),
-                    step.group,
-                    name
-                )
-            });
+        if effective && promotes {
+            self.promotes(node, step.group);
         }
+        self.trace_begun(step, effect);
         let id = effect.id.0;
         self.fact(&Fact::Begun { step, id, effective });
         if step.op == Op::Start && effective {
             *self.truth(step) = Truth::Part;
             if self.model(step) == Model::Drbd {
-                self.mirrors[step.group].set_primary(node, true);
+                self.mirrors[step.group].set_primary(node, true, self.now);
                 self.looks(step.group);
             }
         }
-        let mut ends = self.now + takes;
+        let mut ends = self.now + if asks { HANDLER } else { takes };
         if step.op == Op::Probe {
             let leftover = self.nodes[node]
                 .tasks
@@ -101,9 +99,25 @@ impl World {
             wanted: wanted.is_some(),
             ends,
         });
+        if asks {
+            self.ask_handler(node, step.group);
+        }
     }
 
-    fn put(&mut self, task: Task) {
+    fn trace_begun(&mut self, step: Step, effect: Effect) {
+        let (who, name) = (letter(step.node), self.name(step));
+        if step.op == Op::Monitor {
+            // the looks that find nothing are not worth a line
+            self.trace.mix(self.now, &effect);
+        } else {
+            let op = format!("{:?}", step.op).to_lowercase();
+            self.trace.line(self.now, &effect, || {
+                format!("{who} begins {op} g{} {name}", step.group)
+            });
+        }
+    }
+
+    pub(crate) fn put(&mut self, task: Task) {
         let (node, ends) = (task.step.node, task.ends);
         let machine = &mut self.nodes[node];
         machine.newest += 1;
@@ -133,6 +147,7 @@ impl World {
         let drbd = self.model(step) == Model::Drbd;
         let mut outcome = task.outcome;
         match (step.op, outcome) {
+            (Op::Outdate | Op::Confirm | Op::Resume, Outcome::Done) if drbd => outcome = self.told_drbd(step),
             (Op::Probe | Op::Monitor, Outcome::NotRunning) if !task.wanted => {
                 outcome = match *self.truth(step) {
                     Truth::Off => Outcome::NotRunning,
@@ -147,11 +162,11 @@ impl World {
             (Op::Stop, Outcome::Done | Outcome::Degraded | Outcome::NotRunning) => {
                 *self.truth(step) = Truth::Off;
                 if drbd {
-                    self.mirrors[step.group].set_primary(step.node, false);
+                    self.mirrors[step.group].set_primary(step.node, false, self.now);
                     self.looks(step.group);
                 }
             }
-            (Op::Start | Op::Probe | Op::Stop | Op::Monitor, _) => {}
+            (Op::Start | Op::Probe | Op::Stop | Op::Monitor | Op::Outdate | Op::Confirm | Op::Resume, _) => {}
         }
         let node = &self.nodes[step.node];
         let told = node.life == task.life && node.daemon.is_some();
@@ -224,7 +239,7 @@ impl World {
         }
         *self.truth(step) = if part { Truth::Part } else { Truth::Off };
         if self.model(step) == Model::Drbd && !part {
-            self.mirrors[group].set_primary(node, false);
+            self.mirrors[group].set_primary(node, false, self.now);
             self.looks(group);
         }
         let name = self.name(step);
@@ -236,7 +251,14 @@ impl World {
 
     /// A half of a mirror loses its disk, or gets it back.
     pub fn set_diskless(&mut self, node: usize, group: usize, diskless: bool) {
-        self.mirrors[group].diskless[node] = diskless;
+        let now = self.now;
+        let mirror = &mut self.mirrors[group];
+        mirror.diskless[node] = diskless;
+        mirror.writes_over(node, now);
+        if mirror.connected && mirror.syncing.is_none() {
+            mirror.compare();
+        }
+        self.resync(group);
         self.looks(group);
     }
 
@@ -268,9 +290,15 @@ impl World {
             return;
         }
         if self.mirrors[group].connected {
-            self.mirrors[group].drop_connection();
+            let asked = self.mirrors[group].drop_connection(self.now);
+            for (node, asks) in asked.into_iter().enumerate() {
+                if asks {
+                    self.ask_handler(node, group);
+                }
+            }
         } else {
             self.mirrors[group].connect();
+            self.resync(group);
             if self.mirrors[group].alone {
                 self.trace.line(self.now, &group, || {
                     format!("DRBD of g{group}: split brain, StandAlone")
@@ -280,7 +308,7 @@ impl World {
         self.looks(group);
     }
 
-    fn looks(&mut self, group: usize) {
+    pub(crate) fn looks(&mut self, group: usize) {
         for node in 0..2 {
             let life = self.nodes[node].life;
             let again = false;

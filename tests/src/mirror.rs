@@ -1,21 +1,44 @@
-//! A modelled DRBD device: two roles, one connection, and whose data went its own way.
+//! A modelled DRBD device: two halves, one connection, and which half has writes that the other lacks.
+//!
+//! A Primary writes all the time. Without fencing what it writes while disconnected is acknowledged at once; with it,
+//! I/O stands still from the loss of the connection until the fence-peer handler has answered.
 
+use ovzha_core::data::Seen;
 use ovzha_core::message::{Connection, Disk, Drbd};
 
 /// One mirrored device.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one device")]
 pub struct Mirror {
     /// Who is Primary.
     pub primary: [bool; 2],
-    /// Who was Primary while disconnected: both, and the data differ.
+    /// A half has acknowledged writes that the other lacks.
     pub wrote: [bool; 2],
+    /// Since when.
+    pub wrote_at: [u64; 2],
+    /// `fencing resource-and-stonith`.
+    pub fencing: bool,
+    /// I/O of a Primary stands still until its handler has answered.
+    pub frozen: [bool; 2],
+    /// DRBD on this half has on record that the other one is old.
+    pub peer_old: [bool; 2],
+    /// A half was told that it is old.
+    pub outdated: [bool; 2],
+    /// A resync into this half did not end.
+    pub inconsistent: [bool; 2],
+    /// Booted alone, with fencing: whole, and nobody knows how old.
+    pub consistent: [bool; 2],
+    /// The half that is being resynced.
+    pub syncing: Option<usize>,
+    /// Counts resyncs, so that the end of an old one is known as such.
+    pub resyncs: u32,
     /// Its own path between the nodes is cut.
     pub cut: bool,
-    /// The halves replicate.
+    /// The halves are connected.
     pub connected: bool,
     /// A half has no disk.
     pub diskless: [bool; 2],
-    /// I/O of a half waits.
+    /// I/O of a half waits because a test says so.
     pub suspended: [bool; 2],
     /// They differ: it stays disconnected until a person chooses.
     pub alone: bool,
@@ -30,41 +53,129 @@ impl Mirror {
         self.connected && self.primary[1 - node]
     }
 
+    /// Whether its handler is asked before it becomes Primary.
+    #[must_use]
+    pub const fn asks(&self, node: usize) -> bool {
+        self.fencing && !self.connected && !self.peer_old[node]
+    }
+
+    /// Whether both halves were written to by themselves.
+    #[must_use]
+    pub const fn differs(&self) -> bool {
+        self.wrote[0] && self.wrote[1]
+    }
+
+    /// A Primary goes on by itself.
+    pub const fn writes_alone(&mut self, node: usize, now: u64) {
+        self.frozen[node] = false;
+        if !self.wrote[node] && !self.diskless[node] {
+            (self.wrote[node], self.wrote_at[node]) = (true, now);
+        }
+    }
+
     /// This node takes or leaves the Primary role.
-    pub const fn set_primary(&mut self, node: usize, primary: bool) {
+    pub const fn set_primary(&mut self, node: usize, primary: bool, now: u64) {
         self.primary[node] = primary;
+        self.frozen[node] = false;
         if primary && !self.connected {
-            self.wrote[node] = true;
+            self.writes_alone(node, now);
+        } else if primary {
+            self.writes_over(node, now);
         }
     }
 
-    /// The connection is noticed to be lost.
-    pub fn drop_connection(&mut self) {
+    /// A Primary without a disk writes to the other half alone.
+    pub const fn writes_over(&mut self, node: usize, now: u64) {
+        if self.connected && self.primary[node] && self.diskless[node] && !self.wrote[1 - node] {
+            (self.wrote[1 - node], self.wrote_at[1 - node]) = (true, now);
+        }
+    }
+
+    /// The connection is noticed to be lost. The nodes whose handlers are to be asked.
+    pub fn drop_connection(&mut self, now: u64) -> [bool; 2] {
         self.connected = false;
-        for node in 0..2 {
-            self.wrote[node] |= self.primary[node];
+        if let Some(target) = self.syncing.take() {
+            self.inconsistent[target] = true;
+            self.peer_old[1 - target] = true;
         }
+        let mut asked = [false; 2];
+        for (node, asks) in asked.iter_mut().enumerate() {
+            if !self.primary[node] {
+                continue;
+            }
+            if self.fencing && !self.peer_old[node] {
+                (self.frozen[node], *asks) = (true, true);
+            } else {
+                self.writes_alone(node, now);
+            }
+        }
+        asked
     }
 
-    /// The halves find each other. Both were written to: they part again.
-    pub const fn connect(&mut self) {
-        if self.wrote[0] && self.wrote[1] {
+    /// The halves find each other. Both were written to: they part again. One was: the other is to be resynced.
+    pub fn connect(&mut self) {
+        if self.differs() {
             self.alone = true;
-        } else {
-            self.wrote = [false; 2];
-            self.connected = true;
+            return;
+        }
+        self.connected = true;
+        // what stood still goes out to the other half now
+        self.frozen = [false; 2];
+        (self.peer_old, self.consistent) = ([false; 2], [false; 2]);
+        self.compare();
+    }
+
+    /// Connected: who is behind?
+    pub fn compare(&mut self) {
+        let behind = |node: usize| {
+            let late = self.wrote[1 - node] || self.inconsistent[node] || self.outdated[node];
+            late && !self.diskless[node]
+        };
+        self.syncing = (0..2).find(|node| behind(*node));
+        self.resyncs += 1;
+        self.outdated = [false; 2];
+    }
+
+    /// A resync ends.
+    pub const fn synced(&mut self) {
+        if let Some(target) = self.syncing.take() {
+            (self.inconsistent[target], self.wrote[1 - target]) = (false, false);
         }
     }
 
-    /// A person gave up one half's data.
+    /// A person gave up one half's data: that of the Secondary.
     pub const fn resolve(&mut self) {
         self.alone = false;
-        self.wrote = [false; 2];
+        let kept = if self.primary[1] { 1 } else { 0 };
+        self.wrote[1 - kept] = false;
+    }
+
+    /// The machine is off: what is on the disk stays, and how it was with the peer is known if it was on record.
+    pub const fn power_off(&mut self, node: usize) {
+        self.primary[node] = false;
+        self.frozen[node] = false;
+        self.consistent[node] = self.fencing && !self.peer_old[node];
+    }
+
+    /// What this node's disk is.
+    #[must_use]
+    pub fn disk(&self, node: usize) -> Disk {
+        if self.diskless[node] {
+            Disk::Failed
+        } else if self.inconsistent[node] || self.syncing == Some(node) {
+            Disk::Inconsistent
+        } else if self.outdated[node] {
+            Disk::Outdated
+        } else if self.consistent[node] && !self.connected {
+            Disk::Consistent
+        } else {
+            Disk::UpToDate
+        }
     }
 
     /// What this node's kernel shows.
     #[must_use]
-    pub const fn seen(&self, node: usize) -> Drbd {
+    pub fn seen(&self, node: usize) -> Seen {
         let connection = if self.connected {
             Connection::Connected
         } else if self.alone {
@@ -72,15 +183,19 @@ impl Mirror {
         } else {
             Connection::Connecting
         };
-        Drbd {
-            connection,
-            disk: if self.diskless[node] {
-                Disk::Failed
-            } else {
-                Disk::UpToDate
+        let good = |node: usize| self.disk(node) == Disk::UpToDate;
+        let reaches = self.connected && good(1 - node);
+        Seen {
+            drbd: Drbd {
+                connection,
+                disk: self.disk(node),
+                primary: self.primary[node],
+                suspended: self.suspended[node] || self.frozen[node],
+                ahead: self.primary[node] && !reaches,
             },
-            primary: self.primary[node],
-            suspended: self.suspended[node],
+            mirrored: reaches && good(node),
+            current: self.connected && good(node),
+            proved: !self.connected && good(node) && self.peer_old[node],
         }
     }
 }

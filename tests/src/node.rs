@@ -286,5 +286,8 @@ pub const fn op_number(op: Op) -> u8 {
         Op::Start => 1,
         Op::Stop => 2,
         Op::Monitor => 3,
+        Op::Outdate => 4,
+        Op::Confirm => 5,
+        Op::Resume => 6,
     }
 }

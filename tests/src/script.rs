@@ -7,7 +7,7 @@
 //!
 //! | command | |
 //! |---|---|
-//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail monitor on-diskless last-resort preferred group drbd-notices drbd-link reset-takes seed`; every further `group` is one more, `preferred` is of the group before it |
+//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail monitor on-diskless last-resort fencing preferred group drbd-notices drbd-link reset-takes resync-takes seed`; every further `group` is one more, `preferred` is of the group before it |
 //! | `on NODE..`, `off NODE..` | power |
 //! | `daemon NODE kill`, `daemon NODE start` | the daemon alone |
 //! | `run SPAN` | time passes |
@@ -19,7 +19,7 @@
 //! | `die NODE RESOURCE [part]` | the resource ends by itself, or in part |
 //! | `drbd NODE diskless\|attached\|suspended\|running` | its half's disk is lost, its I/O waits |
 //! | `unstick NODE` | stuck children are gone |
-//! | `ask NODE standby [gN..]\|takeover [gN..]\|stop\|hold [SPAN]\|resume\|clear [gN]` | a request |
+//! | `ask NODE standby [gN..]\|takeover [gN..]\|stop\|hold [SPAN]\|resume\|clear [gN]\|confirm-data [gN]` | a request |
 //! | `disk NODE fail\|well\|hangs` | the state directory |
 //! | `key NODE TEXT` | `authkeys` of its next daemon |
 //! | `set NODE KEY=VALUE..` | `ha.cf` of its next daemon: `deadtime`, `initdead`, `warntime`, `resources` (digest) |
@@ -151,7 +151,7 @@ impl Stage {
                     let last = setup.groups.len() - 1;
                     setup.groups[last].preferred = u8::try_from(node(value)?).unwrap_or(0);
                 }
-                "drbd-notices" | "drbd-link" | "reset-takes" => rest.push((key, value)),
+                "drbd-notices" | "drbd-link" | "reset-takes" | "resync-takes" => rest.push((key, value)),
                 _ => option(&mut setup, key, value)?,
             }
         }
@@ -159,6 +159,7 @@ impl Stage {
         for (key, value) in rest {
             match key {
                 "drbd-notices" => world.drbd_notices = span(value)?,
+                "resync-takes" => world.resync_takes = span(value)?,
                 "drbd-link" => world.drbd_link = usize::try_from(number(value)?).ok(),
                 _ => world.reset_takes = if value == "never" { None } else { Some(span(value)?) },
             }
@@ -254,6 +255,7 @@ fn option(setup: &mut Setup, key: &str, value: &str) -> Done {
         "monitor" => setup.monitor = u16::from(small(value)?),
         "on-diskless" => setup.diskless_hands_over = value == "hand-over",
         "last-resort" => setup.last_resort = value == "on",
+        "fencing" => setup.fencing = value == "on",
         _ => return Err(format!("no such key: {key}")),
     }
     Ok(())
@@ -378,6 +380,9 @@ fn ask(world: &mut World, client: u32, args: &[&str]) -> Done {
         "stop" => Command::Stop,
         "resume" => Command::Resume,
         "clear" => Command::Clear {
+            group: group_id(args.get(2).map_or(Ok(0), |name| group(world, name))?),
+        },
+        "confirm-data" => Command::ConfirmData {
             group: group_id(args.get(2).map_or(Ok(0), |name| group(world, name))?),
         },
         "hold" => Command::Hold {

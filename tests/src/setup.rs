@@ -24,7 +24,8 @@ impl Model {
     #[must_use]
     pub const fn kind(self) -> Kind {
         match self {
-            Self::Drbd | Self::Data => Kind::Data,
+            Self::Drbd => Kind::Drbd,
+            Self::Data => Kind::Data,
             Self::Plain => Kind::Plain,
             Self::Mail => Kind::Notice,
         }
@@ -83,6 +84,8 @@ pub struct Setup {
     pub last_resort: bool,
     /// Damaged or made-up frames can pass as authentic: `crc` keys.
     pub crc: bool,
+    /// DRBD is set to `fencing resource-and-stonith`, with ovzha as its handler.
+    pub fencing: bool,
     /// `haresources`.
     pub groups: Vec<GroupSetup>,
 }
@@ -104,6 +107,7 @@ impl Default for Setup {
             diskless_hands_over: true,
             last_resort: true,
             crc: false,
+            fencing: false,
             groups: vec![GroupSetup {
                 preferred: 0,
                 resources: vec![Model::Drbd, Model::Data, Model::Mail],

@@ -5,11 +5,11 @@
 //! modelled is the rest of the machine room: wire, clocks, disks, children, DRBD, power. Time is in microseconds.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::rc::Rc;
 
 use ovzha_core::bug::Bug;
-use ovzha_core::event::{Event, Outcome};
+use ovzha_core::event::{Command, Event, Outcome};
 use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::{ClientId, EffectId, GroupId, LinkId};
 use ovzha_core::notice::Notice;
@@ -79,6 +79,15 @@ pub(crate) enum What {
         node: usize,
         boots: u32,
     },
+    Asked {
+        node: usize,
+        client: u32,
+        command: Command,
+    },
+    Synced {
+        group: usize,
+        turn: u32,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -145,6 +154,13 @@ pub struct World {
     pub reset_takes: Option<u64>,
     /// How long DRBD needs to notice that the other half is gone.
     pub drbd_notices: u64,
+    /// How long a resync takes.
+    pub resync_takes: u64,
+    /// Promotions of old data that the row admits.
+    pub old_data: u64,
+    /// Handlers that wait for an answer: whose, of which group, asked of which life.
+    pub(crate) asked: BTreeMap<u32, (usize, usize, u32)>,
+    pub(crate) handlers: u32,
     /// A link whose way DRBD shares, beside its own cut flag.
     pub drbd_link: Option<usize>,
     /// Frames of this node are sent as an invented later version.
@@ -173,12 +189,16 @@ impl World {
             now: 0,
             nodes,
             wire: Wire::new(setup.links),
-            mirrors: setup.groups.iter().map(|_| Mirror::default()).collect(),
+            mirrors: setup.groups.iter().map(|_| mirror(setup.fencing)).collect(),
             watch: Watch::new(models),
             trace: Trace::new(verbose),
             rng,
             reset_takes: Some(30_000_000),
             drbd_notices: 2_000_000,
+            resync_takes: 500_000,
+            old_data: 0,
+            asked: BTreeMap::new(),
+            handlers: 0,
             drbd_link: None,
             newer: [false; 2],
             lying: false,
@@ -272,6 +292,8 @@ impl World {
                     self.power_on(node);
                 }
             }
+            What::Asked { node, client, command } => self.asked_now(node, client, command),
+            What::Synced { group, turn } => self.sync_ends(group, turn),
             What::Daemon { node, boots } => {
                 if self.nodes[node].boots == boots {
                     self.start_daemon(node);
@@ -323,9 +345,9 @@ impl World {
                 },
             ),
             Input::Look(group) => {
-                let state = self.mirrors[*group].seen(node);
+                let seen = self.mirrors[*group].seen(node);
                 let group = group_id(*group);
-                daemon.handle(now, Event::Drbd { group, state });
+                daemon.handle(now, Event::Drbd { group, seen });
             }
             Input::Unstuck(group, resource) => daemon.handle(
                 now,
@@ -391,6 +413,7 @@ impl World {
                     format!("{who} answers {}: {}", client.0, answered(&answer))
                 });
                 self.fact(&Fact::Answered(node, client.0));
+                self.handler_answered(client.0, &answer);
             }
             Act::Notice(told) => {
                 let groups = &self.setup.groups;
@@ -523,6 +546,13 @@ impl World {
             self.nodes[node].ended = id;
             self.give(node, Input::Done(id, outcome));
         }
+    }
+}
+
+fn mirror(fencing: bool) -> Mirror {
+    Mirror {
+        fencing,
+        ..Mirror::default()
     }
 }
 

@@ -12,7 +12,7 @@ impl Group {
             Op::Probe => matches!(self.state, State::Probing(_) | State::Idle | State::Claiming(_)),
             Op::Stop => matches!(self.state, State::Stopping(..)),
             // begun while active, and given up by whatever came then
-            Op::Monitor => true,
+            Op::Monitor | Op::Outdate | Op::Confirm | Op::Resume => true,
             // a start that was given up ends while the group is being stopped
             Op::Start => match self.state {
                 State::Starting(resource, _) => resource == flight.resource,

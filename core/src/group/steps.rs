@@ -90,18 +90,18 @@ impl Group {
                 self.state = State::Stopping(why, 0);
                 Turn::None
             }
-            (_, Kind::Data) if tries >= STOP_TRIES && self.part.is_some() => {
+            (_, Kind::Drbd | Kind::Data) if tries >= STOP_TRIES && self.part.is_some() => {
                 // nobody waits for it: told, and tried again, unless the whole group is given up meanwhile
                 self.monitors.part_stays();
                 self.state = State::Stopping(why, 0);
                 self.pause = Some(now.after(LOOK_AGAIN));
                 Turn::Phase(Why::StopFailed)
             }
-            (_, Kind::Data) if tries >= STOP_TRIES => {
+            (_, Kind::Drbd | Kind::Data) if tries >= STOP_TRIES => {
                 self.enter(now, State::Stuck(why, Some(now.after(LOOK_AGAIN))));
                 Turn::FenceSelf
             }
-            (_, Kind::Plain | Kind::Data) => {
+            (_, Kind::Plain | Kind::Drbd | Kind::Data) => {
                 self.state = State::Stopping(why, tries);
                 self.pause = Some(now.after(RETRY));
                 Turn::None

@@ -74,9 +74,6 @@ pub(super) fn of_resource(subject: &Subject<'_>, resource: &Resource<'_>, drbd: 
             findings.push(words.resource_only(at));
         }
     }
-    if drbd.release == Release::R9 && policy != Policy::DontCare && matches!(handler, Handler::Ours) {
-        findings.extend(words.no_unfence(resource));
-    }
     findings.extend(["unfence-peer", "after-resync-target"].iter().filter_map(|word| {
         let at = resource.effective(word)?;
         Some(unfence_of_others(at, word, manager(at)?))
@@ -224,15 +221,7 @@ impl Words {
 
     fn handler_line(&self) -> String {
         let Self { fence, program, .. } = self;
-        if self.drbd.release == Release::R9 {
-            format!("handlers {{ {fence} \"{program} fence-peer\"; {} }}", self.unfence())
-        } else {
-            format!("handlers {{ {fence} \"{program} fence-peer\"; }}")
-        }
-    }
-
-    fn unfence(&self) -> String {
-        format!("unfence-peer \"{} unfence-peer\";", self.program)
+        format!("handlers {{ {fence} \"{program} fence-peer\"; }}")
     }
 
     /// How to bring lines in; `before` says what becomes of what stands there.
@@ -315,15 +304,5 @@ impl Words {
         Finding::warning(text, self.remedy("in its place "))
             .at_statement(Some(at))
             .with_lines(vec![self.policy_line()])
-    }
-
-    /// 9 says when the other side is current again, to a handler of its own.
-    fn no_unfence(&self, resource: &Resource<'_>) -> Option<Finding> {
-        if resource.effective("unfence-peer").is_some() {
-            return None;
-        }
-        let text = "there is no unfence-peer handler: ovzha is not told when the other side is current again";
-        let finding = Finding::warning(text, self.remedy("")).at_statement(None);
-        Some(finding.with_lines(vec![format!("handlers {{ {} }}", self.unfence())]))
     }
 }

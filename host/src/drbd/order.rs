@@ -1,6 +1,6 @@
-//! The two orders that fencing needs: the own disk marked as outdated, and I/O that waits let go.
+//! The orders beside promotion and demotion: the own disk marked as outdated, or as the one that counts; I/O that waits let go.
 //!
-//! Both are done once that is seen, and given up at the deadline. Neither is asked for by this file's own judgment.
+//! Each is done once that is seen, and given up at the deadline. None is asked for by this file's own judgment.
 use super::refusal::refusal;
 use super::state::State;
 use super::words::{Connection, Disk, Role};
@@ -13,6 +13,8 @@ use crate::program::{Deadline, Finished};
 pub enum Order {
     /// Mark the own disk as outdated, so that it can't be promoted before it has been brought up to date by the peer.
     Outdate,
+    /// Have DRBD call the own disk `UpToDate`, because a person said that its data count.
+    Confirm,
     /// Let I/O go on that waits.
     Resume,
 }
@@ -21,7 +23,7 @@ impl Order {
     /// The order that an argument of `ovzha agent` names.
     #[must_use]
     pub fn parse(word: &str) -> Option<Order> {
-        [Order::Outdate, Order::Resume]
+        [Order::Outdate, Order::Confirm, Order::Resume]
             .into_iter()
             .find(|order| order.word() == word)
     }
@@ -31,6 +33,7 @@ impl Order {
     pub const fn word(self) -> &'static str {
         match self {
             Order::Outdate => "outdate",
+            Order::Confirm => "confirm",
             Order::Resume => "resume",
         }
     }
@@ -44,6 +47,7 @@ pub fn order(order: Order, names: &[&str], deadline: Deadline) -> Answer {
     for name in names {
         let told = one(name).and_then(|resource| match order {
             Order::Outdate => resource.outdate(deadline),
+            Order::Confirm => resource.confirm(deadline),
             Order::Resume => resource.resume(deadline),
         });
         match told {
@@ -92,6 +96,51 @@ impl Resource {
             }
             said = Some(self.run(&["outdate", &self.name], deadline).map_err(Answer::failed)?);
         }
+    }
+
+    /// Has DRBD call the own disk `UpToDate`, which it does with a whole disk when it is made Primary by force. It is
+    /// Secondary again afterwards, and nothing was written. Answers the state with the good disk.
+    ///
+    /// # Errors
+    /// The answer where there is no whole disk, or DRBD refuses: its peer is there and says otherwise.
+    pub fn confirm(&self, deadline: Deadline) -> Result<State, Answer> {
+        let state = self.state(deadline).map_err(NoState::into_answer)?;
+        if state.good_disk() {
+            return Ok(state);
+        }
+        if !matches!(state.disk, Disk::Outdated | Disk::Consistent) {
+            return Err(Answer::failed(format!(
+                "the disk of {} is {} ({}): there are no whole data on it to go on with",
+                self.name, state.disk, state.connection
+            )));
+        }
+        let mut said = self
+            .run(&["primary", "--force", &self.name], deadline)
+            .map_err(Answer::failed)?;
+        if !said.succeeded() {
+            // 8.0 to 8.3 spell it out
+            let words = ["--", "--overwrite-data-of-peer", "primary", &self.name];
+            let other = self.run(&words, deadline).map_err(Answer::failed)?;
+            said = if other.succeeded() { other } else { said };
+        }
+        let back = self.run(&["secondary", &self.name], deadline).map_err(Answer::failed)?;
+        let state = self.state(deadline).map_err(NoState::into_answer)?;
+        if state.role == Role::Primary {
+            return Err(Answer::failed(format!(
+                "{} stays Primary: {}",
+                self.name,
+                refusal(&back)
+            )));
+        }
+        if state.good_disk() {
+            return Ok(state);
+        }
+        Err(Answer::failed(format!(
+            "the disk of {} is still {}: {}",
+            self.name,
+            state.disk,
+            refusal(&said)
+        )))
     }
 
     /// Lets I/O go on. Answers the state in which it doesn't wait.

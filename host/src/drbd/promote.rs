@@ -45,8 +45,9 @@ impl Resource {
         if let Some(reason) = self.data_missing(state) {
             return Answer::failed(reason);
         }
-        // Whoever decided on this start knew nothing of its data: DRBD may call days-old data UpToDate when it attaches.
-        if was_down && !state.handshaken() && state.proved.is_none() && !self.confirmed {
+        // Whoever decided on this start knew nothing of its data: DRBD may call days-old data UpToDate when it attaches. Now
+        // that it is up the next try is decided with what it shows.
+        if was_down && !state.handshaken() && state.proved.is_none() {
             let why = format!(
                 "{} was down, and its peer has not been heard since: its data may be old",
                 self.name
@@ -107,7 +108,7 @@ impl Resource {
     /// Whether the local data rules a promotion out, told as a reason.
     fn data_missing(&self, state: State) -> Option<String> {
         let name = &self.name;
-        if state.good_disk() || (state.disk == Disk::Consistent && self.confirmed) {
+        if state.good_disk() {
             return None;
         }
         Some(if state.disk == Disk::Consistent {

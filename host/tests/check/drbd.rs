@@ -91,7 +91,7 @@ fn drbd_configuration_in_included_files() {
     machine.write(
         "etc/drbd.d/global_common.conf",
         "global { usage-count no; }\ncommon {\n net {\n  protocol C;\n  allow-two-primaries yes;\n  fencing resource-and-stonith;\n }\n \
-         handlers { fence-peer \"/usr/sbin/ovzha fence-peer\"; unfence-peer \"/usr/sbin/ovzha unfence-peer\"; }\n}\n",
+         handlers { fence-peer \"/usr/sbin/ovzha fence-peer\"; }\n}\n",
     );
     let resource = "resource \"r0\" {\n device /dev/drbd1 minor 1;\n on ovz-node1 { address 10.0.0.1:7788; }\n}\n";
     machine.write("etc/drbd.d/r0.res", resource);

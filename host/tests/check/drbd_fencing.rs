@@ -40,7 +40,7 @@ const GENERATIONS: [Generation; 5] = [
         version: ("sys/module/drbd/version", "9.2.12\n"),
         lines: "options { auto-promote no; }",
         policy: "net { fencing resource-and-stonith; }",
-        handler: "handlers { fence-peer \"/usr/sbin/ovzha fence-peer\"; unfence-peer \"/usr/sbin/ovzha unfence-peer\"; }",
+        handler: "handlers { fence-peer \"/usr/sbin/ovzha fence-peer\"; }",
     },
 ];
 
@@ -222,10 +222,7 @@ fn what_only_9_and_only_8_know() {
     let fence = "handlers { fence-peer \"/usr/sbin/ovzha fence-peer\"; }";
     let machine = v9.machine("nine", &format!("{} {fence}", v9.policy));
     machine.finds("W /etc/drbd.conf: `r0`: there is no unfence-peer handler: ovzha is not told when the other side is");
-    assert_eq!(
-        machine.lines(),
-        ["handlers { unfence-peer \"/usr/sbin/ovzha unfence-peer\"; }"]
-    );
+    assert_eq!(machine.lines(), ["handlers { }"]);
     let machine = v9.machine("disk", &format!("{} {}", v84.policy, v9.handler));
     machine.finds(
         "W /etc/drbd.conf:3: `fencing` stands in `disk`, where not every drbdadm of DRBD 9 takes it (9.22 refuses",

@@ -81,7 +81,7 @@ fn times_of_drbd_against_deadtime() {
             ("fencing resource-and-stonith;", "")
         };
         let fenced = "options { auto-promote no; } handlers { \
-                      fence-peer \"/usr/sbin/ovzha fence-peer\"; unfence-peer \"/usr/sbin/ovzha unfence-peer\"; }";
+                      fence-peer \"/usr/sbin/ovzha fence-peer\"; }";
         deadtime(&machine, timings);
         machine.write("sys/module/drbd/version", version);
         let conf = |net: &str| {

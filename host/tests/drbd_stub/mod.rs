@@ -70,7 +70,6 @@ impl Node {
             modprobe: self.0.join("modprobe"),
             proc_drbd: self.0.join("proc"),
             name: "r0".to_owned(),
-            confirmed: false,
         }
     }
 

@@ -1,0 +1,373 @@
+//! Whose data are the newest: when this node's copy of a mirrored group may be promoted (SAFETY S-60, S-61).
+//!
+//! The right to run is not current data. Two facts are kept on disk and outlive every restart:
+//!
+//! ```text
+//! ahead   the other disk lacks writes of ours, or may: from the claim of a start without a mirror, or from the loss
+//!         of the mirror while active, to the end of the resync. Said in every heartbeat.
+//! marked  our disk lacks writes of theirs: from the first word of "ahead" that an idle node hears, until the other says
+//!         that it is over and DRBD here shows a current, connected disk. A marked node starts nothing, and outdates
+//!         its disk (DRBD's own memory of the same).
+//! ```
+//!
+//! Neither: then something must show that our copy is current: DRBD has compared both copies in this life, or its
+//! own metadata say that the other one can't be newer, or a person says so. What was seen before this node slept shows
+//! nothing, and neither does anything from before it was isolated (`unsure`, on disk, too): the other node may have gone
+//! on without it, and may have died since.
+
+use crate::cluster::Cluster;
+use crate::decide::{Data, Peer};
+use crate::fence_peer::Verdict;
+use crate::group::{Group, State, Turn};
+use crate::id::{ClientId, GroupId, Sequence};
+use crate::message::{Connection, Disk, Drbd};
+use crate::notice::Notice;
+use crate::output::{Answer, Op, Refusal};
+use crate::time::{Instant, Span};
+
+/// After the fence-peer handler told of a lost mirror, how long an observation that still shows it is taken for one that
+/// was made before.
+const STALE: Span = Span::from_secs(60);
+
+/// A connection that DRBD still shows may be dead for so long (`ping-int` and `ping-timeout` are 10.5 s).
+const SHOWN: Span = Span::from_secs(15);
+
+/// DRBD of a group as this node observed it; of several devices the worst.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Seen {
+    /// What the other node is told; `ahead`: Primary, and writes don't reach a current disk of the peer.
+    pub drbd: Drbd,
+    /// Every write reaches a current disk of the peer, and ours is current.
+    pub mirrored: bool,
+    /// Our disk is current, and DRBD has compared it with the peer's on the present connection.
+    pub current: bool,
+    /// DRBD's metadata say that the peer's disk can't be newer.
+    pub proved: bool,
+}
+
+/// What shows that our copy is current, when no fact on disk says more.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent pieces of evidence")]
+pub(crate) struct Evidence {
+    /// DRBD has compared the copies since this life began, or since this node last slept.
+    pub(crate) current: bool,
+    /// DRBD's metadata, as last observed.
+    pub(crate) proved: bool,
+    /// A person said so.
+    pub(crate) confirmed: bool,
+    /// Writes reach both disks, as last observed.
+    pub(crate) mirrored: bool,
+    /// DRBD has compared them, as last observed, and ours is current.
+    pub(crate) shown: bool,
+    /// The halves were seen apart since the evidence was void: a connection is a new one.
+    pub(crate) apart: bool,
+    /// Since when it has been void, or the life began.
+    pub(crate) since: Instant,
+}
+
+impl Evidence {
+    /// Of a life that begins, or is not sure of itself any more.
+    pub(crate) fn none(now: Instant) -> Self {
+        Self {
+            since: now,
+            ..Self::default()
+        }
+    }
+
+    /// What was seen is void; what a person said is not.
+    pub(crate) fn forget(&mut self, now: Instant) {
+        *self = Self {
+            confirmed: self.confirmed,
+            ..Self::none(now)
+        };
+    }
+}
+
+/// What the peer says of its half of a group.
+#[expect(clippy::struct_excessive_bools, reason = "independent words of the peer")]
+struct Theirs {
+    /// Our half lacks writes of its own, or may.
+    ahead: bool,
+    /// Neither half lacks anything.
+    in_step: bool,
+    /// It has heard that we are ahead.
+    heard: bool,
+    /// It runs the group, or may.
+    active: bool,
+}
+
+/// What was last told of it, and since when.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct DataTold {
+    ahead: bool,
+    marked: bool,
+    /// Since when I/O has been frozen while active.
+    pub(crate) frozen: Option<Instant>,
+}
+
+impl Group {
+    /// It has DRBD.
+    #[must_use]
+    pub fn is_mirrored(&self) -> bool {
+        self.mirrors().next().is_some()
+    }
+
+    /// Stopping because the other node's line of the data counts.
+    pub(crate) const fn is_yielding(&self) -> bool {
+        match self.state() {
+            State::Stopping(why, _) => why.yields(),
+            State::Probing(_)
+            | State::Idle
+            | State::Partial
+            | State::Claiming(_)
+            | State::Starting(..)
+            | State::Active
+            | State::Stuck(..) => false,
+        }
+    }
+
+    /// Active, and DRBD keeps its I/O waiting.
+    fn is_frozen(&self) -> bool {
+        self.state() == State::Active && self.drbd.is_some_and(|(drbd, _)| drbd.suspended && drbd.primary)
+    }
+
+    /// Takes in what DRBD shows. `in_step`: the peer says the same of its half.
+    fn observe(&mut self, now: Instant, seen: Seen, in_step: bool) {
+        self.drbd = Some((seen.drbd, now));
+        let usable = seen.drbd.disk == Disk::UpToDate;
+        self.evidence.apart |= seen.drbd.connection != Connection::Connected;
+        let fresh = in_step || self.evidence.apart || now.since(self.evidence.since) >= SHOWN;
+        let current = seen.current && usable && fresh;
+        self.evidence.current = usable && (current || self.evidence.current);
+        if current {
+            self.durable.unsure = false;
+        }
+        self.evidence.proved = usable && seen.proved;
+        self.evidence.mirrored = seen.mirrored;
+        if !seen.mirrored {
+            self.unseen = None;
+        }
+        let stale = self.unseen.is_some_and(|since| now.since(since) < STALE);
+        if seen.mirrored && !stale {
+            self.durable.ahead = false;
+            self.evidence.confirmed = false;
+        } else if seen.drbd.ahead && !self.is_yielding() {
+            self.durable.ahead = true;
+        }
+        self.evidence.shown = current;
+    }
+
+    /// A start is announced: without a mirror what it writes is on this disk alone. Said before the first write.
+    pub(crate) const fn claim_data(&mut self) {
+        self.was_ahead = self.durable.ahead;
+        self.durable.ahead = self.durable.ahead || !self.evidence.mirrored;
+    }
+
+    /// The claim came to nothing, and nothing was written.
+    pub(crate) const fn withdraw_data(&mut self) {
+        self.durable.ahead = self.was_ahead;
+    }
+
+    /// Takes in what the peer says of its half.
+    fn weigh(&mut self, theirs: &Theirs) {
+        let idle = match self.state() {
+            State::Idle | State::Claiming(_) | State::Partial | State::Probing(_) => true,
+            State::Starting(..) | State::Active | State::Stopping(..) | State::Stuck(..) => self.is_yielding(),
+        };
+        if theirs.ahead && idle && (theirs.active || !self.evidence.confirmed) {
+            self.mark(theirs.active);
+        }
+        if theirs.in_step && self.evidence.shown {
+            // its word that we lack nothing; what DRBD shows here agrees
+            self.durable.marked = false;
+            self.evidence.current = true;
+        }
+        if self.durable.ahead && theirs.heard && !theirs.ahead && !theirs.active {
+            // it went on without us only if it has something that we lack
+            self.durable.unsure = false;
+        }
+    }
+
+    /// What DRBD is to be told. `free`: frozen I/O may go on.
+    fn tell_drbd(&mut self, now: Instant, theirs: &Theirs, free: bool, keepalive: Span) {
+        let disk = self.drbd.map_or(Disk::Unknown, |(drbd, _)| drbd.disk);
+        if self.durable.marked && theirs.ahead {
+            if matches!(disk, Disk::UpToDate | Disk::Consistent) {
+                self.chore(now, Op::Outdate);
+            }
+        } else {
+            self.drop_chore(Op::Outdate);
+        }
+        let old = matches!(disk, Disk::Outdated | Disk::Consistent);
+        if self.evidence.confirmed && old && !self.durable.marked {
+            self.chore(now, Op::Confirm);
+        }
+        let waited = self
+            .data_told
+            .frozen
+            .is_some_and(|since| now.since(since) >= keepalive.times(2));
+        if waited && free && self.fencing.is_empty() {
+            self.chore(now, Op::Resume);
+        }
+    }
+
+    /// What has changed since it was last told.
+    fn data_news(&mut self, now: Instant, group: GroupId) -> [Option<Notice>; 3] {
+        let (kept, told, frozen) = (self.durable, self.data_told, self.is_frozen());
+        self.data_told = DataTold {
+            ahead: kept.ahead,
+            marked: kept.marked,
+            frozen: frozen.then(|| told.frozen.unwrap_or(now)),
+        };
+        let (ahead, marked) = (kept.ahead, kept.marked);
+        [
+            (ahead != told.ahead).then_some(Notice::Ahead { group, ahead }),
+            (marked != told.marked).then_some(Notice::Marked { group, marked }),
+            (frozen != told.frozen.is_some()).then_some(Notice::Frozen { group, frozen }),
+        ]
+    }
+
+    /// The other node has newer data.
+    const fn mark(&mut self, theirs_count: bool) {
+        if !self.durable.marked {
+            (self.evidence.current, self.evidence.shown) = (false, false);
+        }
+        self.durable.marked = true;
+        if theirs_count {
+            self.durable.ahead = false;
+        }
+    }
+}
+
+/// A half of which nothing is missing on the other one.
+fn is_in_step(half: Drbd) -> bool {
+    half.connection == Connection::Connected && half.disk == Disk::UpToDate && !half.ahead
+}
+
+impl Cluster {
+    /// What the peer, if it lives, says of its half.
+    fn their_half(&self, index: usize) -> Option<Drbd> {
+        let said = self.member.group(index).filter(|_| self.member.is_alive());
+        said.map(|said| Drbd::unpack(said.drbd))
+    }
+
+    pub(crate) fn observed(&mut self, now: Instant, id: GroupId, seen: Seen) {
+        let index = usize::from(id.0);
+        let in_step = self.their_half(index).is_some_and(is_in_step);
+        if let Some(group) = self.groups.get_mut(index) {
+            group.observe(now, seen, in_step);
+        }
+    }
+
+    /// Whether our copy may be promoted.
+    pub(crate) fn data(&self, now: Instant, index: usize) -> Data {
+        let Some(group) = self.groups.get(index).filter(|group| group.is_mirrored()) else {
+            return Data::Current;
+        };
+        let (evidence, kept) = (group.evidence, group.durable);
+        let drbd = group.drbd.map_or(Drbd::default(), |(drbd, _)| drbd);
+        if kept.marked {
+            return Data::Old;
+        }
+        let sure = !kept.unsure && (evidence.proved || kept.ahead || drbd.primary);
+        let shown = evidence.confirmed || evidence.current || sure;
+        match drbd.disk {
+            Disk::UpToDate if shown => Data::Current,
+            // DRBD is being told
+            Disk::Consistent | Disk::Outdated if evidence.confirmed => Data::Awaited,
+            Disk::Failed | Disk::Inconsistent | Disk::Outdated => Data::Unusable,
+            Disk::UpToDate | Disk::Consistent | Disk::Unknown => {
+                let from = self.contact.map_or(self.started, |at| at.max(self.started));
+                let soon = now.since(from) < self.config.initdead.max(self.deadtime());
+                let may_come = drbd.connection != Connection::StandAlone && self.member.is_alive();
+                if soon && (may_come || group.drbd.is_none()) {
+                    Data::Awaited
+                } else {
+                    Data::Unproved
+                }
+            }
+        }
+    }
+
+    /// From what both sides say of their halves to what is kept and done.
+    pub(crate) fn settle_data(&mut self, now: Instant, id: GroupId) {
+        let index = usize::from(id.0);
+        let half = self.their_half(index);
+        let theirs = Theirs {
+            ahead: half.is_some_and(|half| half.ahead),
+            in_step: half.is_some_and(is_in_step),
+            heard: half.is_some() && self.member.echoed() >= self.ahead_from(index),
+            active: self.peer_phase(index).is_some_and(|phase| !phase.is_clear()),
+        };
+        let lonely = self.lonely(now);
+        // on the same terms as a handler's answer
+        let free = self.is_frozen(index) && matches!(self.verdict(now, index), Verdict::Answer(_));
+        let (keepalive, next) = (self.config.keepalive, self.sequence.next());
+        let Some(group) = self.groups.get_mut(index).filter(|group| group.is_mirrored()) else {
+            return;
+        };
+        if lonely {
+            group.durable.unsure = true;
+            group.evidence.forget(now);
+        }
+        group.weigh(&theirs);
+        group.tell_drbd(now, &theirs, free, keepalive);
+        // frozen I/O can't be stopped in order, and the other node's line counts
+        let stuck = group.is_yielding() && group.drbd.is_some_and(|(drbd, _)| drbd.suspended && drbd.primary);
+        if group.durable.ahead && !group.data_told.ahead {
+            group.ahead_from = next;
+        }
+        for notice in group.data_news(now, id).into_iter().flatten() {
+            self.notice(notice);
+        }
+        if stuck && self.fence.is_none() {
+            self.turn(id, Turn::FenceSelf);
+        }
+    }
+
+    fn ahead_from(&self, index: usize) -> Sequence {
+        self.groups
+            .get(index)
+            .map_or(Sequence(u32::MAX), |group| group.ahead_from)
+    }
+
+    fn is_frozen(&self, index: usize) -> bool {
+        self.groups.get(index).is_some_and(Group::is_frozen)
+    }
+
+    /// A person says that this node's copy counts.
+    pub(crate) fn confirm_data(&mut self, client: ClientId, id: GroupId) {
+        let answer = match self.confirm_refusal(usize::from(id.0)) {
+            Some(refusal) => Answer::Refused(refusal),
+            None => Answer::Done,
+        };
+        if answer == Answer::Done
+            && let Some(group) = self.groups.get_mut(usize::from(id.0))
+        {
+            group.durable.marked = false;
+            group.evidence.confirmed = true;
+            self.notice(Notice::DataConfirmed { group: id });
+        }
+        self.reply(client, answer);
+    }
+
+    fn confirm_refusal(&self, index: usize) -> Option<Refusal> {
+        let Some(group) = self.groups.get(index) else {
+            return Some(Refusal::NoSuchGroup);
+        };
+        let busy = self.peer_phase(index).is_some_and(|phase| !phase.is_clear());
+        if !group.is_mirrored() {
+            Some(Refusal::NoMirror)
+        } else if self.leave.is_some() {
+            Some(Refusal::Stopping)
+        } else if group.state() == State::Active {
+            Some(Refusal::AlreadyActive)
+        } else if !group.is_clear() {
+            Some(Refusal::Busy)
+        } else if busy || matches!(self.peer(self.now, index, group), Peer::Newer) {
+            Some(Refusal::PeerRuns)
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! DRBD's fence-peer handler, and what else passes between a daemon and its DRBD's data: promotions, resyncs, marks.
+
+use ovzha_core::event::{Command, Outcome};
+use ovzha_core::message::Disk;
+use ovzha_core::output::{Answer, Fenced, Op};
+
+use crate::check::{Fact, Step};
+use crate::setup::Model;
+use crate::trace::letter;
+use crate::world::{What, World, group_id};
+
+const MS: u64 = 1000;
+/// Clients from this number on are handlers.
+const HANDLERS: u32 = 1_000_000;
+/// A refused promotion is tried again by the agent and given up so soon.
+const REFUSED: u64 = 1000 * MS;
+
+impl World {
+    /// The kernel calls the handler of a node: it asks the daemon, and fails if there is none.
+    pub(crate) fn ask_handler(&mut self, node: usize, group: usize) {
+        self.handlers += 1;
+        let client = HANDLERS + self.handlers;
+        self.trace.line(self.now, &(node, client), || {
+            format!("{}'s handler asks for the peer of g{group}", letter(node))
+        });
+        if !self.nodes[node].is_awake() {
+            self.handler_said(node, group, None);
+            return;
+        }
+        self.asked.insert(client, (node, group, self.nodes[node].life));
+        let command = Command::FencePeer { group: group_id(group) };
+        // not before the kernel is done with what called it
+        self.at(self.now + 1, What::Asked { node, client, command });
+    }
+
+    pub(crate) fn asked_now(&mut self, node: usize, client: u32, command: Command) {
+        let life = self.asked.get(&client).map(|(_, _, life)| *life);
+        if life == Some(self.nodes[node].life) && self.nodes[node].is_awake() {
+            self.ask(node, client, command);
+        } else if let Some((node, group, _)) = self.asked.remove(&client) {
+            self.handler_said(node, group, None);
+        }
+    }
+
+    /// A daemon answers a client: if it is a handler, DRBD goes on.
+    pub(crate) fn handler_answered(&mut self, client: u32, answer: &Answer) {
+        let Some((node, group, _)) = self.asked.remove(&client) else {
+            return;
+        };
+        let fenced = if let Answer::Fenced(fenced) = answer {
+            Some(*fenced)
+        } else {
+            None
+        };
+        self.handler_said(node, group, fenced);
+    }
+
+    /// The daemons of handlers that waited are gone: they fail.
+    pub(crate) fn handlers_fail(&mut self, node: usize) {
+        let waiting: Vec<(u32, usize)> = self
+            .asked
+            .iter()
+            .filter(|(_, (of, ..))| *of == node)
+            .map(|(client, (_, group, _))| (*client, *group))
+            .collect();
+        for (client, group) in waiting {
+            self.asked.remove(&client);
+            self.handler_said(node, group, None);
+        }
+    }
+
+    fn handler_said(&mut self, node: usize, group: usize, said: Option<Fenced>) {
+        let now = self.now;
+        let mirror = &mut self.mirrors[group];
+        let promotion = self.nodes[node]
+            .tasks
+            .iter()
+            .find(|(_, task)| task.step.group == group && task.step.op == Op::Start && task.outcome == Outcome::Blocked)
+            .map(|(key, task)| (*key, task.clone()));
+        // 5 counts only on a disk that is current (drbd/FACTS section 5)
+        let counts = match said {
+            None => false,
+            Some(Fenced::Dead) => mirror.disk(node) == Disk::UpToDate,
+            Some(Fenced::Primary) => {
+                mirror.outdated[node] |= !mirror.primary[node];
+                false
+            }
+            Some(Fenced::Inconsistent | Fenced::Outdated | Fenced::Confirmed) => true,
+        };
+        if counts && !mirror.connected {
+            mirror.peer_old[node] = true;
+            mirror.consistent[node] = false;
+            if mirror.frozen[node] {
+                mirror.writes_alone(node, now);
+            }
+        }
+        if let Some((key, mut task)) = promotion.filter(|(_, task)| self.is_promotion(task.step)) {
+            let mirror = &self.mirrors[group];
+            let may = (counts || mirror.connected) && !mirror.refuses(node);
+            if may {
+                self.promotes(node, group);
+                self.fact(&Fact::Promoted(task.step));
+                self.mirrors[group].set_primary(node, true, now);
+                task.outcome = Outcome::Done;
+            }
+            task.ends = now + if may { 300 * MS } else { REFUSED };
+            self.nodes[node].tasks.remove(&key);
+            self.put(task);
+        }
+        self.looks(group);
+    }
+
+    fn is_promotion(&self, step: Step) -> bool {
+        self.setup.groups[step.group].resources.get(usize::from(step.resource)) == Some(&Model::Drbd)
+    }
+
+    /// Outdate, confirm, resume: what comes of it.
+    pub(crate) fn told_drbd(&mut self, step: Step) -> Outcome {
+        let now = self.now;
+        let mirror = &mut self.mirrors[step.group];
+        let done = match step.op {
+            Op::Outdate if mirror.connected || mirror.primary[step.node] => false,
+            Op::Outdate => {
+                mirror.outdated[step.node] = true;
+                true
+            }
+            Op::Confirm => {
+                let whole = !mirror.inconsistent[step.node];
+                if whole {
+                    (mirror.outdated[step.node], mirror.consistent[step.node]) = (false, false);
+                }
+                whole
+            }
+            Op::Resume => {
+                if mirror.frozen[step.node] {
+                    mirror.writes_alone(step.node, now);
+                }
+                true
+            }
+            Op::Probe | Op::Start | Op::Stop | Op::Monitor => false,
+        };
+        self.looks(step.group);
+        if done { Outcome::Done } else { Outcome::Failed }
+    }
+
+    /// A resync begins if one half is behind.
+    pub(crate) fn resync(&mut self, group: usize) {
+        let mirror = &self.mirrors[group];
+        if mirror.connected && mirror.syncing.is_some() {
+            let turn = mirror.resyncs;
+            let takes = self.resync_takes;
+            self.at(self.now + takes, What::Synced { group, turn });
+        } else if mirror.connected && !mirror.differs() {
+            // nothing to copy
+            let mirror = &mut self.mirrors[group];
+            if !mirror.diskless.contains(&true) {
+                mirror.wrote = [false; 2];
+            }
+        }
+    }
+
+    pub(crate) fn sync_ends(&mut self, group: usize, turn: u32) {
+        let mirror = &mut self.mirrors[group];
+        if mirror.resyncs == turn && mirror.connected {
+            mirror.synced();
+            mirror.compare();
+            self.resync(group);
+            self.looks(group);
+        }
+    }
+
+    /// S3: a half is promoted; the other one must have nothing that it lacks.
+    pub(crate) fn promotes(&mut self, node: usize, group: usize) {
+        let mirror = &self.mirrors[group];
+        let other = 1 - node;
+        if !mirror.wrote[other] || mirror.wrote[node] || mirror.primary[node] || mirror.connected {
+            return;
+        }
+        let excuses = self.excuses(node);
+        // without fencing what is written between the loss of the mirror and the next word of it is lost
+        let told = 4 * self.setup.keepalive * MS + 1000 * MS;
+        let gone = self.troubles.gone[other].unwrap_or(self.now);
+        let window = !mirror.fencing && gone < mirror.wrote_at[other].saturating_add(told);
+        // an isolated active writes on until it has stopped (S-11)
+        let since = mirror.wrote_at[other];
+        let apart = self.troubles.isolated.is_some_and(|until| until >= since) && !mirror.fencing;
+        if window || excuses.daemon && !mirror.fencing || apart || excuses.cut || excuses.isolated || excuses.frozen {
+            self.old_data += 1;
+            return;
+        }
+        let text = format!("S3 group {group}: node {node} promotes data that lack writes of node {other}");
+        self.watch.violation(self.now, &text);
+    }
+}
