@@ -1,13 +1,10 @@
 //! A DRBD resource that is down, and the two orders of fencing, against a stand-in drbdadm.
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-use drbd_stub::Node;
+use crate::stub::Node;
 use ovzha_host::agent::{Exit, Op};
 use ovzha_host::drbd::{Disk, Role, Suspended};
 use ovzha_host::program::Deadline;
 use std::fs;
 use std::time::{Duration, Instant};
-
-mod drbd_stub;
 
 const GI: &str = "26EC64CDE75435A1:38F90E61FC7B6149:0000000000000004:0000000000000000";
 /// `up` succeeds: from then on `role` answers.

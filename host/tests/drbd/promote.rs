@@ -1,14 +1,11 @@
 //! `datadisk` against a stand-in drbdadm that answers what real ones were recorded to print.
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-use drbd_stub::Node;
+use crate::stub::Node;
 use ovzha_host::agent::{Answer, Exit, Op};
 use ovzha_host::drbd::{Connection, Disk, NoState, Role, State};
 use ovzha_host::drbd::{is_not_configured, parse_cstate, parse_dstate, parse_role};
 use ovzha_host::program::Deadline;
 use std::fs;
 use std::time::{Duration, Instant};
-
-mod drbd_stub;
 
 const BECOMES_PRIMARY: &str = "echo Primary/Secondary >role.out";
 
