@@ -49,6 +49,11 @@ pub use words::{Connection, Disk, Generation, ParseError, Proof, Resync, Role, S
 /// DRBD's own `ping-timeout` (unless set otherwise).
 const RETRY: Duration = Duration::from_millis(500);
 
+/// Pauses before another try or look, if there is time left for one.
+fn again(deadline: Deadline) -> bool {
+    deadline.remaining() > RETRY.saturating_mul(2) && deadline.pause(RETRY)
+}
+
 /// In a child's environment: a person, or the record of the other node, has settled that this node's data is the newest.
 pub const CONFIRMED: &str = "HA_OVZHA_DATA_CONFIRMED";
 

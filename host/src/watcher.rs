@@ -355,6 +355,8 @@ impl Watcher {
         } else if line == teller::UNTOLD {
             self.last = None;
             None
+        } else if line == teller::ALIVE {
+            None
         } else if let Ok(state) = State::parse_observed(line) {
             (self.last, self.up) = (Some(state), false);
             if steady {
