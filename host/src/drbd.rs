@@ -49,6 +49,11 @@ pub use words::{Connection, Disk, Generation, ParseError, Proof, Resync, Role, S
 /// DRBD's own `ping-timeout` (unless set otherwise).
 const RETRY: Duration = Duration::from_millis(500);
 
+/// Pauses before another try or look, if there is time left for one.
+fn again(deadline: Deadline) -> bool {
+    deadline.remaining() > RETRY.saturating_mul(2) && deadline.pause(RETRY)
+}
+
 /// One resource on this machine.
 #[derive(Clone, Debug)]
 pub struct Resource {

@@ -365,6 +365,8 @@ impl Watcher {
         } else if line == teller::UNTOLD {
             self.last = None;
             None
+        } else if line == teller::ALIVE {
+            None
         } else if let Ok(state) = State::parse_observed(line) {
             (self.last, self.told, self.up) = (Some(state), Some(now), false);
             if steady {

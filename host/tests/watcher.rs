@@ -116,7 +116,7 @@ fn is_there(pid: &str) -> bool {
 fn states_and_remarks_come_through_the_pipe_as_they_were_said() {
     let mut bed = Bed::new(&format!(
         "echo 'told r0 was down'; echo untold; printf 'role=Secondary/Primary cstate=Conn'; sleep 0.1\n\
-         echo 'ected dstate=UpToDate/UpToDate drbd=8'; echo 'failed a\x1bb'; echo 'failed a\x1bb'; echo '{CONNECTED} proved=alone'; exec sleep 60"
+         echo 'ected dstate=UpToDate/UpToDate drbd=8'; echo 'failed a\x1bb'; echo 'failed a\x1bb'; echo '{CONNECTED} proved=alone'; echo alive; exec sleep 60"
     ));
     assert!(!bed.watchers.is_watched(GROUP));
     assert_eq!(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::refusal::refusal;
 use super::words::Role;
-use super::{NoState, RETRY, Resource};
+use super::{NoState, Resource, again};
 use crate::agent::Answer;
 use crate::busy;
 use crate::program::Deadline;
@@ -29,7 +29,7 @@ impl Resource {
             if finished.succeeded() && matches!(self.role(deadline), Ok((Role::Secondary, _))) {
                 return Answer::done(format!("{} is Secondary", self.name));
             }
-            if !deadline.pause(RETRY) {
+            if !again(deadline) {
                 let text = refusal(&finished);
                 return Answer::failed(format!("{} stays Primary: {text}{}", self.name, self.holders()));
             }

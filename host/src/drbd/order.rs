@@ -4,7 +4,7 @@
 use super::refusal::refusal;
 use super::state::State;
 use super::words::{Connection, Disk, Role};
-use super::{NoState, RETRY, Resource, one, parse_dstate};
+use super::{NoState, Resource, again, one, parse_dstate};
 use crate::agent::{Answer, Exit};
 use crate::program::{Deadline, Finished};
 
@@ -87,7 +87,7 @@ impl Resource {
             ) {
                 return Ok(state);
             }
-            if said.is_some() && !deadline.pause(RETRY) {
+            if said.is_some() && !again(deadline) {
                 let text = said.as_ref().map(refusal).unwrap_or_default();
                 return Err(Answer::failed(format!(
                     "{} is not outdated: its disk is {} ({}): {text}",
@@ -154,7 +154,7 @@ impl Resource {
             if !state.suspended.is_so() {
                 return Ok(state);
             }
-            if said.is_some() && !deadline.pause(RETRY) {
+            if said.is_some() && !again(deadline) {
                 let text = said.as_ref().map(refusal).unwrap_or_default();
                 return Err(Answer::failed(format!("I/O of {} still waits: {text}", self.name)));
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::refusal::{Refusal, refusal};
 use super::state::State;
 use super::words::{Disk, Role};
-use super::{NoState, RETRY, Resource};
+use super::{NoState, Resource, again};
 use crate::agent::{Answer, Exit};
 use crate::program::Deadline;
 
@@ -63,7 +63,7 @@ impl Resource {
         loop {
             let state = self.settled_state(deadline)?;
             let may_come = !state.handshaken() && state.connection > super::Connection::StandAlone;
-            if !may_come || !patience.pause(RETRY) {
+            if !may_come || !again(patience) {
                 return Ok(state);
             }
         }
@@ -99,7 +99,7 @@ impl Resource {
                 Refusal::NotNow => return Answer::new(Exit::Blocked, text),
                 Refusal::Other => {}
             }
-            if !deadline.pause(RETRY) {
+            if !again(deadline) {
                 return Answer::failed(format!("{} did not become Primary: {text}", self.name));
             }
         }
@@ -132,7 +132,7 @@ impl Resource {
                     return Answer::new(Exit::Blocked, format!("peer is Primary too; Secondary again ({back})"));
                 }
                 Ok((Role::Primary, _)) => return Answer::done(format!("{} is Primary", self.name)),
-                Ok((Role::Secondary | Role::Unknown, _)) | Err(_) if deadline.pause(RETRY) => {}
+                Ok((Role::Secondary | Role::Unknown, _)) | Err(_) if again(deadline) => {}
                 Ok((role @ (Role::Secondary | Role::Unknown), _)) => {
                     return Answer::failed(format!("drbdadm primary exited 0, but {} is {role}", self.name));
                 }

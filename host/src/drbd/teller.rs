@@ -12,6 +12,8 @@ use crate::sys::{self, Interest, PollFd};
 
 /// The first word of a sign of life without a state.
 pub const UNTOLD: &str = "untold";
+/// A sign of life of one that asks now and then: what it told last may be old by now, and isn't told again.
+pub const ALIVE: &str = "alive";
 /// The first word of a line for the log that is good or no news for a person.
 pub const TOLD: &str = "told ";
 /// The first word of a line for the log that a person should read.
@@ -22,7 +24,7 @@ pub const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 /// The writing end of the pipe. Every error of it is the end: nobody reads there any more.
 pub(super) struct Teller {
     out: File,
-    /// The present state's line, or [`UNTOLD`].
+    /// The present state's line, or [`UNTOLD`], or [`ALIVE`].
     last: String,
     said: Instant,
     remark: String,
@@ -52,6 +54,14 @@ impl Teller {
         self.write_last()
     }
 
+    /// Tells what was asked just now, news or not, and is as good as its moment.
+    pub fn tell_asked(&mut self, line: String) -> io::Result<()> {
+        self.last = line;
+        let told = self.write_last();
+        ALIVE.clone_into(&mut self.last);
+        told
+    }
+
     /// Something for the log; the same is not said twice in a row.
     pub fn remark(&mut self, word: &str, text: &str) -> io::Result<()> {
         let line = format!("{word}{}", one_line(text));
@@ -68,7 +78,7 @@ impl Teller {
         SIGN_OF_LIFE.saturating_sub(self.said.elapsed())
     }
 
-    /// The present state once more, if it is time.
+    /// What is known, once more, if it is time.
     pub fn sign_of_life(&mut self) -> io::Result<()> {
         if self.silence_left().is_zero() {
             self.write_last()?;

@@ -5,10 +5,11 @@
 //! ```text
 //! role=Primary/Secondary cstate=Connected ...     the worst of the resources, as `State` displays itself
 //! untold                                          a sign of life: the state can't be told at present
+//! alive                                           a sign of life, of one that asks only now and then
 //! told TEXT, failed TEXT                          something for the log
 //! ```
 //!
-//! The present state, or `untold`, comes again after [`SIGN_OF_LIFE`] of silence. States come from the best source there
+//! What is known comes again after [`SIGN_OF_LIFE`] of silence. States come from the best source there
 //! is: `drbdsetup events2` (8.4, 9), which costs nothing while nothing happens; else `/proc/drbd`, read every second; else
 //! drbdadm's questions. It ends when nobody reads its lines any more.
 use std::fs::File;
@@ -327,15 +328,19 @@ impl Watch {
         if let Some(why) = why {
             self.teller.remark(FAILED, &why)?;
         }
-        self.tell(&seen)
+        let line = self.line(&seen);
+        self.teller.tell_asked(line)
     }
 
     /// Tells the worst of these, if that is news.
     fn tell(&mut self, seen: &[Seen]) -> io::Result<()> {
-        let line = self
-            .merged(seen)
-            .map_or_else(|| UNTOLD.to_owned(), |state| state.to_string());
+        let line = self.line(seen);
         self.teller.tell(line)
+    }
+
+    fn line(&mut self, seen: &[Seen]) -> String {
+        self.merged(seen)
+            .map_or_else(|| UNTOLD.to_owned(), |state| state.to_string())
     }
 
     /// The worst of these, with what is remembered of each; nothing if one of them can't be told.

@@ -1,7 +1,7 @@
 //! What DRBD 0.7, 8.0 to 8.3 and 9 print, each as its documented form says, read as the state it tells.
 //!
 //! Nothing here was recorded: no such module ran. The texts were written from their print formats; 8.4's own recordings
-//! are read by `drbd_states`.
+//! are read by `states`.
 use ovzha_host::drbd::{Events, Seen, parse_json, parse_proc, parse_status};
 
 fn proc(text: &str, minors: &[u32]) -> String {

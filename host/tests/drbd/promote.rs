@@ -1,14 +1,11 @@
 //! `datadisk` against a stand-in drbdadm that answers what real ones were recorded to print.
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-use drbd_stub::Node;
+use crate::stub::Node;
 use ovzha_host::agent::{Answer, Exit, Op};
 use ovzha_host::drbd::{Connection, Disk, NoState, Role, State};
 use ovzha_host::drbd::{is_not_configured, parse_cstate, parse_dstate, parse_role};
 use ovzha_host::program::Deadline;
 use std::fs;
 use std::time::{Duration, Instant};
-
-mod drbd_stub;
 
 const BECOMES_PRIMARY: &str = "echo Primary/Secondary >role.out";
 
@@ -123,12 +120,12 @@ fn an_exit_code_is_not_believed() {
     let begin = Instant::now();
     let answer = node
         .resource()
-        .operate(Op::Start, Deadline::after(Duration::from_secs(2)));
+        .operate(Op::Start, Deadline::after(Duration::from_secs(4)));
     assert!(
         answer.exit == Exit::Failed && answer.reason.contains("is Secondary"),
         "{answer:?}"
     );
-    assert!(begin.elapsed() < Duration::from_secs(5));
+    assert!(begin.elapsed() < Duration::from_secs(8));
 }
 
 #[test]
@@ -138,7 +135,7 @@ fn a_device_held_open_is_retried_until_the_deadline() {
     node.write("sh-dev.out", "/dev/ovzha-none\n");
     let answer = node
         .resource()
-        .operate(Op::Stop, Deadline::after(Duration::from_secs(2)));
+        .operate(Op::Stop, Deadline::after(Duration::from_secs(4)));
     assert_eq!(answer.exit, Exit::Failed);
     assert!(
         answer
@@ -213,7 +210,7 @@ fn a_hanging_drbdadm_ends_with_the_deadline() {
         answer.exit == Exit::Failed && answer.reason.contains("in time"),
         "{answer:?}"
     );
-    assert!(begin.elapsed() < Duration::from_secs(5));
+    assert!(begin.elapsed() < Duration::from_secs(8));
 }
 
 #[test]

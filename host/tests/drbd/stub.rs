@@ -1,5 +1,4 @@
 //! A stand-in drbdadm that answers what real ones were recorded to print.
-#![allow(dead_code, reason = "each test file uses some of it")]
 use ovzha_host::agent::{Answer, Op};
 use ovzha_host::drbd::Resource;
 use ovzha_host::program::Deadline;
