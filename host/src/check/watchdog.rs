@@ -78,7 +78,10 @@ fn systemd(subject: &Subject<'_>) -> Option<Finding> {
     for file in files {
         let text = subject.text(&file).unwrap_or_default();
         for (line, text) in (1..).zip(text.lines()) {
-            if let Some(value) = text.trim().strip_prefix("RuntimeWatchdogSec=") {
+            let said = text
+                .split_once('=')
+                .filter(|(name, _)| name.trim() == "RuntimeWatchdogSec");
+            if let Some((_, value)) = said {
                 let off = ["", "0", "off", "infinity"].contains(&value.trim());
                 found = (!off).then(|| (file.clone(), line));
             }
