@@ -289,12 +289,10 @@ fn surroundings(page: &mut Page, report: &Report) {
 }
 
 fn watchdog(page: &mut Page, dog: &Watchdog) {
-    let timeout = dog.timeout_ms.map_or_else(String::new, |ms| format!(", {}", human(ms)));
-    let armed = if dog.armed {
-        "armed"
-    } else {
-        "not armed: nothing runs here"
-    };
+    let timeout = dog
+        .timeout_ms
+        .map_or_else(String::new, |ms| format!(", {} s", ms / 1000));
+    let armed = if dog.armed { "armed" } else { "not armed" };
     let text = format!("{} ({}){timeout}, ", clean(&dog.device), clean(&dog.identity));
     match &dog.failing {
         Some(why) => page.bad("watchdog", &format!("{text}FAILS: {}", clean(why))),

@@ -4,7 +4,8 @@
 //! restart, an upgrade in place) beside an armed device, and leaves it counting: opening it would be a pet, and a pet
 //! must be earned (SAFETY S-67). So only a device that nobody left armed is tried at the start.
 
-use std::fmt::Debug;
+mod device;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,64 +15,10 @@ use ovzha_core::watchdog as core;
 
 use crate::check::Timer;
 use crate::sys;
+pub use device::Device;
 
 /// The note's name in the run directory.
 const NOTE: &str = "watchdog";
-
-/// An open watchdog device.
-pub trait Device: Sized + Debug {
-    /// Opens it, which arms it.
-    ///
-    /// # Errors
-    /// The kernel's.
-    fn open(path: &Path) -> io::Result<Self>;
-    /// What its driver calls it.
-    ///
-    /// # Errors
-    /// The kernel's.
-    fn identity(&self) -> io::Result<String>;
-    /// Sets the timeout in seconds and reads it back.
-    ///
-    /// # Errors
-    /// The kernel's.
-    fn set_timeout(&self, seconds: u16) -> io::Result<u32>;
-    /// Disarms it; `EBUSY` if it can't be, other errors if that can't be told.
-    ///
-    /// # Errors
-    /// The kernel's.
-    fn disable(&self) -> io::Result<()>;
-    /// Begins the timeout anew.
-    ///
-    /// # Errors
-    /// The kernel's.
-    fn pet(&self) -> io::Result<()>;
-    /// Closes it with the letter that disarms it.
-    ///
-    /// # Errors
-    /// The kernel's.
-    fn close_disarmed(self) -> io::Result<()>;
-}
-
-impl Device for sys::Watchdog {
-    fn open(path: &Path) -> io::Result<Self> {
-        Self::open(path)
-    }
-    fn identity(&self) -> io::Result<String> {
-        self.identity()
-    }
-    fn set_timeout(&self, seconds: u16) -> io::Result<u32> {
-        self.set_timeout(seconds).and_then(|()| self.timeout())
-    }
-    fn disable(&self) -> io::Result<()> {
-        self.disable()
-    }
-    fn pet(&self) -> io::Result<()> {
-        self.pet()
-    }
-    fn close_disarmed(self) -> io::Result<()> {
-        self.close_disarmed()
-    }
-}
 
 /// A device as it was found at a start: what the note keeps for the next life.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -388,6 +335,7 @@ mod tests {
 
     /// The one device of a test.
     #[derive(Default, Debug)]
+    #[expect(clippy::struct_excessive_bools, reason = "what can be wrong with it, each by itself")]
     struct Hardware {
         missing: bool,
         busy: bool,

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use ovzha_core::watchdog::Watchdog;
 use ovzha_host::config::{Config, Files};
 use ovzha_host::diagnostic::Diagnostic;
 use ovzha_host::{authkeys, core_config, ha_cf, haresources, ovzha_cf};
@@ -221,7 +222,13 @@ fn read([first, second, third, fourth]: &[Vec<u8>; 4]) -> [bool; 4] {
             settings: settings.value,
         };
         let config = Config::new(files, "a");
-        let core = config.map(|config| core_config::core_config(&config, false, None).map(|_| ()));
+        let core = config.map(|config| {
+            let watchdog = config
+                .settings
+                .watchdog()
+                .map(|(_, timeout)| Watchdog { timeout, stays: false });
+            core_config::core_config(&config, false, watchdog).map(|_| ())
+        });
         assert_eq!(core, Ok(Ok(())));
     }
     good

@@ -40,20 +40,8 @@ fn every_row_is_read_as_it_says() {
 }
 
 #[test]
-fn lines_that_are_wrong() {
+fn a_watchdog_that_does_not_fit_is_told_with_both_numbers() {
     for (text, problem) in [
-        (
-            "timeout vz restart 1",
-            "1: error: timeout: `restart` is neither start, stop nor monitor",
-        ),
-        (
-            "timeout vz stop",
-            "1: error: `timeout` needs RESOURCE start|stop|monitor TIME",
-        ),
-        (
-            "timeout vz stop 0",
-            "1: error: timeout: the time must be longer than zero",
-        ),
         (
             "watchdog /dev/watchdog 28",
             "1: error: watchdog: a watchdog's timeout of 28 s needs a deadtime of 30.737 s or more, and deadtime is 30 s; at most 27 s",
@@ -69,6 +57,27 @@ fn lines_that_are_wrong() {
         (
             "watchdog watchdog0",
             "1: error: watchdog: `watchdog0` is no absolute path of a device",
+        ),
+    ] {
+        assert_eq!(parse(text), [format!("ovzha.cf:{problem}")]);
+    }
+    assert_eq!(parse("watchdog /dev/watchdog"), [""; 0]);
+}
+
+#[test]
+fn lines_that_are_wrong() {
+    for (text, problem) in [
+        (
+            "timeout vz restart 1",
+            "1: error: timeout: `restart` is neither start, stop nor monitor",
+        ),
+        (
+            "timeout vz stop",
+            "1: error: `timeout` needs RESOURCE start|stop|monitor TIME",
+        ),
+        (
+            "timeout vz stop 0",
+            "1: error: timeout: the time must be longer than zero",
         ),
         (
             "\nstop-budget 30",

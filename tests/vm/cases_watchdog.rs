@@ -81,7 +81,7 @@ fn up_with(first: &str, driver: &str, idle: &str) -> Pair {
     pair.node(2).must(SUPERVISED);
     pair.wait_active(1);
     pair.wait_said(2, "ovzha status", "ovz-node1 alive");
-    pair.wait_said(1, "ovzha status", ", 9s, armed");
+    pair.wait_said(1, "ovzha status", ", 9 s, armed");
     pair.wait_said(2, "ovzha status", idle);
     pair
 }
@@ -188,7 +188,7 @@ fn what_is_stopped_or_restarted_in_order_is_not_reset() {
     assert_eq!(pair.node(1).run("ovzha standby").code, 0, "{}", pair.report());
     pair.wait_active(2);
     pair.wait_said(1, "ovzha status", "not armed");
-    pair.wait_said(2, "ovzha status", ", 9s, armed");
+    pair.wait_said(2, "ovzha status", ", 9 s, armed");
     stays_up(&pair, &mut events);
     // stopped, which hands over
     pair.node(2).must(&format!("touch /run/stay-down; kill -TERM {DAEMON}"));
@@ -201,7 +201,7 @@ fn what_is_stopped_or_restarted_in_order_is_not_reset() {
 
 #[test]
 fn one_that_cannot_be_disarmed_is_petted_by_the_standby_and_fires_after_a_stop() {
-    let pair = up_with(SUPERVISED, "i6300esb.ko nowayout=1", ", 9s, armed");
+    let pair = up_with(SUPERVISED, "i6300esb.ko nowayout=1", ", 9 s, armed");
     let mut events = [1, 2].map(|number| Events::of(pair.node(number)));
     assert!(
         log(&pair, 2).contains("can't be disarmed (nowayout)"),

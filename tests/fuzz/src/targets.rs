@@ -15,9 +15,11 @@ use ovzha_core::message::Message;
 use ovzha_core::output::{DURABLE_MAX, Durable};
 use ovzha_core::serial::{self, Deframer, SerialBuf};
 use ovzha_core::time::{Instant, Span};
+use ovzha_core::watchdog::Watchdog;
 use ovzha_host::config::{Config, Files};
 use ovzha_host::diagnostic::Diagnostic;
 use ovzha_host::drbd::{self, State};
+use ovzha_host::ovzha_cf::watchdog::Heartbeat;
 use ovzha_host::since::ActiveSince;
 use ovzha_host::validate::Fingerprint;
 use ovzha_host::{authkeys, check, control, core_config, ha_cf, haresources, mounts, ovzha_cf, services, store, task};
@@ -143,7 +145,13 @@ fn files(bytes: &[u8]) {
     let me = names.first().map(String::as_str).unwrap_or_default();
     let config = Config::new(files, me);
     assert!(config.is_ok(), "{config:?}");
-    let core = config.map(|config| core_config::core_config(&config, false, None).map(|_| ()));
+    let core = config.map(|config| {
+        let watchdog = config
+            .settings
+            .watchdog()
+            .map(|(_, timeout)| Watchdog { timeout, stays: false });
+        core_config::core_config(&config, false, watchdog).map(|_| ())
+    });
     assert_eq!(core, Ok(Ok(())));
 }
 
