@@ -12,6 +12,9 @@ use crate::output::Output;
 use crate::time::{Instant, Span};
 use crate::watchdog::{ATTACHED, Watchdog};
 
+/// Keepalives within which a peer that lives is heard by a new life.
+const PATIENCE: u64 = 2;
+
 /// What is remembered of the pets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Pets {
@@ -19,6 +22,8 @@ pub(crate) struct Pets {
     at: Option<Instant>,
     /// Links that a heartbeat was handed to since, a bit each.
     spoken: u16,
+    /// The peer knows this life, or is not there: before that no heartbeat counts.
+    earned: bool,
     /// This machine was told to reset itself: the watchdog finishes it.
     ended: bool,
 }
@@ -60,6 +65,11 @@ impl Cluster {
         if self.groups.iter().all(is_still) {
             return self.rest(watchdog);
         }
+        if !self.pets.earned {
+            self.pets.earned = self.is_known();
+            self.pets.spoken = 0;
+            return None;
+        }
         let limit = self.pet_limit(watchdog);
         let pause = limit.map_or(watchdog.pause(), |_| Span::ZERO);
         if self.pets.at.is_some_and(|at| self.now.since(at) < pause) {
@@ -94,6 +104,13 @@ impl Cluster {
             return None;
         }
         self.pets.at.take().map(|_| Output::Disarm)
+    }
+
+    /// Whether the peer answered to this life, so that it believes the next heartbeat, or is not heard. A daemon that dies
+    /// again and again before that is as good as dead, and to its peer it is.
+    fn is_known(&self) -> bool {
+        let waited = self.now.since(self.started) >= self.config.keepalive.times(PATIENCE);
+        self.proved.is_some() || (waited && self.member.heard().is_none())
     }
 
     /// When the next heartbeat of some open link is due, if each of them has had one since the last pet.
@@ -167,6 +184,8 @@ mod tests {
         stops: Outcome,
         /// How its probes end.
         probes: Outcome,
+        /// What it sent over its first link.
+        frames: vec::Vec<vec::Vec<u8>>,
     }
 
     fn keyring() -> Keyring {
@@ -221,6 +240,7 @@ mod tests {
                 answered: true,
                 stops: Outcome::Done,
                 probes: Outcome::NotRunning,
+                frames: vec![],
             };
             node.tell(Event::Opened { link: LinkId(0) });
             node.tell(Event::Opened { link: LinkId(1) });
@@ -245,7 +265,12 @@ mod tests {
                         self.did.push((self.now, Did::Left));
                         return;
                     }
-                    Output::Send { link, .. } => Did::Sent(link.0),
+                    Output::Send { link, bytes } => {
+                        if link == LinkId(0) {
+                            self.frames.push(bytes.to_vec());
+                        }
+                        Did::Sent(link.0)
+                    }
                     Output::Pet { within } => {
                         assert!(within >= self.now, "too late at once");
                         Did::Pet
@@ -306,8 +331,7 @@ mod tests {
         let begun = |op| move |did| matches!(did, Did::Began(begun, _) if begun == op);
         let start = node.place(begun(Op::Start));
         let before: vec::Vec<Did> = node.did[..start].iter().map(|(_, did)| *did).collect();
-        let probed = node.place(|did| did == Did::Disarmed);
-        assert!(before[probed..].contains(&Did::Pet), "armed anew after the probe");
+        assert!(before.contains(&Did::Pet));
         node.did.clear();
         node.ask(Command::Stop);
         node.pass(20_000);
@@ -450,6 +474,50 @@ mod tests {
         node.answered = true;
         node.pass(2000);
         assert!(!node.times(Did::Pet).is_empty());
+    }
+
+    #[test]
+    fn a_life_that_is_short_earns_no_pet() {
+        let mut node = Node::of(draft(0, false));
+        node.probes = Outcome::Done;
+        node.pass(1900);
+        assert_eq!(node.cluster.groups[0].state(), State::Active);
+        assert_eq!(node.times(Did::Pet), []);
+        node.pass(1500);
+        assert_eq!(node.times(Did::Pet).len(), 1, "the peer is not there");
+    }
+
+    #[test]
+    fn a_life_that_its_peer_answers_to_pets_behind_its_next_heartbeats() {
+        let mut node = Node::of(draft(0, false));
+        node.probes = Outcome::Done;
+        let draft = Draft {
+            me: NodeId(1),
+            watchdog: None,
+            ..draft(0, false)
+        };
+        let config = Config::new(draft).unwrap();
+        let mut peer = Cluster::new(config, keyring(), BootId([8; 4]), Durable::default(), node.now);
+        let (link, mut frame, mut answered) = (LinkId(0), FrameBuf::new(), None);
+        peer.handle(node.now, Event::Opened { link });
+        for _ in 0..19 {
+            node.pass(100);
+            for bytes in &core::mem::take(&mut node.frames) {
+                peer.handle(node.now, Event::Received { link, bytes });
+            }
+            for _ in 0..20 {
+                if let Output::Send { link, bytes } = peer.poll(&mut frame) {
+                    node.tell(Event::Received { link, bytes });
+                }
+            }
+            answered = answered.or(node.cluster.proved.map(|_| (node.now, node.did.len())));
+        }
+        let ((at, place), pet) = (answered.unwrap(), node.place(|did| did == Did::Pet));
+        let between: vec::Vec<Did> = node.did[place..pet].iter().map(|(_, did)| *did).collect();
+        assert!(
+            between.contains(&Did::Sent(0)) && between.contains(&Did::Sent(1)),
+            "{at:?} {between:?}"
+        );
     }
 
     #[test]
