@@ -122,8 +122,9 @@ fn stays_up(pair: &Pair, events: &mut [Events]) {
     }
 }
 
-/// The process of the daemon itself, not of its children.
-const DAEMON: &str = "$(pgrep -o -f '^ovzha daemon')";
+/// The process that took the lock: the daemon itself, not its children.
+const DAEMON: &str =
+    "$(awk -v i=$(stat -c %i /run/ovzha/lock) '$2 == \"FLOCK\" && $6 ~ \":\" i \"$\" { print $5 }' /proc/locks)";
 
 #[test]
 fn f1_a_daemon_that_stands_still_ends_in_a_reset_before_the_takeover() {
