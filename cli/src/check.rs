@@ -48,7 +48,7 @@ fn findings(config_dir: &Path, root: &Path, out: &mut impl Write) -> io::Result<
     for finding in &findings {
         write_finding(out, finding)?;
     }
-    writeln!(out, "protection: {}", check::protection(&files))?;
+    writeln!(out, "protection: {}", check::protection(root, &files))?;
     writeln!(out, "resources:")?;
     for (word, runs) in check::resources(root, &files) {
         writeln!(out, "  {word}: {runs}")?;

@@ -4,7 +4,7 @@
 //! is `subject  text`, so that it can be scanned and grepped. Everything that came over a wire is escaped.
 
 use crate::out::clean;
-use crate::report::{Drbd, Group, Link, Report};
+use crate::report::{Drbd, Group, Link, Report, Watchdog};
 use crate::span::human;
 
 /// Columns of the subject.
@@ -250,6 +250,9 @@ fn intention(page: &mut Page, report: &Report, group: &Group) {
 /// The protection, the nodes, the links, the ping nodes.
 fn surroundings(page: &mut Page, report: &Report) {
     page.plain("protection", &clean(&report.protection_text));
+    if let Some(dog) = &report.watchdog {
+        watchdog(page, dog);
+    }
     let mut peer = vec![format!("{} {}", clean(&report.peer), clean(&report.peer_state))];
     if report.peer_heard_ms.is_some() {
         peer.push(format!(", heard {}", ago(report.peer_heard_ms)));
@@ -283,6 +286,18 @@ fn surroundings(page: &mut Page, report: &Report) {
         node = format!("{node}, {}", clean(&report.realtime));
     }
     page.plain("node", &node);
+}
+
+fn watchdog(page: &mut Page, dog: &Watchdog) {
+    let timeout = dog
+        .timeout_ms
+        .map_or_else(String::new, |ms| format!(", {} s", ms / 1000));
+    let armed = if dog.armed { "armed" } else { "not armed" };
+    let text = format!("{} ({}){timeout}, ", clean(&dog.device), clean(&dog.identity));
+    match &dog.failing {
+        Some(why) => page.bad("watchdog", &format!("{text}FAILS: {}", clean(why))),
+        None => page.plain("watchdog", &format!("{text}{armed}")),
+    }
 }
 
 fn links(page: &mut Page, links: &[Link]) {

@@ -13,6 +13,7 @@ pub struct Report {
     pub peer: String,
     pub up_ms: Option<u64>,
     pub protection_text: String,
+    pub watchdog: Option<Watchdog>,
     pub peer_state: String,
     pub peer_heard_ms: Option<u64>,
     pub peer_hears_us_ms: Option<u64>,
@@ -28,6 +29,17 @@ pub struct Report {
     pub ping_nodes: Vec<PingNode>,
     pub attached: String,
     pub groups: Vec<Group>,
+}
+
+/// The hardware watchdog in use.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Watchdog {
+    pub device: String,
+    pub identity: String,
+    pub timeout_ms: Option<u64>,
+    pub armed: bool,
+    pub failing: Option<String>,
 }
 
 /// A hold in force.

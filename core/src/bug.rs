@@ -279,6 +279,7 @@ mod tests {
                 ipfail: false,
                 diskless_hands_over: true,
                 last_resort: true,
+                watchdog: None,
                 groups: Vec::from_slice(&[group.clone(), other]).unwrap(),
                 resources_digest: [1; 4],
                 timings_digest: [1; 4],
@@ -328,6 +329,7 @@ mod tests {
                         None
                     }
                     Output::Notice(_) | Output::Abandon(_) | Output::FenceSelf { .. } => None,
+                    Output::Pet { .. } | Output::Disarm => panic!("there is no watchdog"),
                 };
                 if let Some(version) = stored.filter(|_| self.stores) {
                     self.cluster.handle(self.now, Event::Stored { version, ok: true });

@@ -18,6 +18,7 @@ use crate::member::Member;
 use crate::message::{GroupReport, HoldReason, NodeBits, Silence};
 use crate::notice::Notice;
 use crate::output::{Answer, Durable, Effect, Output, Reason, Refusal};
+use crate::pet::Pets;
 use crate::pings::Pings;
 use crate::queue::pop_front;
 use crate::receive::Strangers;
@@ -100,6 +101,7 @@ pub struct Cluster {
     /// The state that counts that reset, and whether it was asked for.
     pub(crate) counted: Option<(u32, bool)>,
     pub(crate) bugs: Bugs,
+    pub(crate) pets: Pets,
     /// The tenures on disk, and those being written.
     recorded: Vec<Tenure, GROUPS_MAX>,
     writing: Vec<Tenure, GROUPS_MAX>,
@@ -165,6 +167,7 @@ impl Cluster {
             fence: None,
             counted: None,
             bugs: Bugs::default(),
+            pets: Pets::default(),
             recorded,
             writing: Vec::new(),
             replies: Vec::new(),
@@ -403,6 +406,7 @@ impl Cluster {
     /// The next thing to do. Call until [`Output::Wait`].
     pub fn poll<'b>(&mut self, frame: &'b mut FrameBuf) -> Output<'b> {
         if let Some(group) = self.fence_now() {
+            self.pets.end();
             return Output::FenceSelf { group };
         }
         if let Some(bug) = self.bugs.untold() {
@@ -427,18 +431,24 @@ impl Cluster {
             return output;
         }
         for link in 0..self.links.len() {
-            if self.links.get(link).is_some_and(|link| link.owes(self.now))
-                && let Some(length) = self.speak(link, frame)
-            {
-                let (link, bytes) = (LinkId(u8::try_from(link).unwrap_or(u8::MAX)), frame.filled(length));
+            if !self.links.get(link).is_some_and(|link| link.owes(self.now)) {
+                continue;
+            }
+            let (length, link) = (self.speak(link, frame), LinkId(u8::try_from(link).unwrap_or(u8::MAX)));
+            self.pets.spoke(link, length.is_some());
+            if let Some(length) = length {
+                let bytes = frame.filled(length);
                 return Output::Send { link, bytes };
             }
+        }
+        if let Some(output) = self.poll_pet() {
+            return output;
         }
         if let Some(bug) = self.bugs.untold() {
             return Output::Bug(bug);
         }
         if self.has_left() {
-            return Output::Exit;
+            return self.leave_watchdog().unwrap_or(Output::Exit);
         }
         let (until, why) = self.deadline();
         Output::Wait { until, why }
@@ -474,7 +484,7 @@ impl Cluster {
             self.bugs.find(wrong, Some(id));
         }
         let must_stop = self.leave.is_some() || self.lonely(self.now);
-        let distrusted = self.bugs.stops(index);
+        let (distrusted, guarded) = (self.bugs.stops(index), self.is_guarded());
         let group = self.groups.get_mut(index)?;
         if let Some(flight) = group
             .flight
@@ -484,7 +494,7 @@ impl Cluster {
             flight.abandoned = true;
             return Some(Output::Abandon(flight.id));
         }
-        if distrusted && !group.may_step(must_stop) {
+        if (distrusted && !group.may_step(must_stop)) || (!guarded && matches!(group.state(), State::Starting(..))) {
             return None;
         }
         let (resource, op) = group.next(self.now)?;

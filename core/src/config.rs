@@ -6,6 +6,7 @@ use heapless::Vec;
 
 use crate::id::{ClusterId, GROUPS_MAX, LINKS_MAX, Mark, NodeId, RESOURCES_MAX};
 use crate::time::Span;
+use crate::watchdog::Watchdog;
 
 /// Most ping nodes.
 pub const PINGS_MAX: usize = 16;
@@ -72,6 +73,8 @@ pub struct Draft {
     pub diskless_hands_over: bool,
     /// May this node reset itself when a data resource won't stop?
     pub last_resort: bool,
+    /// The hardware watchdog, if there is one to pet.
+    pub watchdog: Option<Watchdog>,
     /// The groups, in the order of `haresources`.
     pub groups: Vec<GroupDraft, GROUPS_MAX>,
     /// Digest of what `haresources` means.
@@ -99,6 +102,22 @@ pub enum ConfigError {
     Group(usize),
     /// Two groups that can't be told apart.
     GroupTwice(usize),
+    /// The watchdog would reset a node that is merely late.
+    WatchdogShort {
+        /// Its timeout.
+        timeout: Span,
+        /// The shortest that is safe.
+        least: Span,
+    },
+    /// A node that hangs would run on when its peer takes over.
+    WatchdogLong {
+        /// Its timeout.
+        timeout: Span,
+        /// The deadtime that it would need.
+        needs: Span,
+        /// The deadtime.
+        deadtime: Span,
+    },
     /// `left` must be shorter than `right`.
     NotShorter {
         /// Name of the time that must be shorter.
@@ -120,6 +139,20 @@ impl fmt::Display for ConfigError {
             Self::Pings(n) => write!(f, "{n} ping nodes: at most {PINGS_MAX} are possible"),
             Self::Group(n) => write!(f, "group {n} has no resource or no such preferred node"),
             Self::GroupTwice(n) => write!(f, "group {n} is called as an earlier one"),
+            Self::WatchdogShort { timeout, least } => {
+                write!(
+                    f,
+                    "a watchdog's timeout of {timeout} is shorter than three keepalives ({least})"
+                )
+            }
+            Self::WatchdogLong {
+                timeout,
+                needs,
+                deadtime,
+            } => write!(
+                f,
+                "a watchdog's timeout of {timeout} needs a deadtime of {needs} or more, and deadtime is {deadtime}"
+            ),
             Self::NotShorter {
                 left,
                 shorter,
@@ -201,14 +234,20 @@ impl Config {
                 });
             }
         }
+        if let Some(watchdog) = &draft.watchdog {
+            watchdog.check(draft.keepalive, draft.deadtime, draft.pings > 0)?;
+        }
         Ok(Self(draft))
     }
 
     /// Silence after which an active node that is isolated or unheard gives up: early enough to stop
-    /// before the peer's deadtime ends (LEASE T10), never below two keepalives.
+    /// before the peer's deadtime ends (LEASE T10), or the watchdog fires (T5), never below two keepalives.
     #[must_use]
     pub fn give_up(&self, deadtime: Span) -> Span {
-        let spare = self.stop_budget.plus(self.keepalive.times(2));
+        let early = self
+            .watchdog
+            .map_or(Span::ZERO, |watchdog| watchdog.early(self.keepalive));
+        let spare = self.stop_budget.plus(self.keepalive.times(2)).plus(early);
         deadtime.minus(spare).max(self.keepalive.times(2))
     }
 

@@ -8,7 +8,7 @@ use crate::settle::{CONTACT, PING_GAP};
 use crate::time::{Instant, Span};
 
 /// How late a wake-up may be.
-const WAKE_UP: Span = Span::from_millis(20);
+pub(crate) const WAKE_UP: Span = Span::from_millis(20);
 
 impl Cluster {
     /// What this node's pings prove; `Unknown` without ping nodes.

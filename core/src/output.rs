@@ -42,6 +42,13 @@ pub enum Output<'b> {
         /// The group that won't stop.
         group: GroupId,
     },
+    /// Pet the watchdog, which arms it if it is not: a reset follows unless the next pet comes in time.
+    Pet {
+        /// Not after this moment by the host's clock, read just before; it does not count for one that is not armed.
+        within: Instant,
+    },
+    /// Disarm the watchdog: nothing runs here any more.
+    Disarm,
     /// This program contradicts itself: to be recorded where it survives, and told loudly. The loop goes on.
     Bug(Bug),
     /// The orderly stop is done.

@@ -239,7 +239,7 @@ impl Cluster {
         let next = self.sequence.next();
         let recorded = self.version == self.stored && self.durable_is_current();
         let fencing = self.fence.is_some();
-        let keepalive = self.config.keepalive;
+        let (keepalive, guardable) = (self.config.keepalive, self.is_guardable());
         let Some(group) = self.groups.get_mut(index) else {
             return;
         };
@@ -258,7 +258,7 @@ impl Cluster {
                 told = Some(why);
             }
             (Decision::Acquire(_), State::Claiming(why))
-                if recorded && group.flight.is_none() && agreed(&view.peer) =>
+                if recorded && guardable && group.flight.is_none() && agreed(&view.peer) =>
             {
                 group.begin(now, why);
                 told = Some(why);

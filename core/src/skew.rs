@@ -151,6 +151,7 @@ mod tests {
             ipfail: false,
             diskless_hands_over: true,
             last_resort: true,
+            watchdog: None,
             groups: (1..=groups).map(group).collect(),
             resources_digest: [1; 4],
             timings_digest: [1; 4],

@@ -432,7 +432,7 @@ mod tests {
     #[test]
     fn a_link_is_an_alert_when_it_stays_down_once_and_only_beside_one_that_is_up() {
         let (config, mut alerts) = (config(), alerts());
-        let core = crate::core_config::core_config(&config, false).unwrap();
+        let core = crate::core_config::core_config(&config, false, None).unwrap();
         let keys = crate::core_config::keyring(&config.keys).unwrap();
         let cluster = ovzha_core::cluster::Cluster::new(
             core,

@@ -15,6 +15,7 @@ mod fstab;
 mod lacking;
 mod running;
 mod serial;
+mod watchdog;
 
 use std::fmt;
 use std::fs::File;
@@ -112,13 +113,56 @@ pub enum Protection {
     None,
     /// Links, and ping nodes as proof of not being cut off.
     PingNodes,
+    /// Links, and a watchdog that resets a node that hangs.
+    Watchdog(Timer),
+    /// All of these.
+    PingNodesAndWatchdog(Timer),
+}
+
+/// What counts a watchdog's timeout.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Timer {
+    /// A device of its own.
+    Hardware,
+    /// The kernel (softdog): it hangs with it.
+    Software,
+}
+
+impl Timer {
+    /// By what the driver calls its device.
+    #[must_use]
+    pub fn of(identity: &str) -> Self {
+        if identity.trim() == "Software Watchdog" {
+            Self::Software
+        } else {
+            Self::Hardware
+        }
+    }
 }
 
 impl Protection {
-    /// The row that holds with this many ping nodes.
+    /// The row that holds with this many ping nodes, and this watchdog.
     #[must_use]
-    pub const fn with_pings(count: usize) -> Self {
-        if count == 0 { Self::None } else { Self::PingNodes }
+    pub const fn of(pings: usize, watchdog: Option<Timer>) -> Self {
+        match (pings, watchdog) {
+            (0, None) => Self::None,
+            (_, None) => Self::PingNodes,
+            (0, Some(timer)) => Self::Watchdog(timer),
+            (_, Some(timer)) => Self::PingNodesAndWatchdog(timer),
+        }
+    }
+
+    /// The row in one word, for programs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::PingNodes => "ping",
+            Self::Watchdog(Timer::Hardware) => "watchdog",
+            Self::Watchdog(Timer::Software) => "softdog",
+            Self::PingNodesAndWatchdog(Timer::Hardware) => "ping+watchdog",
+            Self::PingNodesAndWatchdog(Timer::Software) => "ping+softdog",
+        }
     }
 }
 
@@ -131,14 +175,28 @@ impl fmt::Display for Protection {
             Self::PingNodes => {
                 "ping nodes: as none, but a node cut off from everything, ping nodes too, stops and does not take over; two active nodes stay possible when only the links are cut, or when the active node freezes"
             }
+            Self::Watchdog(Timer::Hardware) => {
+                "watchdog: as none, but this node, when it is active and its daemon or its kernel hangs or dies, is reset before a takeover; two active nodes stay possible when all links between living nodes are cut"
+            }
+            Self::Watchdog(Timer::Software) => {
+                "softdog: as none, but this node, when it is active and its daemon hangs or dies, is reset before a takeover; two active nodes stay possible when all links between living nodes are cut, or when the kernel hangs"
+            }
+            Self::PingNodesAndWatchdog(Timer::Hardware) => {
+                "ping nodes and watchdog: a node cut off from everything, ping nodes too, stops and does not take over, and an active node whose daemon or kernel hangs or dies is reset before a takeover; two active nodes stay possible when only the links are cut"
+            }
+            Self::PingNodesAndWatchdog(Timer::Software) => {
+                "ping nodes and softdog: a node cut off from everything, ping nodes too, stops and does not take over, and an active node whose daemon hangs or dies is reset before a takeover; two active nodes stay possible when only the links are cut, or when the kernel of the active node hangs"
+            }
         })
     }
 }
 
-/// The protection these files really give.
+/// The protection these files really give on the machine below `root`.
 #[must_use]
-pub fn protection(files: &Files) -> Protection {
-    Protection::with_pings(files.ha_cf.pings.len())
+pub fn protection(root: &Path, files: &Files) -> Protection {
+    let device = files.settings.watchdog().map(|(device, _)| device);
+    let timer = device.map(|device| watchdog::timer(root, device));
+    Protection::of(files.ha_cf.pings.len(), timer)
 }
 
 /// What the checks look at.
@@ -216,6 +274,7 @@ pub fn machine(root: &Path, files: &Files) -> Vec<Finding> {
     findings.extend(serial::check(&subject));
     findings.extend(lacking::check(&subject));
     findings.extend(beside::check(&subject));
+    findings.extend(watchdog::check(&subject));
     findings.sort_by_key(|finding| (!finding.two_actives, finding.class));
     findings
 }

@@ -216,6 +216,11 @@ impl Children {
         self.begin(now, config, effect);
     }
 
+    /// Ends a start before it begins: this node can't run it now.
+    pub fn refuse(&mut self, effect: Effect, why: String) {
+        self.stillborn.push(Ended::Effect(effect, Outcome::Unfit, why));
+    }
+
     fn begin(&mut self, now: Instant, config: &Config, effect: Effect) {
         let found = config.groups.get(usize::from(effect.group.0));
         let resource = found.and_then(|group| group.resources.get(usize::from(effect.resource)));

@@ -13,6 +13,7 @@ use crate::authkeys::{self, AuthKeys};
 use crate::diagnostic::{Diagnostic, Severity, quote};
 use crate::ha_cf::{self, HaCf, LinkConfig, LogSettings, Parsed, PingNode, Timings};
 use crate::haresources::{self, GroupLine, Resource};
+use crate::ovzha_cf::watchdog::Heartbeat;
 use crate::ovzha_cf::{self, Operation, OvzhaCf};
 use crate::respawn::Client;
 use crate::services;
@@ -228,9 +229,9 @@ pub fn read_files(dir: &Path) -> Loadable {
     let groups = needed(dir, "haresources", Secrecy::Public, &mut diagnostics, |file, bytes| {
         haresources::parse(file, bytes, &nodes)
     });
-    let deadtime = ha_cf.as_ref().map(|ha_cf| ha_cf.timings.deadtime);
+    let heartbeat = ha_cf.as_ref().map(Heartbeat::from);
     let settings = read(dir, "ovzha.cf", Secrecy::Public, &mut diagnostics, |file, bytes| {
-        ovzha_cf::parse(file, bytes, deadtime)
+        ovzha_cf::parse(file, bytes, heartbeat)
     });
     let refused = diagnostics.iter().any(Diagnostic::is_error);
     let files = match (ha_cf, keys, groups) {

@@ -4,6 +4,7 @@ use ovzha_core::auth::{Domain, Keyring};
 use ovzha_core::config::{Config as CoreConfig, Draft, GroupDraft, Kind};
 use ovzha_core::frame::VERSION;
 use ovzha_core::id::{ClusterId, Mark, NodeId};
+use ovzha_core::watchdog::Watchdog;
 
 use crate::authkeys::AuthKeys;
 use crate::config::{Config, Group};
@@ -60,11 +61,11 @@ fn digest(config: &Config, group: &Group) -> Mark {
     mark(std::iter::once(node).chain(words.iter().map(String::as_str)))
 }
 
-/// The configuration the core decides by; `last_resort`: this node may reset itself.
+/// The configuration the core decides by; `last_resort`: this node may reset itself, `watchdog`: as it was read back.
 ///
 /// # Errors
 /// The relation between two settings that does not hold, with both numbers.
-pub fn core_config(config: &Config, last_resort: bool) -> Result<CoreConfig, String> {
+pub fn core_config(config: &Config, last_resort: bool, watchdog: Option<Watchdog>) -> Result<CoreConfig, String> {
     let small = |n: usize| u8::try_from(n).map_err(|_| "too many of something".to_owned());
     let groups = config
         .groups
@@ -104,6 +105,7 @@ pub fn core_config(config: &Config, last_resort: bool) -> Result<CoreConfig, Str
         ipfail: config.ipfail,
         diskless_hands_over: config.settings.diskless_hands_over(),
         last_resort,
+        watchdog,
         groups: groups?.into_iter().collect(),
         resources_digest: config.resources_digest,
         timings_digest: config.timings_digest,

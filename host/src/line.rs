@@ -3,6 +3,7 @@
 //! Each line is a variant with its level and its text, so that `docs/LOGS.md` can be held against them.
 
 mod aside;
+mod watchdog;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use crate::check::Protection;
 use crate::log::Level;
 use crate::told;
 pub use aside::{AsideLine, ClientFate, ErrandFate};
+pub use watchdog::WatchdogLine;
 
 /// One line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -150,6 +152,8 @@ pub enum Line<'a> {
     ResetFailed(&'a str),
     /// `--last-resort none`.
     NoReset,
+    /// Of the hardware watchdog.
+    Watchdog(WatchdogLine<'a>),
     /// The loop spins.
     Flooded {
         /// Rounds a second.
@@ -171,6 +175,7 @@ impl Line<'_> {
     pub const fn level(&self) -> Level {
         match self {
             Line::Aside(line) => line.level(),
+            Line::Watchdog(line) => line.level(),
             Line::StateLost(_)
             | Line::FormerBug { .. }
             | Line::Bug(_)
@@ -275,6 +280,7 @@ impl fmt::Display for Line<'_> {
             Self::RunDir(why) => write!(f, "the run directory can't be written: {why}"),
             Self::Poll(why) => write!(f, "poll: {why}"),
             Self::Aside(line) => line.fmt(f),
+            Self::Watchdog(line) => line.fmt(f),
         }
     }
 }

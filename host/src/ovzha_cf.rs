@@ -5,6 +5,7 @@
 
 pub mod mails;
 pub mod settings;
+pub mod watchdog;
 
 use std::path::Path;
 
@@ -16,6 +17,7 @@ use crate::ha_cf::{At, Parsed, set, split, values};
 use crate::haresources;
 use crate::words;
 use settings::SETTINGS;
+use watchdog::{Heartbeat, Wanted};
 
 /// What a timeout is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -53,6 +55,7 @@ pub struct OvzhaCf {
     monitors: Vec<Monitor>,
     /// An active that lost its local disk stays.
     diskless_stays: Option<At<bool>>,
+    watchdog: Option<At<Wanted>>,
 }
 
 impl OvzhaCf {
@@ -89,6 +92,12 @@ impl OvzhaCf {
         set.map_or_else(|| agent::default_monitor(name), |monitor| monitor.every.value)
     }
 
+    /// The watchdog's device and its timeout in whole seconds, if there is to be one.
+    #[must_use]
+    pub fn watchdog(&self) -> Option<(&Path, Span)> {
+        self.watchdog.as_ref().and_then(|at| at.value.get())
+    }
+
     /// Whether an active whose DRBD lost its local disk hands over to a peer that has current data.
     #[must_use]
     pub fn diskless_hands_over(&self) -> bool {
@@ -97,9 +106,9 @@ impl OvzhaCf {
 }
 
 /// Reads the bytes of an `ovzha.cf`; `file` is only named in messages.
-/// `deadtime` is the one of `ha.cf`, if that could be read: the stop budget must fit into it.
+/// `heartbeat` is of `ha.cf`, if that could be read: stop budget and watchdog must fit into its times.
 #[must_use]
-pub fn parse(file: &Path, bytes: &[u8], deadtime: Option<Span>) -> Parsed<OvzhaCf> {
+pub fn parse(file: &Path, bytes: &[u8], heartbeat: Option<Heartbeat>) -> Parsed<OvzhaCf> {
     let mut reader = Reader {
         problems: Problems::new(file),
         value: OvzhaCf::default(),
@@ -113,7 +122,10 @@ pub fn parse(file: &Path, bytes: &[u8], deadtime: Option<Span>) -> Parsed<OvzhaC
                 Err(why) => reader.problems.error(line.number, why),
             }
         }
-        reader.check(deadtime);
+        if let Some(heartbeat) = heartbeat {
+            reader.check_stop_budget(heartbeat.deadtime);
+            reader.check_watchdog(heartbeat);
+        }
     }
     Parsed {
         value: reader.value,
@@ -157,9 +169,8 @@ impl Reader {
         self.problems.error(said.line, format!("`{}` needs {takes}", said.name));
     }
 
-    /// What no single line can show.
-    fn check(&mut self, deadtime: Option<Span>) {
-        if let (Some(budget), Some(deadtime)) = (self.value.stop_budget, deadtime)
+    fn check_stop_budget(&mut self, deadtime: Span) {
+        if let Some(budget) = self.value.stop_budget
             && budget.value >= deadtime
         {
             let text = format!(

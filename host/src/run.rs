@@ -35,6 +35,7 @@ use crate::ping::{self, Pinger};
 use crate::status::{self, HostFacts};
 use crate::sys::{self, Interest, LastResort, PollFd, Signal, Signals};
 use crate::validate::Fingerprint;
+use crate::watchdog::Watchdog;
 use crate::watcher::Said;
 use crate::{meant, told};
 
@@ -81,6 +82,7 @@ pub struct Daemon {
     pub(crate) signals: Signals,
     pub(crate) last_resort: Option<LastResort>,
     pub(crate) last_words: LastWords,
+    pub(crate) watchdog: Option<Watchdog>,
     pub(crate) notify: Notify,
     pub(crate) facts: HostFacts,
     pub(crate) program: PathBuf,
@@ -113,8 +115,10 @@ impl Daemon {
         let (version, node) = (env!("CARGO_PKG_VERSION"), self.config.own_node());
         self.log.say(&Line::Started { version, node });
         self.log.say(&Line::Standing(&self.facts.realtime));
-        let row = Protection::with_pings(self.config.pings.len());
+        let timer = self.watchdog.as_ref().map(Watchdog::timer);
+        let row = Protection::of(self.config.pings.len(), timer);
         self.log.say(&Line::Protection(row));
+        self.tell_watchdog();
         self.aside.begin(&mut self.log);
         self.notify.ready();
         let mut until = self.drain(sys::boottime());
@@ -449,7 +453,9 @@ impl Daemon {
                         medium.send(now, bytes);
                     }
                 }
-                Output::Start(effect) => self.children.start(now, &self.config, effect),
+                Output::Start(effect) => self.begin(now, effect),
+                Output::Pet { within } => self.pet(within),
+                Output::Disarm => self.disarm(),
                 Output::Abandon(effect) => self.children.abandon(now, effect),
                 Output::Store { version, bytes } => self.children.store(now, version, bytes),
                 Output::Reply { client, answer } => {
@@ -464,6 +470,7 @@ impl Daemon {
                 Output::FenceSelf { group } => self.fence_self(group),
                 Output::Bug(bug) => self.bug(now, bug),
                 Output::Exit => {
+                    self.leave_watchdog();
                     self.ends = Some(0);
                     return now;
                 }

@@ -31,7 +31,8 @@ use crate::since::ActiveSince;
 use crate::status::HostFacts;
 use crate::sys::{self, CoreLimit, LastResort, Signals};
 use crate::validate::Fingerprint;
-use crate::{bugs, check, core_config, reload, store};
+use crate::watchdog::Watchdog;
+use crate::{bugs, check, core_config, guard, reload, store};
 
 /// Exit code: the files or the machine forbid a start.
 const BAD: u8 = 1;
@@ -58,10 +59,6 @@ fn lacking(what: &str, error: &dyn std::fmt::Display) -> u8 {
 /// The exit code, after telling why.
 pub fn daemon(options: &Options) -> Result<Daemon, u8> {
     let (config, files) = load(options)?;
-    let core = core_config::core_config(&config, options.last_resort).map_err(|why| {
-        say(&why);
-        BAD
-    })?;
     let keyring = core_config::keyring(&config.keys).map_err(|why| {
         say(&why);
         BAD
@@ -72,6 +69,15 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         return Err(BAD);
     }
     let lock = lock(&options.run_dir)?;
+    let watchdog = guard::prepare(options, &config).map_err(|why| {
+        say(&why);
+        LACKING
+    })?;
+    let core = watchdog.as_ref().map(Watchdog::core);
+    let core = core_config::core_config(&config, options.last_resort, core).map_err(|why| {
+        say(&why);
+        BAD
+    })?;
     let program = own_program().map_err(|error| lacking("own program", &error))?;
     let fingerprint = Fingerprint::take(&options.config_dir, &program);
     let (durable, damage) = durable(&options.state_dir, config.groups.len());
@@ -105,6 +111,7 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         signals,
         last_resort,
         last_words: LastWords::prepare(Path::new("/dev")),
+        watchdog,
         notify: Notify::open(),
         program,
         fingerprint,
@@ -267,6 +274,7 @@ impl HostFacts {
             peer_phases: vec![(None, started); groups],
             ping_failure: None,
             stand_alone: vec![false; groups],
+            watchdog: None,
         }
     }
 }

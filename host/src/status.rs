@@ -12,11 +12,12 @@ use ovzha_core::snapshot::{GroupView, LinkView, Snapshot};
 use ovzha_core::time::{Instant, Span};
 use serde_json::{Map, Value, json};
 
-use crate::check::Protection;
+use crate::check::{Protection, Timer};
 use crate::config::{Config, Group};
 use crate::line::Line;
 use crate::log::Log;
 use crate::since::ActiveSince;
+use crate::watchdog::Seen;
 use crate::{media, told};
 
 /// What only the host knows.
@@ -38,6 +39,8 @@ pub struct HostFacts {
     pub ping_failure: Option<String>,
     /// Whether DRBD of each group was last seen `StandAlone`, which is told once.
     pub stand_alone: Vec<bool>,
+    /// The watchdog, if one is in use.
+    pub watchdog: Option<(Timer, Seen)>,
 }
 
 impl HostFacts {
@@ -104,7 +107,8 @@ fn said(silence: Option<Silence>) -> Value {
 /// The whole object.
 #[must_use]
 pub fn status(config: &Config, facts: &HostFacts, snapshot: &Snapshot) -> Value {
-    let protection = Protection::with_pings(config.pings.len());
+    let timer = facts.watchdog.as_ref().map(|(timer, _)| *timer);
+    let protection = Protection::of(config.pings.len(), timer);
     let hold = snapshot
         .hold
         .held
@@ -130,8 +134,9 @@ pub fn status(config: &Config, facts: &HostFacts, snapshot: &Snapshot) -> Value 
         "node": config.own_node(),
         "peer": config.peer_node(),
         "up_ms": ms(snapshot.now.since(facts.started)),
-        "protection": match protection { Protection::None => "none", Protection::PingNodes => "ping" },
+        "protection": protection.word(),
         "protection_text": protection.to_string(),
+        "watchdog": facts.watchdog.as_ref().map(|(_, seen)| watchdog_value(seen)),
         "peer_state": member(snapshot.peer),
         "peer_heard_ms": opt(snapshot.peer_heard),
         "peer_hears_us_ms": said(snapshot.peer_hears_us),
@@ -147,6 +152,13 @@ pub fn status(config: &Config, facts: &HostFacts, snapshot: &Snapshot) -> Value 
         "ping_nodes": pings.collect::<Vec<_>>(),
         "attached": attached(snapshot.attached),
         "groups": groups.collect::<Vec<_>>(),
+    })
+}
+
+fn watchdog_value(seen: &Seen) -> Value {
+    json!({
+        "device": seen.device, "identity": seen.identity, "timeout_ms": ms(seen.timeout), "armed": seen.armed,
+        "failing": seen.failing,
     })
 }
 

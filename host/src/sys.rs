@@ -13,6 +13,7 @@ mod reset;
 mod standing;
 mod user;
 mod wait;
+mod watchdog;
 
 pub use child::{Child, end_with_us, fork_apart, spawn};
 pub use file::{anonymous_file, anonymous_input, lock_instance, random_bytes, set_nonblocking, somebody_writes_to};
@@ -28,6 +29,7 @@ pub use standing::{
 };
 pub use user::become_user;
 pub use wait::{Interest, PollFd, Signal, Signals, boottime, monotonic_micros, poll};
+pub use watchdog::Watchdog;
 
 use std::io;
 

@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -128,6 +128,19 @@ fn hand_over(keys: &AuthKeys) {
     }
 }
 
+/// A daemon that starts anew without its watchdog would not come up, and what it left running would be reset.
+fn watchdog(config: &Config) -> Result<(), String> {
+    let Some((device, _)) = config.settings.watchdog() else {
+        return Ok(());
+    };
+    let found = fs::metadata(device).map(|file| file.file_type().is_char_device());
+    match found {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(format!("watchdog {}: it is no device", device.display())),
+        Err(error) => Err(format!("watchdog {}: {error}", device.display())),
+    }
+}
+
 /// Reads the files as the daemon would at its start. Prints each problem and the fingerprint.
 #[must_use]
 pub fn run(dir: &Path, node: &str, program: &Path, state_dir: &Path) -> Answer {
@@ -137,10 +150,15 @@ pub fn run(dir: &Path, node: &str, program: &Path, state_dir: &Path) -> Answer {
     let loaded = Config::load(dir, Some(node));
     let mut problems: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
     let good = loaded.config.is_some_and(|config| {
-        let core = core_config::core_config(&config, false).map(|_| ());
+        let core = core_config::core_config(&config, false, None).map(|_| ());
         let keys = core_config::keyring(&config.keys).map(|_| ());
         let owner = Owner::of(&config).refusal(state_dir).map_or(Ok(()), Err);
-        let good = core.and(keys).and(owner).map_err(|why| problems.push(why)).is_ok();
+        let good = core
+            .and(keys)
+            .and(owner)
+            .and(watchdog(&config))
+            .map_err(|why| problems.push(why))
+            .is_ok();
         if good {
             hand_over(&config.keys);
         }

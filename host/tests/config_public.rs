@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ovzha_host::diagnostic::Diagnostic;
+use ovzha_host::ovzha_cf::watchdog::Heartbeat;
 use ovzha_host::{authkeys, ha_cf, haresources, ovzha_cf};
 
 const CLUSTERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/ha.d");
@@ -27,7 +28,7 @@ fn said(dir: &Path) -> String {
     let groups = haresources::parse(path("haresources"), &needed("haresources"), &nodes);
     let mut diagnostics = [ha_cf.diagnostics, keys.diagnostics, groups.diagnostics].concat();
     if let Some(bytes) = bytes("ovzha.cf") {
-        let settings = ovzha_cf::parse(path("ovzha.cf"), &bytes, Some(ha_cf.value.timings.deadtime));
+        let settings = ovzha_cf::parse(path("ovzha.cf"), &bytes, Some(Heartbeat::from(&ha_cf.value)));
         diagnostics.extend(settings.diagnostics);
     }
     assert!(diagnostics.iter().all(|diagnostic| diagnostic.line.is_some()));

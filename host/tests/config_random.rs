@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use ovzha_core::time::Span;
+use ovzha_core::watchdog::Watchdog;
 use ovzha_host::config::{Config, Files};
 use ovzha_host::diagnostic::Diagnostic;
 use ovzha_host::{authkeys, core_config, ha_cf, haresources, ovzha_cf};
@@ -201,7 +201,7 @@ fn read([first, second, third, fourth]: &[Vec<u8>; 4]) -> [bool; 4] {
     let ha_cf = ha_cf::parse(path, first);
     let keys = authkeys::parse(path, second);
     let groups = haresources::parse(path, third, &["a".to_owned(), "b".to_owned()]);
-    let settings = ovzha_cf::parse(path, fourth, Some(Span::from_secs(30)));
+    let settings = ovzha_cf::parse(path, fourth, Some(ovzha_cf::watchdog::Heartbeat::from(&ha_cf.value)));
     let good = [
         accepted(first, &ha_cf.diagnostics),
         accepted(second, &keys.diagnostics),
@@ -222,7 +222,13 @@ fn read([first, second, third, fourth]: &[Vec<u8>; 4]) -> [bool; 4] {
             settings: settings.value,
         };
         let config = Config::new(files, "a");
-        let core = config.map(|config| core_config::core_config(&config, false).map(|_| ()));
+        let core = config.map(|config| {
+            let watchdog = config
+                .settings
+                .watchdog()
+                .map(|(_, timeout)| Watchdog { timeout, stays: false });
+            core_config::core_config(&config, false, watchdog).map(|_| ())
+        });
         assert_eq!(core, Ok(Ok(())));
     }
     good

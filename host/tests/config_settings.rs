@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use ovzha_core::time::Span;
+use ovzha_host::ovzha_cf::watchdog::Heartbeat;
 use ovzha_host::ovzha_cf::{self, settings};
 
 const GUIDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/GUIDE.md");
@@ -14,7 +15,12 @@ const BEGIN: &str = "<!-- ovzha.cf: printed from host/src/ovzha_cf/settings.rs -
 const END: &str = "<!-- end of ovzha.cf -->\n";
 
 fn parse(text: &str) -> Vec<String> {
-    let parsed = ovzha_cf::parse(Path::new("ovzha.cf"), text.as_bytes(), Some(Span::from_secs(30)));
+    let heartbeat = Heartbeat {
+        keepalive: Span::from_secs(2),
+        deadtime: Span::from_secs(30),
+        pings: false,
+    };
+    let parsed = ovzha_cf::parse(Path::new("ovzha.cf"), text.as_bytes(), Some(heartbeat));
     parsed.diagnostics.iter().map(ToString::to_string).collect()
 }
 
@@ -31,6 +37,31 @@ fn every_row_is_read_as_it_says() {
             "{twice:?}"
         );
     }
+}
+
+#[test]
+fn a_watchdog_that_does_not_fit_is_told_with_both_numbers() {
+    for (text, problem) in [
+        (
+            "watchdog /dev/watchdog 28",
+            "1: error: watchdog: a watchdog's timeout of 28 s needs a deadtime of 30.737 s or more, and deadtime is 30 s; at most 27 s",
+        ),
+        (
+            "watchdog /dev/watchdog 5s",
+            "1: error: watchdog: a watchdog's timeout of 5 s is shorter than three keepalives (6 s); at most 27 s",
+        ),
+        (
+            "watchdog /dev/watchdog 7500ms",
+            "1: error: watchdog: 7.500 s: whole seconds, 1 to 65535",
+        ),
+        (
+            "watchdog watchdog0",
+            "1: error: watchdog: `watchdog0` is no absolute path of a device",
+        ),
+    ] {
+        assert_eq!(parse(text), [format!("ovzha.cf:{problem}")]);
+    }
+    assert_eq!(parse("watchdog /dev/watchdog"), [""; 0]);
 }
 
 #[test]

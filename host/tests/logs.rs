@@ -11,9 +11,9 @@ use ovzha_core::message::Phase;
 use ovzha_core::notice::Notice;
 use ovzha_core::output::{Op, Refusal};
 use ovzha_core::time::Span;
-use ovzha_host::check::Protection;
+use ovzha_host::check::{Protection, Timer};
 use ovzha_host::config::{self, Config};
-use ovzha_host::line::{AsideLine, ClientFate, ErrandFate, Line};
+use ovzha_host::line::{AsideLine, ClientFate, ErrandFate, Line, WatchdogLine};
 use ovzha_host::log::Level;
 use ovzha_host::sys::{Ended, Pid};
 use ovzha_host::told;
@@ -232,11 +232,48 @@ const fn line_number(line: &Line<'_>) -> u8 {
         Line::DrbdFailed { .. } => 55,
         Line::WatchEnded { .. } => 56,
         Line::Aside(line) => aside_number(line),
+        Line::Watchdog(line) => watchdog_number(line),
     }
 }
-const LINES: u8 = 57;
+const LINES: u8 = 66;
 
 /// The same for what runs beside.
+const fn watchdog_number(line: &WatchdogLine<'_>) -> u8 {
+    match line {
+        WatchdogLine::Ready { .. } => 57,
+        WatchdogLine::Software(_) => 58,
+        WatchdogLine::Stays(_) => 59,
+        WatchdogLine::Left(_) => 60,
+        WatchdogLine::Armed(_) => 61,
+        WatchdogLine::Disarmed => 62,
+        WatchdogLine::Failed(_) => 63,
+        WatchdogLine::NotDisarmed { .. } => 64,
+        WatchdogLine::Unused => 65,
+    }
+}
+
+fn watchdog_lines<'a>() -> Vec<Line<'a>> {
+    let (device, timeout, why) = ("/dev/watchdog", Span::from_secs(9), "no such device");
+    let identity = "i6300ESB timer";
+    let ready = WatchdogLine::Ready {
+        device,
+        identity,
+        timeout,
+    };
+    let lines = [
+        ready,
+        WatchdogLine::Software(device),
+        WatchdogLine::Stays(device),
+        WatchdogLine::Left(timeout),
+        WatchdogLine::Armed(timeout),
+        WatchdogLine::Disarmed,
+        WatchdogLine::Failed(why),
+        WatchdogLine::NotDisarmed { timeout, why },
+        WatchdogLine::Unused,
+    ];
+    lines.into_iter().map(Line::Watchdog).collect()
+}
+
 const fn aside_number(line: &AsideLine) -> u8 {
     match line {
         AsideLine::Errand { fate, .. } => match fate {
@@ -328,6 +365,8 @@ fn lines() -> Vec<Line<'static>> {
         Line::Standing("memory locked, realtime priority 50, out of the OOM killer's reach"),
         Line::Protection(Protection::None),
         Line::Protection(Protection::PingNodes),
+        Line::Protection(Protection::Watchdog(Timer::Hardware)),
+        Line::Protection(Protection::PingNodesAndWatchdog(Timer::Software)),
         Line::StateLost(why),
         Line::FormerBug {
             newest: "a sum",
@@ -401,11 +440,10 @@ fn the_catalogue_has_every_line_and_no_other() {
     let kinds: BTreeSet<u8> = notices().iter().map(|notice| notice_number(*notice)).collect();
     assert!(kinds.into_iter().eq(0..NOTICES), "a notice without a sample");
     let aside = aside_lines();
-    let all: Vec<Line<'_>> = lines()
-        .into_iter()
-        .chain(watch_lines())
-        .chain(aside.iter().map(Line::Aside))
-        .collect();
+    let mut all: Vec<Line<'_>> = lines();
+    all.extend(watch_lines());
+    all.extend(watchdog_lines());
+    all.extend(aside.iter().map(Line::Aside));
     let kinds: BTreeSet<u8> = all.iter().map(line_number).collect();
     assert!(kinds.into_iter().eq(0..LINES), "a line without a sample");
     let own = all.iter().map(|line| (line.level(), line.to_string()));

@@ -143,6 +143,7 @@ impl Setup {
             ipfail: self.ipfail,
             diskless_hands_over: self.diskless_hands_over,
             last_resort: self.last_resort,
+            watchdog: None,
             groups: groups.collect(),
             resources_digest: [1; 4],
             timings_digest: [1; 4],

@@ -395,6 +395,8 @@ impl World {
             Output::Reply { client, answer } => Act::Reply(client, answer),
             Output::Notice(notice) => Act::Notice(notice),
             Output::FenceSelf { group } => Act::Fence(group),
+            // no watchdog is configured here
+            Output::Pet { .. } | Output::Disarm => return self.poll(node),
             Output::Bug(bug) => Act::Bug(bug),
             Output::Exit => Act::Exit,
             Output::Wait { until, .. } => Act::Wait(until),

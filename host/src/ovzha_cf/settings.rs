@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::{Reader, Said, data, mails, monitor, on_diskless, stop_budget, timeout};
+use super::{Reader, Said, data, mails, monitor, on_diskless, stop_budget, timeout, watchdog};
 
 /// One directive.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +83,14 @@ pub const SETTINGS: &[Setting] = &[
         note: "what an active does when DRBD has lost its local disk and the peer's is current; `hand-over` if not set",
         example: "on-diskless stay",
         read: on_diskless,
+    },
+    Setting {
+        name: "watchdog",
+        takes: "DEVICE [SECONDS]",
+        note: "the hardware watchdog that resets this machine when it hangs while it runs something (section \"The hardware \
+               watchdog\"); the longest timeout that fits the times of `ha.cf` if no seconds are said; none if not set",
+        example: "watchdog /dev/watchdog 10",
+        read: watchdog::watchdog,
     },
 ];
 

@@ -15,9 +15,11 @@ use ovzha_core::message::Message;
 use ovzha_core::output::{DURABLE_MAX, Durable};
 use ovzha_core::serial::{self, Deframer, SerialBuf};
 use ovzha_core::time::{Instant, Span};
+use ovzha_core::watchdog::Watchdog;
 use ovzha_host::config::{Config, Files};
 use ovzha_host::diagnostic::Diagnostic;
 use ovzha_host::drbd::{self, State};
+use ovzha_host::ovzha_cf::watchdog::Heartbeat;
 use ovzha_host::since::ActiveSince;
 use ovzha_host::validate::Fingerprint;
 use ovzha_host::{authkeys, check, control, core_config, ha_cf, haresources, mounts, ovzha_cf, services, store, task};
@@ -104,10 +106,16 @@ fn haresources(bytes: &[u8]) {
 }
 
 fn ovzha_cf(bytes: &[u8]) {
-    let deadtime = Some(Span::from_secs(30));
-    let parsed = ovzha_cf::parse(Path::new(FILE), bytes, deadtime);
+    let heartbeat = Heartbeat {
+        keepalive: Span::from_secs(1),
+        deadtime: Span::from_secs(30),
+        pings: true,
+    };
+    let parsed = ovzha_cf::parse(Path::new(FILE), bytes, Some(heartbeat));
     if told(bytes, &parsed.diagnostics) {
-        assert!(parsed.value.stop_budget() < deadtime);
+        assert!(parsed.value.stop_budget() < Some(heartbeat.deadtime));
+        let timeout = parsed.value.watchdog().map(|(_, timeout)| timeout);
+        assert!(timeout.is_none_or(|timeout| heartbeat.fits(timeout).is_ok()));
     }
 }
 
@@ -121,7 +129,7 @@ fn files(bytes: &[u8]) {
     let ha_cf = ha_cf::parse(Path::new(FILE), first);
     let names: Vec<String> = ha_cf.value.nodes.iter().map(|node| node.value.clone()).collect();
     let groups = haresources::parse(Path::new(FILE), second, &names);
-    let settings = ovzha_cf::parse(Path::new(FILE), third, Some(ha_cf.value.timings.deadtime));
+    let settings = ovzha_cf::parse(Path::new(FILE), third, Some(Heartbeat::from(&ha_cf.value)));
     let keys = authkeys::parse(Path::new(FILE), b"auth 1\n1 sha1 x");
     let good = told(first, &ha_cf.diagnostics) & told(second, &groups.diagnostics) & told(third, &settings.diagnostics);
     if !good {
@@ -137,7 +145,13 @@ fn files(bytes: &[u8]) {
     let me = names.first().map(String::as_str).unwrap_or_default();
     let config = Config::new(files, me);
     assert!(config.is_ok(), "{config:?}");
-    let core = config.map(|config| core_config::core_config(&config, false).map(|_| ()));
+    let core = config.map(|config| {
+        let watchdog = config
+            .settings
+            .watchdog()
+            .map(|(_, timeout)| Watchdog { timeout, stays: false });
+        core_config::core_config(&config, false, watchdog).map(|_| ())
+    });
     assert_eq!(core, Ok(Ok(())));
 }
 

@@ -14,6 +14,7 @@ use ovzha_core::message::Drbd;
 use ovzha_core::output::{DURABLE_MAX, Durable, Output};
 use ovzha_core::rejection::Rejection;
 use ovzha_core::time::{Instant, Span};
+use ovzha_core::watchdog::Watchdog;
 
 use crate::{byte, input};
 
@@ -90,6 +91,10 @@ fn draft() -> Draft {
         ipfail: black_box(false),
         diskless_hands_over: black_box(false),
         last_resort: black_box(false),
+        watchdog: black_box(Some(Watchdog {
+            timeout: span(),
+            stays: black_box(true),
+        })),
         groups,
         resources_digest: black_box([0; 4]),
         timings_digest: black_box([0; 4]),

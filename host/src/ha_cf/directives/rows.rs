@@ -194,7 +194,7 @@ pub const DIRECTIVES: &[Directive] = &[
         "watchdog",
         "DEVICE",
         Both,
-        "not in this release; a cluster that counts on it must not run without",
+        "write it into `ovzha.cf`, where its timeout is held against deadtime",
         "watchdog /dev/watchdog",
     )
     .refused(),
