@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod bed;
 #[cfg(test)]
+mod campaign;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod cases_bed;
+#[cfg(test)]
+mod measure;

@@ -45,14 +45,19 @@ pub struct Image {
     pub dir: PathBuf,
 }
 
+/// Where what outlives a run lies, outside the source tree.
+pub fn cache() -> PathBuf {
+    let dir = std::env::var_os("XDG_CACHE_HOME").map_or_else(
+        || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cache"),
+        PathBuf::from,
+    );
+    dir.join("ovzha")
+}
+
 impl Image {
     /// The image, built if it is not there. `ovzha` is put into it by [`Image::with`].
     pub fn get() -> Self {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
-            || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cache"),
-            PathBuf::from,
-        );
-        let cache = cache.join("ovzha/vm");
+        let cache = cache().join("vm");
         fs::create_dir_all(&cache).unwrap();
         let lock = File::create(cache.join("lock")).unwrap();
         lock.lock().unwrap();

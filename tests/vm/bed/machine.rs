@@ -234,6 +234,14 @@ impl Machine {
             .ask(command, arguments);
     }
 
+    /// How often the watchdog has reset this life, since this was first asked.
+    pub fn watchdog_resets(&self) -> usize {
+        self.qmp("query-status", &json!({}));
+        let open = self.power().qmp.lock().unwrap();
+        let events = open.iter().flat_map(|qmp| &qmp.events);
+        events.filter(|event| *event == "WATCHDOG").count()
+    }
+
     /// Pulls or plugs the cable of `eth0` or `eth1`; the guest sees the carrier.
     pub fn link(&self, net: u8, up: bool) {
         self.qmp("set_link", &json!({ "name": format!("nic{net}"), "up": up }));

@@ -10,12 +10,15 @@ mod image;
 mod machine;
 mod modules;
 mod qmp;
+mod seen;
 mod shell;
 mod tool;
 mod wire;
 
 pub use files::Files;
+pub use image::cache;
 pub use machine::{Ack, Machine};
+pub use seen::Seen;
 
 use cable::Cable;
 use image::Image;
@@ -37,7 +40,7 @@ const STATE: u64 = 16;
 static ONE: Mutex<()> = Mutex::new(());
 
 /// A way of the heartbeats from one node to the other. DRBD has `Eth1` for itself as well.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Link {
     Eth0,
     Eth1,
