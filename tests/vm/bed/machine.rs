@@ -141,8 +141,11 @@ impl Machine {
                 .unwrap()
         };
         let console_from = fs::metadata(self.file("console")).map_or(0, |meta| meta.len());
-        let mut command = Command::new(&self.image.qemu);
+        // ends with the thread that started it, however that ends
+        let mut command = Command::new("setpriv");
         command
+            .args(["--pdeathsig", "KILL"])
+            .arg(&self.image.qemu)
             .args(self.arguments())
             .stdin(Stdio::null())
             .stdout(log())

@@ -45,7 +45,6 @@ impl Machine {
         let (status, rest) = text.split_once("@--\n")?;
         // a daemon that is away answers in words, not in JSON
         let status: Value = serde_json::from_str(status).unwrap_or(Value::Null);
-        let status = status.get("status").unwrap_or(&Value::Null);
         let group = status.get("groups").and_then(|groups| groups.get(0));
         let of_group = |name: &str| group.and_then(|group| group.get(name));
         let is = |of: &Value, name: &str, text: &str| of.get(name).and_then(Value::as_str) == Some(text);
@@ -60,7 +59,7 @@ impl Machine {
                 .to_owned(),
             phase: of_group("phase").and_then(Value::as_str).unwrap_or_default().to_owned(),
             tenure: of_group("tenure").and_then(Value::as_u64).unwrap_or(0),
-            joined: linked && is(status, "peer_state", "alive"),
+            joined: linked && is(&status, "peer_state", "alive"),
         })
     }
 

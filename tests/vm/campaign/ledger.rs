@@ -3,8 +3,8 @@
 //! It lies in the cache, so that faults add up over runs; a run goes on behind the last whole line.
 use super::options::Options;
 use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::io::{Read, Write};
+use std::path::Path;
 
 /// What became of a fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Entry {
 
 /// The open ledger.
 pub struct Ledger {
-    path: PathBuf,
+    file: File,
     pub entries: Vec<Entry>,
 }
 
@@ -77,25 +77,26 @@ impl Ledger {
     pub fn open(dir: &Path, options: &Options) -> Self {
         fs::create_dir_all(dir).unwrap();
         let path = dir.join(format!("{}-{}.ledger", options.seed, options.protection.name()));
-        let text = fs::read_to_string(&path).unwrap_or_default();
+        let mut file = File::options()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&path)
+            .unwrap();
+        let locked = file.try_lock();
+        assert!(locked.is_ok(), "{}: another campaign writes it", path.display());
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
         let (whole, torn) = text.rsplit_once('\n').unwrap_or(("", &text));
         if !torn.is_empty() {
             // the last run ended while it wrote
-            fs::write(
-                &path,
-                if whole.is_empty() {
-                    String::new()
-                } else {
-                    format!("{whole}\n")
-                },
-            )
-            .unwrap();
+            file.set_len(u64::try_from(text.len() - torn.len()).unwrap()).unwrap();
         }
         let entries: Vec<Entry> = whole
             .lines()
             .map(|line| Entry::parse(line).unwrap_or_else(|| panic!("{}: {line:?}", path.display())))
             .collect();
-        Self { path, entries }
+        Self { file, entries }
     }
 
     pub fn next(&self) -> u32 {
@@ -103,9 +104,8 @@ impl Ledger {
     }
 
     pub fn add(&mut self, entry: Entry) {
-        let mut file = File::options().create(true).append(true).open(&self.path).unwrap();
-        file.write_all(entry.line().as_bytes()).unwrap();
-        file.sync_all().unwrap();
+        self.file.write_all(entry.line().as_bytes()).unwrap();
+        self.file.sync_all().unwrap();
         self.entries.push(entry);
     }
 
@@ -142,6 +142,7 @@ fn a_ledger_goes_on_behind_its_last_whole_line() {
     assert_eq!(ledger.next(), 1);
     ledger.add(entry(1));
     ledger.add(entry(2));
+    drop(ledger);
     let path = dir.join("9-none.ledger");
     let mut text = fs::read_to_string(&path).unwrap();
     text.push_str("fault=3 act");
@@ -149,11 +150,9 @@ fn a_ledger_goes_on_behind_its_last_whole_line() {
     let mut again = Ledger::open(&dir, &options);
     assert_eq!((again.entries.clone(), again.next()), (vec![entry(1), entry(2)], 3));
     again.add(entry(3));
-    assert_eq!(Ledger::open(&dir, &options).entries.len(), 3);
-    assert!(
-        again
-            .totals()
-            .starts_with("campaign: faults=3 violations=0 lost=6 takeovers=3 ")
-    );
+    drop(again);
+    let last = Ledger::open(&dir, &options);
+    let totals = "campaign: faults=3 violations=0 lost=6 takeovers=3 ";
+    assert!(last.totals().starts_with(totals), "{}", last.totals());
     fs::remove_dir_all(dir).unwrap();
 }
