@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 /// How long the pair may take from the end of a fault until it is whole; a reboot takes 5 to 10 s of it.
 const BOUND: Duration = Duration::from_mins(2);
-/// Between two attempts of the same cure.
+/// Between two attempts of a cure.
 const AGAIN: Duration = Duration::from_secs(6);
+/// A DRBD that is without a connection for so long has given it up: while it is brought up it is, too, for a moment.
+const FINAL: Duration = Duration::from_secs(4);
 
 /// What it took.
 pub struct Settled {
@@ -19,6 +21,7 @@ pub struct Settled {
 pub fn settle(pair: &Pair, mut seen: impl FnMut([Option<bool>; 2])) -> Settled {
     let begin = Instant::now();
     let mut cured = None;
+    let mut apart: Option<Instant> = None;
     let mut split_brains = 0;
     let mut writes: Option<(u8, usize)> = None;
     loop {
@@ -42,9 +45,14 @@ pub fn settle(pair: &Pair, mut seen: impl FnMut([Option<bool>; 2])) -> Settled {
             "L1: not whole {} s after everything was healed: {look:#?}",
             BOUND.as_secs()
         );
+        apart = if has_given_up(&look) {
+            apart.or_else(|| Some(Instant::now()))
+        } else {
+            None
+        };
         if cured.is_none_or(|at: Instant| at.elapsed() > AGAIN) {
-            let (did, split) = cure(pair, &look, begin);
-            if did {
+            let split = apart.is_some_and(|since| since.elapsed() > FINAL) && resolve(pair, &look, begin);
+            if split || cure(pair, &look) {
                 cured = Some(Instant::now());
             }
             split_brains = split_brains.max(u64::from(split));
@@ -53,40 +61,53 @@ pub fn settle(pair: &Pair, mut seen: impl FnMut([Option<bool>; 2])) -> Settled {
     }
 }
 
-/// What a person does; answers whether anything was done, and whether one side's data was discarded.
-fn cure(pair: &Pair, look: &[Option<Seen>; 2], begin: Instant) -> (bool, bool) {
-    let say = |number: u8, line: &str| drop(pair.node(number).try_run(line, Duration::from_secs(10)));
+/// Says it to a node, which may be away.
+fn say(pair: &Pair, number: u8, line: &str) {
+    drop(pair.node(number).try_run(line, Duration::from_secs(10)));
+}
+
+/// What failed is cleared, a lost disk attached again; answers whether there was anything.
+fn cure(pair: &Pair, look: &[Option<Seen>; 2]) -> bool {
     let mut did = false;
     for (number, seen) in (1..).zip(look) {
         let Some(seen) = seen else { continue };
         if seen.phase == "failed" {
-            say(number, "ovzha clear 0");
+            say(pair, number, "ovzha clear 0");
             did = true;
         }
         if seen.drbd.contains("ds:Diskless") {
-            say(number, "data well; drbdadm attach r0");
+            say(pair, number, "data well; drbdadm attach r0");
             did = true;
         }
     }
+    did
+}
+
+/// Whether a DRBD has given its connection up, on nodes that both run.
+fn has_given_up(look: &[Option<Seen>; 2]) -> bool {
+    let runs = |seen: &Option<Seen>| seen.as_ref().is_some_and(|seen| !seen.phase.is_empty());
+    let mut both = look.iter().flatten();
+    look.iter().all(runs) && both.any(|seen| seen.connection() == "StandAlone")
+}
+
+/// A split brain: the data of the side that has not got the group is discarded. Answers whether that was done.
+fn resolve(pair: &Pair, look: &[Option<Seen>; 2], begin: Instant) -> bool {
     let [Some(first), Some(second)] = look else {
-        return (did, false);
+        return false;
     };
-    let given_up = |seen: &Seen| seen.connection() == "StandAlone";
-    if !given_up(first) && !given_up(second) {
-        return (did, false);
-    }
     let winner = match (first.mounted, second.mounted) {
-        (true, true) => return (did, false),
+        (true, true) => return false,
         (true, false) => 1,
         // neither has it: the one that had it last, once it is clear that neither takes it
-        (false, false) if begin.elapsed() < Duration::from_secs(20) => return (did, false),
+        (false, false) if begin.elapsed() < Duration::from_secs(20) => return false,
         (false, false) if first.tenure > second.tenure => 1,
         (false, _) => 2,
     };
     say(
+        pair,
         3 - winner,
         "drbdadm secondary r0; drbdadm disconnect r0; drbdadm connect --discard-my-data r0",
     );
-    say(winner, "drbdadm connect r0");
-    (true, true)
+    say(pair, winner, "drbdadm connect r0");
+    true
 }
