@@ -54,7 +54,7 @@ impl Run {
         let begin = Instant::now();
         let was = self.active;
         let struck = strike(&mut self.pair, fault, was);
-        let mut overlap = self.watch(fault, &struck, begin + fault.lasts);
+        let mut overlap = self.watch(fault, &struck, Instant::now() + fault.lasts);
         heal(&mut self.pair, fault, &struck);
         let pair = &self.pair;
         let settled = settle(pair, |mounted| overlap |= both(pair, mounted));
