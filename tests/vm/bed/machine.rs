@@ -309,7 +309,8 @@ impl Machine {
              rm -f {copy} {copy}.fsck",
             self.file("state").display()
         );
-        sh(&line).text
+        // what had no time to be written is zeros
+        sh(&line).text.replace('\0', "")
     }
 
     /// Runs a line of shell in the guest; `None` when it didn't end within `span`, or nobody answers.
