@@ -3,6 +3,11 @@
 #[cfg(test)]
 mod bed;
 #[cfg(test)]
+mod campaign;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod cases_watchdog;
+mod cases_bed;
+#[cfg(test)]
+mod measure;

@@ -22,7 +22,7 @@ const MODULES: [&str; 7] = [
     "drbd",
 ];
 /// In the image, loaded by a case that needs them.
-const ON_DEMAND: [&str; 4] = ["i6300esb", "softdog", "veth", "dm_mod"];
+const ON_DEMAND: [&str; 7] = ["i6300esb", "softdog", "veth", "loop", "dm_mod", "dm_delay", "dm_flakey"];
 /// What a plain Debian lacks for QEMU when it is unpacked rather than installed.
 const QEMU: &str = "qemu-system-x86 qemu-system-common qemu-system-data seabios ipxe-qemu libbrlapi0.8 libcacard0 libcapstone4 \
     libdaxctl1 libepoxy0 libexecs0 libfdt1 liborc-0.4-0 libgstreamer-plugins-base1.0-0 libnl-3-200 libnl-route-3-200 libibverbs1 \
@@ -30,6 +30,8 @@ const QEMU: &str = "qemu-system-x86 qemu-system-common qemu-system-data seabios 
 const INIT: &str = include_str!("../guest/init");
 const VZ: &str = include_str!("../guest/vz");
 const CONTAINER: &str = include_str!("../guest/container-init");
+const LOAD: &str = include_str!("../guest/load");
+const DATA: &str = include_str!("../guest/data");
 
 /// What a machine is started from.
 #[derive(Clone)]
@@ -43,14 +45,19 @@ pub struct Image {
     pub dir: PathBuf,
 }
 
+/// Where what outlives a run lies, outside the source tree.
+pub fn cache() -> PathBuf {
+    let dir = std::env::var_os("XDG_CACHE_HOME").map_or_else(
+        || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cache"),
+        PathBuf::from,
+    );
+    dir.join("ovzha")
+}
+
 impl Image {
     /// The image, built if it is not there. `ovzha` is put into it by [`Image::with`].
     pub fn get() -> Self {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
-            || PathBuf::from(std::env::var_os("HOME").unwrap_or_else(|| "/root".into())).join(".cache"),
-            PathBuf::from,
-        );
-        let cache = cache.join("ovzha/vm");
+        let cache = cache().join("vm");
         fs::create_dir_all(&cache).unwrap();
         let lock = File::create(cache.join("lock")).unwrap();
         lock.lock().unwrap();
@@ -64,7 +71,7 @@ impl Image {
             "apt-cache policy {kernel} drbd-utils | awk '/Candidate/ {{ print $2 }}'"
         ));
         let mut digest = DefaultHasher::new();
-        (INIT, VZ, CONTAINER, MODULES, ON_DEMAND, version).hash(&mut digest);
+        ([INIT, VZ, CONTAINER, LOAD, DATA], MODULES, ON_DEMAND, version).hash(&mut digest);
         let dir = cache.join(format!("{kernel}-{:016x}", digest.finish()));
         if !dir.join("ready").exists() {
             build(&cache, &dir, kernel);
@@ -229,8 +236,16 @@ done
         let name = |path: &PathBuf| format!("{}\n", path.file_name().unwrap().to_str().unwrap());
         paths.iter().map(name).collect()
     };
-    fs::write(root.join("lib/modules/boot/order"), names(&boot)).unwrap();
+    let lists = root.join("lib/modules/boot");
+    fs::write(lists.join("order"), names(&boot)).unwrap();
+    for name in ON_DEMAND {
+        let needs = names(&modules.in_order(&[name]));
+        assert!(!needs.is_empty(), "Debian's kernel has no module {name}");
+        fs::write(lists.join(format!("needs.{name}")), needs).unwrap();
+    }
     executable(&root.join("init"), INIT);
+    executable(&root.join("usr/sbin/load"), LOAD);
+    executable(&root.join("usr/sbin/data"), DATA);
     executable(&root.join("etc/init.d/vz"), VZ);
     executable(&root.join("etc/vz/container-init"), CONTAINER);
     fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();

@@ -2,6 +2,8 @@
 use super::image::Image;
 use super::qmp::Qmp;
 use super::shell::{Said, Shell};
+use super::tool::sh;
+use super::wire;
 use serde_json::json;
 use std::fs::{self, File};
 use std::io::Read;
@@ -15,6 +17,15 @@ use std::time::{Duration, Instant};
 /// Memory of a guest in megabytes.
 const MEMORY: &str = "192";
 
+/// A record that the container acknowledged, as a client outside sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ack {
+    /// When it arrived.
+    pub at: Instant,
+    /// `NUMBER NODE`.
+    pub record: String,
+}
+
 /// A machine, on or off.
 pub struct Machine {
     number: u8,
@@ -23,8 +34,8 @@ pub struct Machine {
     initramfs: PathBuf,
     words: String,
     power: Option<Power>,
-    /// Records that the container acknowledged, in order, over all lives: `NUMBER NODE`.
-    acknowledged: Arc<Mutex<Vec<String>>>,
+    /// In order, over all lives.
+    acknowledged: Arc<Mutex<Vec<Ack>>>,
 }
 
 /// What ends with a power cut.
@@ -104,11 +115,10 @@ impl Machine {
             add(&[("-drive", drive), ("-device", format!("virtio-blk-pci,drive=d{id}"))]);
         }
         for net in [0, 1] {
-            let end = |node: u8| self.dir.join(format!("net{net}.{node}")).display().to_string();
             let netdev = format!(
                 "dgram,id=net{net},local.type=unix,local.path={},remote.type=unix,remote.path={}",
-                end(own),
-                end(3 - own)
+                wire::card(&self.dir, net, own).display(),
+                wire::plug(&self.dir, net, own).display()
             );
             let card = format!("virtio-net-pci,id=nic{net},netdev=net{net},mac=52:54:00:77:0{net}:0{own},romfile=");
             add(&[("-netdev", netdev), ("-device", card)]);
@@ -121,7 +131,7 @@ impl Machine {
         assert!(self.power.is_none(), "node {} is on already", self.number);
         for net in [0, 1] {
             // what the last life left
-            drop(fs::remove_file(self.dir.join(format!("net{net}.{}", self.number))));
+            drop(fs::remove_file(wire::card(&self.dir, net, self.number)));
         }
         let log = || {
             File::options()
@@ -131,8 +141,11 @@ impl Machine {
                 .unwrap()
         };
         let console_from = fs::metadata(self.file("console")).map_or(0, |meta| meta.len());
-        let mut command = Command::new(&self.image.qemu);
+        // ends with the thread that started it, however that ends
+        let mut command = Command::new("setpriv");
         command
+            .args(["--pdeathsig", "KILL"])
+            .arg(&self.image.qemu)
             .args(self.arguments())
             .stdin(Stdio::null())
             .stdout(log())
@@ -158,7 +171,7 @@ impl Machine {
 
     /// Takes the container's acknowledgements off their port, for as long as this life lasts.
     fn listen(&self) {
-        let (path, records) = (self.file("acks"), Arc::clone(&self.acknowledged));
+        let (path, acks) = (self.file("acks"), Arc::clone(&self.acknowledged));
         spawn(move || {
             let end = Instant::now() + Duration::from_secs(20);
             let stream = loop {
@@ -168,7 +181,7 @@ impl Machine {
                     Err(_) => return,
                 }
             };
-            keep_lines(stream, &records);
+            keep_lines(stream, &acks);
         });
     }
 
@@ -224,6 +237,14 @@ impl Machine {
             .ask(command, arguments);
     }
 
+    /// How often the watchdog has reset this life, since this was first asked.
+    pub fn watchdog_resets(&self) -> usize {
+        self.qmp("query-status", &json!({}));
+        let open = self.power().qmp.lock().unwrap();
+        let events = open.iter().flat_map(|qmp| &qmp.events);
+        events.filter(|event| *event == "WATCHDOG").count()
+    }
+
     /// Pulls or plugs the cable of `eth0` or `eth1`; the guest sees the carrier.
     pub fn link(&self, net: u8, up: bool) {
         self.qmp("set_link", &json!({ "name": format!("nic{net}"), "up": up }));
@@ -244,11 +265,62 @@ impl Machine {
         *self.power().shell.lock().unwrap() = None;
     }
 
-    /// Runs a line of shell in the guest; `None` when it didn't end within `span`.
+    /// F1: the daemon stands still.
+    pub fn freeze_daemon(&self) {
+        self.must("kill -STOP $(cat /run/daemon.pid)");
+    }
+
+    pub fn thaw_daemon(&self) {
+        self.must("kill -CONT $(cat /run/daemon.pid)");
+    }
+
+    /// The daemon's sudden death; the guest's init starts it again half a second later.
+    pub fn kill_daemon(&self) {
+        self.must("kill -KILL $(cat /run/daemon.pid)");
+    }
+
+    /// F2: the kernel hangs while the hardware runs on. Only a watchdog or [`Machine::reset`] ends it.
+    pub fn hang(&self) {
+        let line = "echo 0 >/proc/sys/kernel/panic; echo c >/proc/sysrq-trigger";
+        let said = self.try_run(line, Duration::from_secs(1));
+        assert!(said.is_none(), "node {} runs on: {said:?}", self.number);
+    }
+
+    /// All that DRBD reads and writes on its disk fails. For [`super::Files::on_frail_disks`].
+    pub fn disk_fails(&self) {
+        self.must("data error");
+    }
+
+    /// Each read and write of DRBD's disk takes so many milliseconds longer.
+    pub fn disk_is_slow(&self, milliseconds: u32) {
+        self.must(&format!("data slow {milliseconds}"));
+    }
+
+    pub fn disk_is_well(&self) {
+        self.must("data well");
+    }
+
+    /// A file of the log directory, read off the state disk: for a machine that doesn't answer any more. The last four seconds
+    /// before its death may be missing.
+    pub fn log_of_the_dead(&self, name: &str) -> String {
+        let copy = self.file("state.copy").display().to_string();
+        let line = format!(
+            "cp --sparse=always {} {copy}; e2fsck -fy {copy} >{copy}.fsck 2>&1; debugfs -R 'cat /log/{name}' {copy} 2>/dev/null; \
+             rm -f {copy} {copy}.fsck",
+            self.file("state").display()
+        );
+        // what had no time to be written is zeros
+        sh(&line).text.replace('\0', "")
+    }
+
+    /// Runs a line of shell in the guest; `None` when it didn't end within `span`, or nobody answers.
     pub fn try_run(&self, line: &str, span: Duration) -> Option<Said> {
         let mut open = self.power().shell.lock().unwrap();
-        let shell = open.get_or_insert_with(|| Shell::connect(&self.file("shell")));
-        let said = shell.run(line, span);
+        let end = Instant::now() + span;
+        if open.is_none() {
+            *open = Shell::connect(&self.file("shell"), end);
+        }
+        let said = open.as_mut()?.run(line, end);
         if said.is_none() {
             // the guest ends the line by itself, and a fresh shell comes
             *open = None;
@@ -271,7 +343,13 @@ impl Machine {
 
     /// What was acknowledged so far.
     pub fn acknowledged(&self) -> Vec<String> {
-        self.acknowledged.lock().unwrap().clone()
+        let acks = self.acknowledged.lock().unwrap();
+        acks.iter().map(|ack| ack.record.clone()).collect()
+    }
+
+    /// As [`Machine::acknowledged`], from the `from`-th on, with the times.
+    pub fn acks_from(&self, from: usize) -> Vec<Ack> {
+        self.acknowledged.lock().unwrap()[from..].to_vec()
     }
 }
 
@@ -282,15 +360,16 @@ impl Drop for Machine {
 }
 
 /// Keeps whole lines until the port is closed.
-fn keep_lines(mut stream: UnixStream, records: &Mutex<Vec<String>>) {
+fn keep_lines(mut stream: UnixStream, acks: &Mutex<Vec<Ack>>) {
     let mut pending = Vec::new();
     let mut piece = [0; 4096];
     while let Ok(count @ 1..) = stream.read(&mut piece) {
         pending.extend_from_slice(&piece[..count]);
         while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = pending.drain(..=end).collect();
-            let line = String::from_utf8_lossy(&line).trim().to_owned();
-            records.lock().unwrap().push(line);
+            let record = String::from_utf8_lossy(&line).trim().to_owned();
+            let at = Instant::now();
+            acks.lock().unwrap().push(Ack { at, record });
         }
     }
 }

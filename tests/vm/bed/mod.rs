@@ -5,26 +5,32 @@
 //! left behind when the case fails: consoles, QEMU's output, the nodes' logs on their state disks.
 mod archive;
 mod cable;
+mod files;
 mod image;
 mod machine;
 mod modules;
 mod qmp;
+mod seen;
 mod shell;
 mod tool;
+mod wire;
 
-pub use machine::Machine;
+pub use files::Files;
+pub use image::cache;
+pub use machine::{Ack, Machine};
+pub use seen::Seen;
 
 use cable::Cable;
 use image::Image;
 use std::collections::HashSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tool::must;
+use wire::Wires;
 
 /// Megabytes of the mirrored disk.
 const DISK: u64 = 64;
@@ -33,64 +39,19 @@ const STATE: u64 = 16;
 /// One case at a time: two emulated machines fill this one.
 static ONE: Mutex<()> = Mutex::new(());
 
-/// The files of a cluster.
-#[derive(Clone)]
-pub struct Files {
-    pub ha_cf: String,
-    pub haresources: String,
-    pub resource: String,
-}
-
-impl Files {
-    /// Two networks, the serial line, times for a machine that is emulated.
-    pub fn usual() -> Self {
-        Self {
-            ha_cf: "keepalive 500ms\nwarntime 3\ndeadtime 6\ninitdead 20\nudpport 694\n\
-                    ucast eth0 10.77.1.1\nucast eth0 10.77.1.2\nucast eth1 10.77.2.1\nucast eth1 10.77.2.2\n\
-                    baud 115200\nserial /dev/ttyS1\nauto_failback off\nnode ovz-node1\nnode ovz-node2\n\
-                    logfile /var/log/ha-log\n"
-                .to_owned(),
-            haresources: "ovz-node1 drbddisk::r0 Filesystem::/dev/drbd0::/vz::ext4 vz\n".to_owned(),
-            resource: "resource r0 {\n    protocol C;\n    device /dev/drbd0;\n    disk /dev/vda;\n    meta-disk internal;\n\
-                       \x20   disk { c-plan-ahead 0; resync-rate 100M; }\n\
-                       \x20   on ovz-node1 { address 10.77.2.1:7789; }\n    on ovz-node2 { address 10.77.2.2:7789; }\n}\n"
-                .to_owned(),
-        }
-    }
-
-    fn write(&self, root: &Path) {
-        let put = |name: &str, text: &str, mode: u32| {
-            let path = root.join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, text).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        };
-        put("etc/ha.d/ha.cf", &self.ha_cf, 0o644);
-        put("etc/ha.d/haresources", &self.haresources, 0o644);
-        put("etc/ha.d/authkeys", "auth 1\n1 sha1 AKeyOfTheVirtualMachines\n", 0o600);
-        put("etc/drbd.conf", "include \"drbd.d/*.res\";\n", 0o644);
-        put("etc/drbd.d/r0.res", &self.resource, 0o644);
-        fs::create_dir_all(root.join("usr/sbin")).unwrap();
-        fs::copy(ovzha(), root.join("usr/sbin/ovzha")).unwrap();
-    }
-}
-
-/// The `ovzha` under test: `OVZHA_BIN`, else the static binary of `.ci/run static`.
-fn ovzha() -> PathBuf {
-    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/static/ovzha");
-    let path = std::env::var_os("OVZHA_BIN").map_or(built, PathBuf::from);
-    assert!(
-        path.is_file(),
-        "{} does not exist: run `.ci/run static`, or set OVZHA_BIN to an absolute path",
-        path.display()
-    );
-    path
+/// A way of the heartbeats from one node to the other. DRBD has `Eth1` for itself as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Link {
+    Eth0,
+    Eth1,
+    Serial,
 }
 
 /// Two machines.
 pub struct Pair {
     nodes: [Machine; 2],
     pub cable: Cable,
+    pub wires: Wires,
     dir: PathBuf,
     _one: Option<MutexGuard<'static, ()>>,
 }
@@ -100,7 +61,7 @@ impl Pair {
     pub fn new(files: &Files) -> Self {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let image = Image::get();
-        let golden = golden(&image, files);
+        let golden = golden(&image);
         let pair = Self::bare(&image, files, Some(one));
         for number in [1, 2] {
             let name = format!("node{number}.disk");
@@ -137,10 +98,12 @@ impl Pair {
             must(&format!("mke2fs -q -t ext4 -F {}", file("state").display()));
         }
         let nodes = [1, 2].map(|number| Machine::new(number, &dir, image, &initramfs));
+        let wires = Wires::new(&dir);
         let cable = Cable::new([1, 2].map(|number: u8| nodes[usize::from(number) - 1].file("tty")));
         Self {
             nodes,
             cable,
+            wires,
             dir,
             _one: one,
         }
@@ -165,10 +128,23 @@ impl Pair {
         }
     }
 
+    /// What `from` sends over this link gets lost, or arrives; no carrier goes away.
+    pub fn cut(&self, link: Link, from: u8, cut: bool) {
+        match link {
+            Link::Eth0 => self.wires.cut(0, from, cut),
+            Link::Eth1 => self.wires.cut(1, from, cut),
+            Link::Serial => self.cable.cut(from, cut),
+        }
+    }
+
     /// Both up, DRBD connected, the daemons running, the container on node 1.
     pub fn up(files: &Files) -> Self {
         let mut pair = Self::new(files);
-        pair.boot("drbd ovzha");
+        pair.boot(if files.ovzha_cf.contains("watchdog") {
+            "wdt drbd ovzha"
+        } else {
+            "drbd ovzha"
+        });
         pair.wait_active(1);
         pair
     }
@@ -236,13 +212,15 @@ impl Pair {
                     .is_on()
                     .then(|| node.try_run(line, Duration::from_secs(10)))
                     .flatten();
-                said.map_or_else(|| "no answer\n".to_owned(), |said| said.text)
+                said.map(|said| said.text)
             };
-            parts.push(format!("--- node {number}: DRBD\n{}", said("cat /proc/drbd")));
-            parts.push(format!("--- node {number}: status\n{}", said("ovzha status")));
+            let or_none = |text: Option<String>| text.unwrap_or_else(|| "no answer\n".to_owned());
+            parts.push(format!("--- node {number}: DRBD\n{}", or_none(said("cat /proc/drbd"))));
+            parts.push(format!("--- node {number}: status\n{}", or_none(said("ovzha status"))));
             parts.push(format!(
                 "--- node {number}: log\n{}",
                 said("tail -n 60 /var/log/ha-log /var/log/daemon.err")
+                    .unwrap_or_else(|| node.log_of_the_dead("ha-log"))
             ));
             parts.push(format!("--- node {number}: console\n{}\n", node.console()));
         }
@@ -259,13 +237,13 @@ impl Pair {
 }
 
 /// The golden disks of this image, made if they are not there.
-fn golden(image: &Image, files: &Files) -> PathBuf {
+fn golden(image: &Image) -> PathBuf {
     let dir = image.dir.join("golden");
     if dir.join("ready").exists() {
         return dir;
     }
     // the place is the caller's
-    let mut pair = Pair::bare(image, files, None);
+    let mut pair = Pair::bare(image, &Files::usual(), None);
     pair.boot("");
     make_disks(&pair);
     for number in [1, 2] {

@@ -8,6 +8,8 @@ use std::time::Duration;
 /// An open control socket.
 pub struct Qmp {
     reader: BufReader<UnixStream>,
+    /// Names of the events that came so far.
+    pub events: Vec<String>,
 }
 
 impl Qmp {
@@ -16,6 +18,7 @@ impl Qmp {
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let mut qmp = Self {
             reader: BufReader::new(stream),
+            events: Vec::new(),
         };
         qmp.line();
         qmp.ask("qmp_capabilities", &json!({}));
@@ -29,7 +32,7 @@ impl Qmp {
         serde_json::from_str(&line).unwrap()
     }
 
-    /// Runs a command; events that come before its answer are passed over.
+    /// Runs a command; events that come before its answer are kept.
     pub fn ask(&mut self, command: &str, arguments: &Value) -> Value {
         let request = json!({ "execute": command, "arguments": arguments });
         self.reader
@@ -39,6 +42,9 @@ impl Qmp {
         loop {
             let answer = self.line();
             assert!(answer.get("error").is_none(), "{command}: {answer}");
+            if let Some(event) = answer.get("event").and_then(Value::as_str) {
+                self.events.push(event.to_owned());
+            }
             if let Some(value) = answer.get("return") {
                 return value.clone();
             }
