@@ -15,7 +15,9 @@ mod user;
 mod wait;
 
 pub use child::{Child, fork_apart, spawn};
-pub use file::{anonymous_file, anonymous_input, lock_instance, random_bytes, set_nonblocking, somebody_writes_to};
+pub use file::{
+    anonymous_file, anonymous_input, lock_instance, random_bytes, remove_attribute, set_nonblocking, somebody_writes_to,
+};
 pub use link_layer::{arp_socket, route_request};
 pub use net::{DeviceAddress, Peer, device_addresses, device_index, host_name, network_changes, peer_of};
 pub use process::{

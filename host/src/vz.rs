@@ -346,6 +346,8 @@ impl Paths {
 
     /// That this node knows none of the containers that lie there, in one sentence; none when it does.
     fn unknown_containers(&self) -> Option<String> {
+        // without vzctl another program starts them, by another configuration
+        self.vzctl.as_ref()?;
         let private = layout::private_areas(&self.conf(), self.mount.as_deref());
         let ids = layout::unknown_containers(&private, &self.conf_dir);
         (!ids.is_empty()).then(|| {

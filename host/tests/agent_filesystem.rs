@@ -44,6 +44,38 @@ fn read_only_counts_only_when_asked_for() {
 }
 
 #[test]
+fn a_file_system_that_gave_up_after_an_error_counts_as_read_only() {
+    in_own_namespace(
+        "a_file_system_that_gave_up_after_an_error_counts_as_read_only",
+        |place| {
+            let deadline = Deadline::after(Duration::from_secs(20));
+            let device = place.device.trim_start_matches("/dev/");
+            let with = place.filesystem("errors=remount-ro");
+            for _ in 0..2 {
+                assert_eq!(with.operate(Op::Start, deadline).exit, Exit::Done);
+                assert_eq!(
+                    with.operate(Op::Monitor, deadline).exit,
+                    Exit::Done,
+                    "also with an old error on record"
+                );
+                sh(&format!("echo 1 >/sys/fs/ext4/{device}/trigger_fs_error"));
+                let answer = with.operate(Op::Monitor, deadline);
+                assert!(
+                    answer.exit == Exit::Unclear && answer.reason.ends_with("is mounted read-only"),
+                    "{answer:?}"
+                );
+                let answer = with.operate(Op::Start, deadline);
+                assert!(
+                    answer.exit == Exit::Failed && answer.reason.contains("read-only"),
+                    "{answer:?}"
+                );
+                assert_eq!(with.operate(Op::Stop, deadline).exit, Exit::Done);
+            }
+        },
+    );
+}
+
+#[test]
 fn something_else_at_the_mount_point_is_told() {
     in_own_namespace("something_else_at_the_mount_point_is_told", |place| {
         sh(&format!("mount -t tmpfs intruder {}", place.point().display()));
