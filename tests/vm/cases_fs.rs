@@ -9,7 +9,8 @@ const OFTEN: &str = "monitor drbddisk 2\\nmonitor Filesystem 2\\nmonitor vz 2\\n
 const MODULES: &str = "cd /lib/modules/boot; for name in dax dm-mod dm-delay loop; do insmod $name.ko; done; \
     grep -q '^dm_delay ' /proc/modules && grep -q '^loop ' /proc/modules";
 /// Puts a mapped device between DRBD and its disk, and has DRBD let go of a disk that fails.
-const MAPPED: &str = "dmsetup create back --table \"0 $(blockdev --getsz /dev/vda) linear /dev/vda 0\" && \
+const MAPPED: &str = "dmsetup create --noudevsync back --table \"0 $(blockdev --getsz /dev/vda) linear /dev/vda 0\" && \
+    dmsetup mknodes back && \
     sed -i 's:/dev/vda:/dev/mapper/back:; s:disk {:disk { on-io-error detach;:' /etc/drbd.d/r0.res";
 
 /// Both up, after a line of shell that comes before DRBD, with this `ovzha.cf`; the container on node 1.
@@ -53,7 +54,7 @@ fn stand_by(pair: &Pair, from: u8) {
     pair.wait_active(3 - from);
     let left = pair
         .node(from)
-        .run("grep -l /dev/drbd0 /proc/[0-9]*/mounts; drbdadm role r0");
+        .run("grep -ls /dev/drbd0 /proc/[0-9]*/mounts; drbdadm role r0");
     assert_eq!(left.text, "Secondary/Primary\n", "{}", pair.report());
 }
 
@@ -147,7 +148,7 @@ fn s59_a_disk_that_fails_under_drbd_is_told_and_the_group_handed_over() {
     let pair = up(&Files::usual(), MAPPED, OFTEN);
     pair.node(1).must(
         "size=$(blockdev --getsz /dev/vda); dmsetup suspend --nolockfs back; dmsetup load back --table \"0 $size error\"; \
-         dmsetup resume back",
+         dmsetup resume --noudevsync back",
     );
     pair.wait_active(2);
     pair.check_nothing_lost(2);
@@ -167,7 +168,7 @@ fn a_slow_disk_moves_nothing_while_heartbeats_go_on() {
     let table = |kind: &str, end: &str| {
         format!(
             "size=$(blockdev --getsz /dev/vda); dmsetup suspend --nolockfs back; \
-             dmsetup load back --table \"0 $size {kind} /dev/vda 0{end}\"; dmsetup resume back"
+             dmsetup load back --table \"0 $size {kind} /dev/vda 0{end}\"; dmsetup resume --noudevsync back"
         )
     };
     // a second for each access
@@ -193,14 +194,14 @@ fn a_slow_disk_moves_nothing_while_heartbeats_go_on() {
 
 #[test]
 fn whatever_holds_the_file_system_a_stop_releases_it() {
-    let pair = up(&Files::usual(), "true", OFTEN);
+    let pair = up(&Files::usual(), "true", "timeout Filesystem stop 20s\\n");
     let stopped = "stop Filesystem::/dev/drbd0::/vz::ext4: done";
     let mut active = 1;
     for (holder, is_there, told) in [
         (
-            "dd if=/dev/zero of=/vz/image bs=64k count=16 2>/dev/null && mke2fs -q -t ext4 -F /vz/image && \
+            "dd if=/dev/zero of=/vz/image bs=64k count=16 2>/dev/null && mkfs.ext4 -q -F /vz/image && \
              losetup -f /vz/image && mount -t ext4 /dev/loop0 /mnt",
-            "grep /dev/loop0 /proc/mounts && losetup",
+            "grep /dev/loop0 /proc/mounts && losetup -a",
             "is unmounted",
         ),
         (
@@ -233,11 +234,65 @@ fn whatever_holds_the_file_system_a_stop_releases_it() {
             "{holder}: {lines:?}"
         );
         assert!(
-            !node.run(is_there).text.contains("/vz") && node.run("losetup").text.is_empty(),
+            !node.run(is_there).text.contains("/vz") && node.run("losetup -a").text.is_empty(),
             "{holder}"
         );
         active = 3 - active;
         pair.check_nothing_lost(active);
     }
     pair.finish();
+}
+
+#[test]
+fn a_container_ends_by_itself_when_asked_and_is_killed_when_it_does_not() {
+    let pair = up(&Files::usual(), "true", OFTEN);
+    let ended = |number: u8| pair.node(number).run("cat /vz/private/101/data/end").text;
+    pair.node(1).must(
+        "sed -i \"s:trap 'exit 0' TERM:trap 'echo cleanly >>/data/end; exit 0' TERM:\" /vz/private/101/sbin/init",
+    );
+    stand_by(&pair, 1);
+    stand_by(&pair, 2);
+    assert_eq!(ended(1), "cleanly\n", "{}", pair.report());
+    pair.node(1)
+        .must("sed -i \"s:^trap .* TERM$:trap '' TERM:\" /vz/private/101/sbin/init");
+    stand_by(&pair, 1);
+    assert_eq!(ended(2), "cleanly\ncleanly\n", "{}", pair.report());
+    stand_by(&pair, 2);
+    assert_eq!(ended(1), "cleanly\ncleanly\n", "{}", pair.report());
+    let left = pair.node(2).run("cat /sys/fs/cgroup/vz/cgroup.procs").text;
+    assert!(left.is_empty(), "{left}\n{}", pair.report());
+    pair.check_nothing_lost(1);
+    pair.finish();
+}
+
+/// Node 1 can't give the group up, so it resets itself, and node 2 takes over.
+fn resets_itself(mut pair: Pair, why: &str) {
+    pair.node(1).must("ovzha standby --no-wait");
+    pair.wait("node 1 resets itself", |pair| pair.node(1).boots() > 1);
+    pair.wait_active(2);
+    pair.check_nothing_lost(2);
+    // the shell of the life before
+    drop(pair.node(1).try_run("true", Duration::from_secs(1)));
+    pair.node_mut(1).wait_boot(2);
+    wait_logged(&pair, 1, why);
+    pair.finish();
+}
+
+#[test]
+fn s41_a_vz_stop_that_hangs_is_ended_at_its_timeout_and_the_node_resets_itself() {
+    let pair = up(&Files::usual(), "true", "timeout vz stop 6s\\n");
+    pair.node(1)
+        .must("sed -i 's:^    stop)$:    stop) exec sleep 1000 ;; never):' /etc/init.d/vz");
+    resets_itself(pair, "vz stop: did not finish in time and was killed");
+}
+
+#[test]
+fn s41_a_file_system_that_nothing_releases_ends_in_a_reset() {
+    let pair = up(&Files::usual(), "true", "timeout Filesystem stop 8s\\n");
+    // a device on a device on a file: no process has it open
+    pair.node(1).must(
+        "dd if=/dev/zero of=/vz/image bs=64k count=16 2>/dev/null && losetup -f /vz/image && \
+         dmsetup create --noudevsync top --table \"0 2048 linear /dev/loop0 0\"",
+    );
+    resets_itself(pair, "/dev/drbd0 stays held by no process shows");
 }
