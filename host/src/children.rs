@@ -283,6 +283,7 @@ impl Children {
         if let Some(mount) = mount.and_then(|resource| resource.args.get(1)) {
             env.push(format!("HA_OVZHA_MOUNT={mount}"));
         }
+        env.push(format!("HA_OVZHA_STATE={}", self.state_dir.display()));
         let label = label(op, resource, group);
         self.spawn(now, &argv, &env, None, limit, &label, job)
     }

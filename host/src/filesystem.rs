@@ -9,6 +9,7 @@ use crate::busy::{self, DeviceId, Held, Holder, Mounts};
 use crate::kernel_users;
 use crate::mounts::{self, Mount};
 use crate::program::{self, Deadline};
+use crate::sys;
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -341,7 +342,7 @@ impl Filesystem {
             let ours = devices.contains(&mount.device);
             return Ok(if ours {
                 Standing::Here {
-                    read_only: mount.read_only,
+                    read_only: mount.read_only || self.gave_up_writing(mount),
                 }
             } else {
                 Standing::Covered(mount.source.clone())
@@ -349,6 +350,22 @@ impl Filesystem {
         }
         let elsewhere = table.into_iter().find(|mount| devices.contains(&mount.device));
         Ok(elsewhere.map_or(Standing::Absent, |mount| Standing::Elsewhere(mount.point)))
+    }
+
+    /// Whether ext4 takes no more writes after an error. Since 6.12, and the stable kernels of that time, its mount still
+    /// says `rw` then.
+    fn gave_up_writing(&self, mount: &Mount) -> bool {
+        // without an error on record nothing on the disk is touched: a look must not hang with it
+        let errors = fs::canonicalize(format!("/sys/dev/block/{}", mount.device))
+            .ok()
+            .and_then(|dir| Some(Path::new("/sys/fs/ext4").join(dir.file_name()?).join("errors_count")))
+            .and_then(|path| fs::read_to_string(path).ok());
+        if errors.is_none_or(|count| count.trim() == "0") {
+            return false;
+        }
+        // needs the journal and changes nothing: there is no such attribute
+        sys::remove_attribute(&self.point, c"trusted.ovzha.none")
+            .is_err_and(|error| matches!(error.raw_os_error(), Some(libc::EROFS | libc::EIO)))
     }
 
     fn wants_read_only(&self) -> bool {

@@ -82,7 +82,8 @@ fn parse_line(line: &str) -> Option<Mount> {
     let kind = fields.next()?.to_owned();
     let source = unescape(fields.next()?);
     let super_options = fields.next().unwrap_or_default();
-    let read_only = has_word(options, "ro") || has_word(super_options, "ro");
+    // ext4 says the third since 6.15, after an error
+    let read_only = has_word(options, "ro") || has_word(super_options, "ro") || has_word(super_options, "emergency_ro");
     Some(Mount {
         device,
         point,
@@ -145,6 +146,7 @@ mod tests {
     const TABLE: &str = "\
 22 27 0:21 / /proc rw,relatime - proc proc rw
 90 27 147:0 / /vz rw,noatime shared:7 master:2 - ext4 /dev/drbd0 ro,errors=remount-ro
+92 27 7:0 / /srv rw - ext4 /dev/loop0 rw,emergency_ro
 91 90 0:50 / /vz/root/a\\040b ro - simfs /vz/private/101 rw
 broken line
 ";
@@ -152,16 +154,16 @@ broken line
     #[test]
     fn fields_are_found_whatever_optional_ones_stand_between() {
         let mounts = parse(TABLE);
-        assert_eq!(mounts.len(), 3);
+        assert_eq!(mounts.len(), 4);
         assert_eq!(mounts[1].device, DeviceId { major: 147, minor: 0 });
         assert_eq!(
             (mounts[1].kind.as_str(), mounts[1].source.as_str()),
             ("ext4", "/dev/drbd0")
         );
-        assert_eq!(mounts[2].point, Path::new("/vz/root/a b"));
+        assert_eq!(mounts[3].point, Path::new("/vz/root/a b"));
         assert_eq!(
             mounts.iter().map(|m| m.read_only).collect::<Vec<_>>(),
-            [false, true, true]
+            [false, true, true, true]
         );
     }
 

@@ -3,9 +3,10 @@
 //! The agent is a child that may block, so this is plain waiting code. Three rules hold:
 //! output goes to an unlinked file in memory and never to a pipe, because a daemon that a script leaves
 //! behind must neither keep us waiting for end-of-file nor die of a closed pipe; done means the program
-//! itself exited; and at the deadline the program is killed with all that it started. One in an uninterruptible
-//! sleep can't be: the agent goes on to tell of it, then stays with it ([`stay_with_stuck`]), so that nobody
-//! takes the operation for over while the program may still act.
+//! itself exited; and at the deadline the program is killed with all that it started. What is in an uninterruptible
+//! sleep can't be, and a script whose children sleep so has ended, but not its work: the agent goes on to tell of it,
+//! then stays with it ([`stay_with_stuck`]), so that nobody takes the operation for over while something of it may
+//! still act.
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
@@ -77,7 +78,7 @@ pub enum End {
     Signalled(i32),
     /// It was still running at the deadline and was killed.
     TimedOut,
-    /// It was killed at the deadline and is still there: the process id.
+    /// It was killed at the deadline and is still there, or a process that it started is: its id.
     Stuck(u32),
 }
 
@@ -235,40 +236,44 @@ fn watch(mut child: Child, deadline: Deadline, tick: &mut dyn FnMut()) -> io::Re
     // It may have exited in the last nap; then kill has nothing to do and wait tells the truth.
     child.kill()?;
     let patience = Deadline::after(KILL_WAIT);
-    end_group(patience);
+    let mut left = end_group(patience);
     loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(match ended(status) {
-                End::Exited(code) => End::Exited(code),
-                End::Signalled(_) | End::TimedOut | End::Stuck(_) => End::TimedOut,
-            });
+        let status = child.try_wait()?;
+        left.retain(|pid| is_alive(*pid));
+        let over = match (status.map(ended), left.first()) {
+            (Some(End::Exited(code)), None) => Some(End::Exited(code)),
+            (Some(_), None) => Some(End::TimedOut),
+            (Some(_), Some(pid)) => patience.is_over().then_some(End::Stuck(*pid)),
+            (None, _) => patience.is_over().then_some(End::Stuck(child.id())),
+        };
+        if let Some(end) = over {
+            if matches!(end, End::Stuck(_)) {
+                left.push(child.id());
+                STUCK.lock().unwrap_or_else(PoisonError::into_inner).extend(left);
+            }
+            return Ok(end);
         }
-        if !patience.pause(Duration::from_millis(20)) {
-            let pid = child.id();
-            STUCK.lock().unwrap_or_else(PoisonError::into_inner).push(child);
-            return Ok(End::Stuck(pid));
-        }
+        sleep(Duration::from_millis(20).min(patience.remaining()));
     }
 }
 
 /// Kills what a program that is being ended has started: everything else in the process group that this agent leads.
 /// A script's children that went on alone would work against whatever is done next. An agent that leads no group was
-/// started by hand, and its group is somebody else's.
-fn end_group(patience: Deadline) {
+/// started by hand, and its group is somebody else's. Answers what is left after `patience`.
+fn end_group(patience: Deadline) -> Vec<u32> {
     let own = std::process::id();
     loop {
-        let members = group_members(own);
-        if !members.contains(&own) {
-            return;
+        let mut others = group_members(own);
+        if !others.contains(&own) {
+            return Vec::new();
         }
-        let others = members.into_iter().filter(|pid| *pid != own);
-        let others: Vec<Pid> = others.filter_map(|pid| Pid::new(i32::try_from(pid).ok()?)).collect();
-        for pid in &others {
+        others.retain(|pid| *pid != own);
+        for pid in others.iter().filter_map(|pid| Pid::new(i32::try_from(*pid).ok()?)) {
             // one that is gone is what was wanted
-            drop(sys::kill_process(*pid, libc::SIGKILL));
+            drop(sys::kill_process(pid, libc::SIGKILL));
         }
         if others.is_empty() || !patience.pause(Duration::from_millis(20)) {
-            return;
+            return others;
         }
     }
 }
@@ -277,23 +282,30 @@ fn end_group(patience: Deadline) {
 fn group_members(leader: u32) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let belongs = |pid: &u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // the command may hold blanks and brackets: fields count from the last bracket
-        let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
-        fields.next().is_some_and(|state| state != "Z") && fields.nth(1) == Some(leader.to_string().as_str())
-    };
-    pids.filter(belongs).collect()
+    pids.filter(|pid| group_of_living(*pid) == Some(leader)).collect()
 }
 
-/// The programs that outlived their kill.
-static STUCK: Mutex<Vec<Child>> = Mutex::new(Vec::new());
+/// The process group of `pid`, unless it is dead.
+fn group_of_living(pid: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // the command may hold blanks and brackets: fields count from the last bracket
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    fields.next().filter(|state| *state != "Z")?;
+    fields.nth(1)?.parse().ok()
+}
 
-/// Waits until no program that outlived its kill is left, or `deadline` is over; at once if there is none.
+fn is_alive(pid: u32) -> bool {
+    group_of_living(pid).is_some()
+}
+
+/// The processes that outlived their kill.
+static STUCK: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+/// Waits until no process that outlived its kill is left, or `deadline` is over; at once if there is none.
 pub fn stay_with_stuck(deadline: Deadline) {
     let mut stuck = STUCK.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        stuck.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        stuck.retain(|pid| is_alive(*pid));
         if stuck.is_empty() || !deadline.pause(Duration::from_millis(100)) {
             return;
         }
@@ -429,8 +441,8 @@ mod tests {
 
     #[test]
     fn a_program_that_outlived_its_kill_is_stayed_with() {
-        let child = Command::new("/bin/sleep").arg("0.3").spawn().unwrap();
-        STUCK.lock().unwrap().push(child);
+        let mut child = Command::new("/bin/sleep").arg("0.3").spawn().unwrap();
+        STUCK.lock().unwrap().push(child.id());
         let begin = Instant::now();
         stay_with_stuck(Deadline::after(Duration::from_millis(50)));
         assert!(
@@ -439,6 +451,7 @@ mod tests {
         );
         stay_with_stuck(Deadline::after(Duration::from_secs(10)));
         assert!(begin.elapsed() >= Duration::from_millis(300) && STUCK.lock().unwrap().is_empty());
+        child.wait().unwrap();
     }
 
     #[test]

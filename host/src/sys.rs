@@ -16,7 +16,9 @@ mod wait;
 mod watchdog;
 
 pub use child::{Child, end_with_us, fork_apart, spawn};
-pub use file::{anonymous_file, anonymous_input, lock_instance, random_bytes, set_nonblocking, somebody_writes_to};
+pub use file::{
+    anonymous_file, anonymous_input, lock_instance, random_bytes, remove_attribute, set_nonblocking, somebody_writes_to,
+};
 pub use link_layer::{arp_socket, route_request};
 pub use net::{DeviceAddress, Peer, device_addresses, device_index, host_name, network_changes, peer_of};
 pub use process::{

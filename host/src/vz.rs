@@ -1,15 +1,18 @@
 //! Starts, stops and judges OpenVZ's `vz` service by what really runs.
 //!
 //! The service's exit codes and status prove nothing: start exits 0 with failed containers, stop exits 0 with
-//! running ones, status is a marker file. So the kernel's list of containers judges where there is one, and the
-//! service's word counts only without it.
+//! running ones, status is a marker file. So the kernel's list of containers judges where there is one, else vzlist's,
+//! and the service's word counts only without both.
 mod containers;
+mod layout;
+mod locks;
 
 use crate::agent::{Answer, Exit, Op};
 use crate::mounts;
 use crate::program::{self, Deadline, End, Finished};
 use crate::systemd;
 use containers::{running_by_kernel, running_by_vzlist, says_yes, tell, value_of, wanted};
+use locks::holder;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,6 +21,8 @@ use std::time::Duration;
 const RETRY: Duration = Duration::from_secs(2);
 /// How many stops may leave containers before the stop has failed.
 const STOP_ROUNDS: u32 = 5;
+/// What is told of a lock that does not go.
+const LOCKED: &str = "vz stays locked by another start or stop";
 /// How long a question to the service may take.
 const QUESTION: Duration = Duration::from_secs(30);
 
@@ -34,6 +39,8 @@ pub struct Paths {
     pub conf_dir: PathBuf,
     /// Whatever may be a link to the shared device, in the article's layout.
     pub links: Vec<PathBuf>,
+    /// The init script's own lock, one place or the other.
+    pub script_locks: Vec<PathBuf>,
     /// The kernel's directory.
     pub proc_vz: PathBuf,
     /// The containers that ran at the last stop on this node.
@@ -44,6 +51,8 @@ pub struct Paths {
     pub vzctl: Option<PathBuf>,
     /// The mount point of the group's file system, when the daemon says it.
     pub mount: Option<PathBuf>,
+    /// The daemon's state directory, when it says it.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Paths {
@@ -59,6 +68,7 @@ impl Paths {
         let has_unit = Path::new("/run/systemd/system").is_dir()
             && unit_dirs.iter().any(|dir| Path::new(dir).join("vz.service").exists());
         let links = [
+            "/etc/vz",
             "/etc/vz/vz.conf",
             "/etc/vz/conf",
             "/etc/sysconfig/vz",
@@ -71,21 +81,29 @@ impl Paths {
             vz_conf: PathBuf::from("/etc/vz/vz.conf"),
             conf_dir: PathBuf::from("/etc/vz/conf"),
             links: links.map(PathBuf::from).to_vec(),
+            script_locks: ["/var/lock/subsys/vz_lock", "/var/lock/vz_lock"]
+                .map(PathBuf::from)
+                .to_vec(),
             proc_vz: PathBuf::from("/proc/vz"),
             vzreboot: PathBuf::from("/var/lib/vzctl/vzreboot"),
             vzlist: program::find("vzlist"),
             vzctl: program::find("vzctl"),
-            mount: std::env::var_os("HA_OVZHA_MOUNT")
-                .filter(|dir| !dir.is_empty())
-                .map(PathBuf::from),
+            mount: told_by_daemon("HA_OVZHA_MOUNT"),
+            state_dir: told_by_daemon("HA_OVZHA_STATE"),
         }
     }
+}
+
+fn told_by_daemon(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|dir| !dir.is_empty()).map(PathBuf::from)
 }
 
 /// What the service says of itself.
 enum Said {
     Running,
     Stopped,
+    /// A start or stop is under way; whose, in a few words.
+    Changing(String),
     Unfit(String),
     Unclear(String),
 }
@@ -115,7 +133,7 @@ impl Paths {
     /// nothing is stopped for it. Nor for missing containers: somebody may have stopped them, one by one.
     fn monitor(&self, deadline: Deadline) -> Answer {
         let degraded = |reason: String| Answer::new(Exit::Degraded, reason);
-        let running = self.running_by_kernel();
+        let running = self.running(deadline);
         match self.said(deadline) {
             Said::Running if self.mount_is_missing() => {
                 Answer::new(Exit::Unclear, "vz says running, but its mount is missing")
@@ -125,14 +143,14 @@ impl Paths {
                 Some(ids) => degraded(format!("vz says stopped, but {} run", tell(&ids))),
                 None => Answer::new(Exit::NotRunning, "vz is stopped"),
             },
-            Said::Unfit(reason) => degraded(reason),
+            Said::Unfit(reason) | Said::Changing(reason) => degraded(reason),
             Said::Unclear(reason) => Answer::failed(reason),
         }
     }
 
     fn probe(&self, deadline: Deadline) -> Answer {
         let unclear = |reason: String| Answer::new(Exit::Unclear, reason);
-        let running = self.running_by_kernel();
+        let running = self.running(deadline);
         let any = running.as_ref().is_some_and(|ids| !ids.is_empty());
         match self.said(deadline) {
             Said::Running if self.mount_is_missing() => unclear("vz says running, but its mount is missing".to_owned()),
@@ -141,9 +159,12 @@ impl Paths {
                 "vz says stopped, but {} run",
                 tell(&running.unwrap_or_default())
             )),
-            Said::Stopped => Answer::new(Exit::NotRunning, "vz is stopped"),
+            Said::Stopped => match self.misplaced() {
+                Some(reason) => Answer::unfit(reason),
+                None => Answer::new(Exit::NotRunning, "vz is stopped"),
+            },
             Said::Unfit(reason) => Answer::unfit(reason),
-            Said::Unclear(reason) => unclear(reason),
+            Said::Changing(reason) | Said::Unclear(reason) => unclear(reason),
         }
     }
 
@@ -153,8 +174,9 @@ impl Paths {
         }
         match self.said(deadline) {
             Said::Running => {
-                let running = self.running_by_kernel();
-                let hollow = running.as_ref().is_some_and(Vec::is_empty) && !wanted(&self.conf_dir).is_empty();
+                let running = self.running(deadline);
+                // Where nobody knows what runs, too: OpenVZ 7's unit may be active since boot.
+                let hollow = running.as_ref().is_none_or(Vec::is_empty) && !wanted(&self.conf_dir).is_empty();
                 if !hollow {
                     return self.judge(deadline, running, Exit::Degraded);
                 }
@@ -164,26 +186,23 @@ impl Paths {
                 }
             }
             Said::Unfit(reason) => return Answer::unfit(reason),
-            Said::Stopped | Said::Unclear(_) => {}
+            Said::Stopped | Said::Changing(_) | Said::Unclear(_) => {}
         }
-        self.clear_leftovers();
+        self.clear_leftovers(deadline);
         loop {
             let finished = match self.call("start", deadline) {
                 Ok(finished) => finished,
                 Err(reason) => return Answer::failed(reason),
             };
             if is_locked(&finished) {
+                self.clear_script_locks();
                 if deadline.pause(RETRY) {
                     continue;
                 }
-                return Answer::failed("vz stays locked by another start or stop");
+                return Answer::failed(LOCKED);
             }
             return match finished.end {
-                // not unfit: something was begun here, and must be undone
-                End::Exited(0) => match self.judge(deadline, self.running_by_kernel(), Exit::Degraded) {
-                    answer if answer.exit == Exit::Unfit => Answer::failed(answer.reason),
-                    answer => answer,
-                },
+                End::Exited(0) => self.begun(deadline),
                 End::Exited(5 | 6) => Answer::unfit(format!("this node can't run vz: {}", finished.reason())),
                 End::Exited(_) | End::Signalled(_) | End::TimedOut | End::Stuck(_) => {
                     Answer::failed(format!("vz start: {}", finished.reason()))
@@ -192,19 +211,63 @@ impl Paths {
         }
     }
 
+    /// The service was started: has its missing containers started one by one, once, and judges.
+    fn begun(&self, deadline: Deadline) -> Answer {
+        let why = self.start_missing(deadline);
+        let mut answer = self.judge(deadline, self.running(deadline), Exit::Degraded);
+        if let Some(dir) = &self.state_dir {
+            match layout::replaced(dir) {
+                // It works all the same: a reason to tell, none to give the group up.
+                Some(reason) if matches!(answer.exit, Exit::Done | Exit::Degraded) => {
+                    answer = Answer::new(Exit::Degraded, format!("{}; {reason}", answer.reason));
+                }
+                Some(_) => {}
+                None => layout::keep(dir, &self.links),
+            }
+        }
+        match (answer.exit, why) {
+            // not unfit: something was begun here, and must be undone
+            (Exit::Unfit, _) => Answer::failed(answer.reason),
+            (Exit::Degraded, Some(why)) => Answer::new(Exit::Degraded, format!("{}: {why}", answer.reason)),
+            _ => answer,
+        }
+    }
+
+    /// Starts by themselves the containers that the service left out; says why the last one that failed did.
+    fn start_missing(&self, deadline: Deadline) -> Option<String> {
+        let vzctl = self.vzctl.as_ref()?;
+        let running = self.running(deadline)?;
+        let mut why = None;
+        for id in wanted(&self.conf_dir).iter().filter(|id| !running.contains(id)) {
+            match program::run(vzctl, &["start", id], deadline) {
+                Ok(finished) if finished.succeeded() => {}
+                Ok(finished) => why = Some(finished.reason()),
+                Err(error) => why = Some(format!("vzctl can't be run: {error}")),
+            }
+            if deadline.is_over() {
+                break;
+            }
+        }
+        why
+    }
+
     /// Compares what runs with what is wanted; `lacking` is the exit when some are missing.
     ///
     /// A probe calls a service without any of its containers unclear, but one with some of them whole: a bad
     /// container is no reason to move a group.
     fn judge(&self, deadline: Deadline, running: Option<Vec<String>>, lacking: Exit) -> Answer {
-        let Some(running) = running.or_else(|| self.running_by_vzlist(deadline)) else {
+        let Some(running) = running else {
             return match self.said(deadline) {
                 Said::Running => Answer::done("vz says running"),
                 Said::Stopped => Answer::failed("vz start exited 0, but vz says stopped"),
                 Said::Unfit(reason) => Answer::unfit(reason),
-                Said::Unclear(reason) => Answer::failed(reason),
+                Said::Changing(reason) | Said::Unclear(reason) => Answer::failed(reason),
             };
         };
+        if let Some(reason) = self.unknown_containers() {
+            let exit = if running.is_empty() { lacking } else { Exit::Degraded };
+            return Answer::new(exit, format!("vz is running, but {reason}"));
+        }
         let mut missing = wanted(&self.conf_dir);
         missing.retain(|id| !running.contains(id));
         if missing.is_empty() {
@@ -220,34 +283,37 @@ impl Paths {
 
     fn stop(&self, deadline: Deadline) -> Answer {
         let mut rounds = 0;
+        let mut locked = false;
         loop {
-            let running = self.running_by_kernel();
+            let running = self.running(deadline);
             let none = running.as_ref().is_none_or(Vec::is_empty);
             let said = self.said(deadline);
             match said {
                 Said::Stopped if none => return Answer::done("vz is stopped"),
                 // Not installed, switched off, or the wrong kernel: with no container there is nothing to stop.
                 Said::Unfit(reason) if none => return Answer::done(format!("no container runs: {reason}")),
-                Said::Running | Said::Stopped | Said::Unfit(_) | Said::Unclear(_) => {}
+                // "Stopped" is what it says until the last moment of a start.
+                Said::Running | Said::Stopped | Said::Changing(_) | Said::Unfit(_) | Said::Unclear(_) => {}
             }
             if rounds == STOP_ROUNDS || (rounds > 0 && !deadline.pause(RETRY)) {
                 let left = running.filter(|ids| !ids.is_empty());
-                return Answer::failed(
-                    left.map_or("vz stop exited, but vz still says running".to_owned(), |ids| {
-                        format!("vz stop exited, but {} still run", tell(&ids))
-                    }),
-                );
+                return Answer::failed(match left {
+                    _ if locked => LOCKED.to_owned(),
+                    Some(ids) => format!("vz stop exited, but {} still run", tell(&ids)),
+                    None => "vz stop exited, but vz still says running".to_owned(),
+                });
             }
             match self.call("stop", deadline) {
                 Ok(finished) if is_locked(&finished) => {
-                    rounds = 1;
+                    (rounds, locked) = (1, true);
+                    self.clear_script_locks();
                     continue;
                 }
                 Ok(finished) if matches!(finished.end, End::TimedOut | End::Stuck(_)) => {
                     return Answer::failed(format!("vz stop: {}", finished.reason()));
                 }
                 // Whatever it says, the list decides.
-                Ok(_) | Err(_) => {}
+                Ok(_) | Err(_) => locked = false,
             }
             self.stop_leftovers(deadline);
             rounds += 1;
@@ -257,7 +323,7 @@ impl Paths {
     /// Stops by themselves the containers that the service left.
     fn stop_leftovers(&self, deadline: Deadline) {
         let Some(vzctl) = &self.vzctl else { return };
-        for id in self.running_by_kernel().unwrap_or_default() {
+        for id in self.running(deadline).unwrap_or_default() {
             // What it couldn't stop stays in the list.
             drop(program::run(vzctl, &["stop", &id, "--fast"], deadline));
         }
@@ -269,13 +335,38 @@ impl Paths {
             let mount = self.mount.as_deref().unwrap_or(Path::new("/vz"));
             return Err(format!("{} is not mounted", mount.display()));
         }
-        if let Some(link) = self.dangling() {
+        if let Some(link) = layout::dangling(&self.links) {
             return Err(format!("{} is a link to nowhere", link.display()));
         }
         if self.proc_vz.is_dir() && !self.conf_dir.is_dir() {
             return Err(format!("{} is no directory", self.conf_dir.display()));
         }
-        Ok(())
+        self.unknown_containers().map_or(Ok(()), Err)
+    }
+
+    /// That this node knows none of the containers that lie there, in one sentence; none when it does.
+    fn unknown_containers(&self) -> Option<String> {
+        // without vzctl another program starts them, by another configuration
+        self.vzctl.as_ref()?;
+        let private = layout::private_areas(&self.conf(), self.mount.as_deref());
+        let ids = layout::unknown_containers(&private, &self.conf_dir);
+        (!ids.is_empty()).then(|| {
+            format!(
+                "{} holds no configuration of {} below {}: an update of a package may have put it there in place of a link",
+                self.conf_dir.display(),
+                tell(&ids),
+                private.display(),
+            )
+        })
+    }
+
+    /// With the shared device away: what would be missing once it is there.
+    fn misplaced(&self) -> Option<String> {
+        if self.mount_is_missing() {
+            layout::replaced(self.state_dir.as_deref()?)
+        } else {
+            self.unknown_containers()
+        }
     }
 
     fn mount_is_missing(&self) -> bool {
@@ -283,12 +374,6 @@ impl Paths {
             let mount = fs::canonicalize(mount).unwrap_or_else(|_| mount.to_path_buf());
             !mounts::own().is_ok_and(|table| mounts::at(&table, &mount).is_some())
         })
-    }
-
-    /// A link whose target isn't there, as all of them while the shared device is away.
-    fn dangling(&self) -> Option<&Path> {
-        let dangles = |path: &&PathBuf| fs::symlink_metadata(path).is_ok() && fs::metadata(path).is_err();
-        self.links.iter().find(dangles).map(PathBuf::as_path)
     }
 
     fn conf(&self) -> String {
@@ -307,15 +392,23 @@ impl Paths {
         if value_of(&conf, "VIRTUOZZO").is_some() && !says_yes(&conf, "VIRTUOZZO") {
             return Said::Unfit(format!("VIRTUOZZO is not yes in {}", self.vz_conf.display()));
         }
+        if self.systemctl.is_none()
+            && let Some(pid) = self.script_locks.iter().find_map(|lock| holder(lock))
+        {
+            return Said::Changing(format!("a start or stop of vz is under way (process {pid})"));
+        }
         let finished = match self.call("status", deadline.within(QUESTION)) {
             Ok(finished) => finished,
             Err(reason) => return Said::Unclear(reason),
         };
         match finished.end {
             End::Exited(0) => Said::Running,
-            End::Exited(1..=3) => Said::Stopped,
+            End::Exited(1..=3) => match finished.stdout.trim() {
+                word @ ("activating" | "deactivating") => Said::Changing(format!("vz.service is {word}")),
+                _ => Said::Stopped,
+            },
             // With the shared device away its configuration is too: no sign against the node.
-            End::Exited(5 | 6) if self.dangling().is_some() => Said::Stopped,
+            End::Exited(5 | 6) if layout::dangling(&self.links).is_some() => Said::Stopped,
             End::Exited(5 | 6) => Said::Unfit(format!("this node can't run vz: {}", finished.reason())),
             End::Exited(_) | End::Signalled(_) | End::TimedOut | End::Stuck(_) => {
                 Said::Unclear(format!("vz status: {}", finished.reason()))
@@ -333,61 +426,39 @@ impl Paths {
         run.map_err(|error| format!("vz {verb} can't be run: {error}"))
     }
 
-    /// The kernel's list; `None` where there is none.
-    fn running_by_kernel(&self) -> Option<Vec<String>> {
-        fs::read_to_string(self.proc_vz.join("veinfo"))
-            .ok()
+    /// What runs: the kernel's list, else vzlist's, else `None`.
+    fn running(&self, deadline: Deadline) -> Option<Vec<String>> {
+        let kernel = fs::read_to_string(self.proc_vz.join("veinfo")).ok();
+        kernel
             .map(|text| running_by_kernel(&text))
+            .or_else(|| self.running_by_vzlist(deadline))
     }
 
     fn running_by_vzlist(&self, deadline: Deadline) -> Option<Vec<String>> {
         let args = ["-a", "-H", "-o", "ctid,status"];
         let finished = program::run(self.vzlist.as_deref()?, &args, deadline.within(QUESTION)).ok()?;
-        // Nothing at all, exit 0: that is how it looks off an OpenVZ kernel too.
+        // Nothing at all, exit 0: that is how it looks with /vz away or off an OpenVZ kernel, too.
         let told = finished.succeeded() && !finished.stdout.trim().is_empty();
         told.then(|| running_by_vzlist(&finished.stdout))
     }
 
     /// Removes what another node or an earlier time left: locks of containers that don't run, and the list of
     /// containers to start again on this node.
-    fn clear_leftovers(&self) {
+    fn clear_leftovers(&self, deadline: Deadline) {
         let conf = self.conf();
-        let locks = PathBuf::from(value_of(&conf, "LOCKDIR").unwrap_or_else(|| "/vz/lock".to_owned()));
+        let dir = PathBuf::from(value_of(&conf, "LOCKDIR").unwrap_or_else(|| "/vz/lock".to_owned()));
         // A lock directory that isn't on the shared device is this node's own affair.
-        if self.mount.as_ref().is_none_or(|mount| locks.starts_with(mount)) {
-            let running = self.running_by_kernel().unwrap_or_default();
-            remove_files(&locks, |name, path| {
-                name.strip_suffix(".lck")
-                    .is_some_and(|id| !running.iter().any(|one| one == id))
-                    && is_stale(path)
-            });
+        if self.mount.as_ref().is_none_or(|mount| dir.starts_with(mount)) {
+            locks::clear_containers(&dir, &self.running(deadline).unwrap_or_default());
         }
-        remove_files(&self.vzreboot, |name, _| containers::is_id(name));
+        locks::clear_vzreboot(&self.vzreboot);
     }
-}
 
-/// Whether the lock's process isn't a vzctl of this node. The number alone proves nothing: it may be the other
-/// node's, and somebody else's here.
-fn is_stale(lock: &Path) -> bool {
-    let text = fs::read_to_string(lock).unwrap_or_default();
-    let pid = text.split_whitespace().next().and_then(|word| word.parse::<u32>().ok());
-    let command = pid
-        .and_then(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok())
-        .unwrap_or_default();
-    !command.starts_with("vz")
-}
-
-/// Removes the files in `dir` that `unwanted` picks by name and path. One that stays shows as "locked" later.
-fn remove_files(dir: &Path, unwanted: impl Fn(&str, &Path) -> bool) {
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-        if is_file
-            && entry
-                .file_name()
-                .to_str()
-                .is_some_and(|name| unwanted(name, &entry.path()))
-        {
-            drop(fs::remove_file(entry.path()));
+    /// Removes the script's own lock if its process isn't OpenVZ's: the script believes any process of that id.
+    fn clear_script_locks(&self) {
+        for lock in self.script_locks.iter().filter(|lock| holder(lock).is_none()) {
+            // one that stays shows as "locked"
+            drop(fs::remove_file(lock));
         }
     }
 }

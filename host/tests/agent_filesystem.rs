@@ -1,151 +1,16 @@
 //! `Filesystem` against real mounts: an ext4 image on a loop device, in a mount namespace of its own.
-//!
-//! Each test runs itself again under `unshare --mount`, so nothing of it shows on the machine, and detaches
-//! its loop device whatever happens. It needs root, `unshare`, `losetup` and `mkfs.ext4`.
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-use ovzha_host::agent::{Answer, Exit, Op};
+mod apart;
+
+use apart::{Guest, in_own_namespace, sh};
+use ovzha_host::agent::{Exit, Op};
 use ovzha_host::filesystem::Filesystem;
 use ovzha_host::kernel_users;
 use ovzha_host::mounts;
 use ovzha_host::program::Deadline;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// Runs `body` in a mount namespace of its own: the test called `name` in a process of its own.
-fn in_own_namespace(name: &str, body: fn(&Place)) {
-    if std::env::var_os("OVZHA_TEST_APART").is_some() {
-        body(&Place::new(name));
-        return;
-    }
-    let own = fs::read_link("/proc/self/exe").unwrap();
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "--"]).arg(own);
-    command
-        .args(["--exact", name, "--nocapture"])
-        .env("OVZHA_TEST_APART", "1");
-    let output = command.output().unwrap();
-    let text = [output.stdout, output.stderr]
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .concat();
-    assert!(
-        output.status.success(),
-        "needs root for unshare, mount and losetup:\n{text}"
-    );
-}
-
-fn sh(line: &str) -> String {
-    let output = Command::new("/bin/sh").args(["-c", line]).output().unwrap();
-    assert!(
-        output.status.success(),
-        "{line}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-/// A directory with an ext4 image, the loop device that shows it, and a mount point.
-struct Place {
-    dir: PathBuf,
-    device: String,
-}
-
-impl Place {
-    fn new(name: &str) -> Place {
-        let dir = std::env::temp_dir().join(format!("ovzha-{name}-{}", std::process::id()));
-        fs::create_dir_all(dir.join("vz")).unwrap();
-        let image = dir.join("image");
-        sh(&format!("truncate -s 16M {0} && mkfs.ext4 -q -F {0}", image.display()));
-        let device = sh(&format!("losetup -f --show {}", image.display()));
-        Place { dir, device }
-    }
-
-    fn point(&self) -> PathBuf {
-        self.dir.join("vz")
-    }
-
-    fn filesystem(&self, options: &str) -> Filesystem {
-        Filesystem::parse(&[&self.device, self.point().to_str().unwrap(), "ext4", options]).unwrap()
-    }
-
-    fn operate(&self, op: Op) -> Answer {
-        self.operate_within(op, 20)
-    }
-
-    fn operate_within(&self, op: Op, seconds: u64) -> Answer {
-        self.filesystem("noatime")
-            .operate(op, Deadline::after(Duration::from_secs(seconds)))
-    }
-
-    fn mounted(&self) -> bool {
-        let loops = kernel_users::loops();
-        let device = loops
-            .iter()
-            .find(|used| used.node == Path::new(&self.device))
-            .unwrap()
-            .device;
-        mounts::own().unwrap().iter().any(|mount| mount.device == device)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let point = self.point().display().to_string();
-        let line = format!(
-            "umount -R {point}; umount {point}; losetup -d {}; rm -rf {}",
-            self.device,
-            self.dir.display()
-        );
-        drop(
-            Command::new("/bin/sh")
-                .args(["-c", &line])
-                .stderr(Stdio::null())
-                .status(),
-        );
-    }
-}
-
-/// A process that is killed when the test ends.
-struct Guest(Child);
-
-impl Guest {
-    /// Starts `line` and waits until it printed a line.
-    fn start(line: &str) -> Guest {
-        use std::io::{BufRead, BufReader};
-        let mut child = Command::new("/bin/sh")
-            .args(["-c", line])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut said)
-            .unwrap();
-        assert_eq!(said, "ready\n", "{line}");
-        Guest(child)
-    }
-
-    fn is_alive(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_none()
-    }
-
-    /// Whether it ends soon: a dying process lets go of files and mounts a moment before it can be waited for.
-    fn ends(&mut self) -> bool {
-        let begin = Instant::now();
-        while self.is_alive() && begin.elapsed() < Duration::from_secs(3) {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        !self.is_alive()
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
 
 #[test]
 fn mounts_once_is_probed_and_unmounts() {
@@ -176,6 +41,38 @@ fn read_only_counts_only_when_asked_for() {
             "{answer:?}"
         );
     });
+}
+
+#[test]
+fn a_file_system_that_gave_up_after_an_error_counts_as_read_only() {
+    in_own_namespace(
+        "a_file_system_that_gave_up_after_an_error_counts_as_read_only",
+        |place| {
+            let deadline = Deadline::after(Duration::from_secs(20));
+            let device = place.device.trim_start_matches("/dev/");
+            let with = place.filesystem("errors=remount-ro");
+            for _ in 0..2 {
+                assert_eq!(with.operate(Op::Start, deadline).exit, Exit::Done);
+                assert_eq!(
+                    with.operate(Op::Monitor, deadline).exit,
+                    Exit::Done,
+                    "also with an old error on record"
+                );
+                sh(&format!("echo 1 >/sys/fs/ext4/{device}/trigger_fs_error"));
+                let answer = with.operate(Op::Monitor, deadline);
+                assert!(
+                    answer.exit == Exit::Unclear && answer.reason.ends_with("is mounted read-only"),
+                    "{answer:?}"
+                );
+                let answer = with.operate(Op::Start, deadline);
+                assert!(
+                    answer.exit == Exit::Failed && answer.reason.contains("read-only"),
+                    "{answer:?}"
+                );
+                assert_eq!(with.operate(Op::Stop, deadline).exit, Exit::Done);
+            }
+        },
+    );
 }
 
 #[test]
@@ -229,20 +126,6 @@ fn a_directory_held_against_term_is_taken_by_kill() {
             "{answer:?}"
         );
         assert!(!place.mounted() && guest.ends());
-    });
-}
-
-#[test]
-fn another_mount_namespace_is_found_though_umount_succeeds() {
-    in_own_namespace("another_mount_namespace_is_found_though_umount_succeeds", |place| {
-        assert_eq!(place.operate(Op::Start).exit, Exit::Done);
-        let mut guest = Guest::start("exec unshare -m --propagation private sh -c 'echo ready; exec sleep 100'");
-        let mut bystander = Guest::start("echo ready; exec sleep 100");
-        let answer = place.operate(Op::Stop);
-        assert_eq!(answer.exit, Exit::Done, "{answer:?}");
-        assert!(answer.reason.contains("(sleep) by mount in mnt:["), "{answer:?}");
-        assert!(guest.ends(), "the device would stay held");
-        assert!(bystander.is_alive(), "it held nothing");
     });
 }
 

@@ -77,11 +77,13 @@ impl Tree {
             vz_conf: self.at("vz.conf"),
             conf_dir: self.at("conf"),
             links: vec![self.at("conf"), self.at("vz.conf"), self.at("link")],
+            script_locks: vec![],
             proc_vz: self.at("proc"),
             vzreboot: self.at("vzreboot"),
             vzlist: None,
             vzctl: None,
             mount: None,
+            state_dir: None,
         }
     }
 
@@ -161,47 +163,6 @@ fn vzlist_judges_where_the_kernel_does_not() {
 }
 
 #[test]
-fn a_service_up_without_containers_is_started_again() {
-    let tree = Tree::new(true);
-    tree.write("marker", "");
-    assert_eq!(tree.operate(Op::Probe).exit, Exit::Unclear);
-    assert_eq!(tree.operate(Op::Start).exit, Exit::Done);
-    assert_eq!((tree.calls("stop"), tree.calls("start")), (1, 1));
-}
-
-#[test]
-fn a_stop_that_leaves_containers_has_failed() {
-    let tree = Tree::new(true);
-    assert_eq!(tree.operate(Op::Start).exit, Exit::Done);
-    tree.write("stubborn", "");
-    let answer = tree.paths().operate(Op::Stop, Deadline::after(Duration::from_secs(3)));
-    assert_eq!(
-        (answer.exit, answer.reason.as_str()),
-        (Exit::Failed, "vz stop exited, but containers 101, 102 still run")
-    );
-    assert_eq!(
-        tree.operate(Op::Probe).exit,
-        Exit::Unclear,
-        "the marker is gone, they run"
-    );
-    tree.program(
-        "vzctl",
-        &format!(
-            "#!/bin/sh\n[ \"$1\" = stop ] && sed -i \"/^ *$2 /d\" {}/proc/veinfo\n",
-            tree.0.display()
-        ),
-    );
-    let paths = Paths {
-        vzctl: Some(tree.at("vzctl")),
-        ..tree.paths()
-    };
-    assert_eq!(
-        paths.operate(Op::Stop, Deadline::after(Duration::from_secs(20))).exit,
-        Exit::Done
-    );
-}
-
-#[test]
 fn a_locked_service_is_asked_again() {
     let tree = Tree::new(true);
     tree.write("locked", "1\n");
@@ -210,18 +171,6 @@ fn a_locked_service_is_asked_again() {
     tree.write("locked", "1\n2\n3\n4\n5\n6\n7\n8\n9\n");
     let answer = tree.paths().operate(Op::Stop, Deadline::after(Duration::from_secs(3)));
     assert_eq!(answer.exit, Exit::Failed);
-}
-
-#[test]
-fn what_the_other_node_left_is_cleared_first() {
-    let tree = Tree::new(true);
-    tree.write("lock/101.lck", &format!("{} starting\n", std::process::id()));
-    tree.write("lock/notes", "stays");
-    tree.write("vzreboot/103", "");
-    assert_eq!(tree.operate(Op::Start).exit, Exit::Done);
-    assert!(!tree.at("lock/101.lck").exists(), "its process is no vzctl here");
-    assert!(tree.at("lock/notes").exists());
-    assert!(!tree.at("vzreboot/103").exists());
 }
 
 #[test]

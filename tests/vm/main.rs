@@ -7,7 +7,10 @@ mod campaign;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
-mod cases_watchdog;
 mod cases_bed;
+#[cfg(test)]
+mod cases_fs;
+#[cfg(test)]
+mod cases_watchdog;
 #[cfg(test)]
 mod measure;

@@ -1,9 +1,10 @@
 //! Files in memory, locks, random bytes, descriptor flags.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -53,6 +54,16 @@ fn memory_file() -> io::Result<File> {
     }
     // SAFETY: the kernel just gave us this descriptor; nobody else has it.
     Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+/// Removes the extended attribute `name` of the file at `path`.
+///
+/// # Errors
+/// `ENODATA` when it has none of that name; `EROFS` and the like when nothing can be changed there.
+pub fn remove_attribute(path: &Path, name: &CStr) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: both end with a zero byte and live through the call.
+    checked(unsafe { libc::removexattr(path.as_ptr(), name.as_ptr()) }).map(drop)
 }
 
 /// The older way: a file that only its descriptor keeps alive.
