@@ -9,6 +9,8 @@ mod cases;
 #[cfg(test)]
 mod cases_bed;
 #[cfg(test)]
+mod cases_data;
+#[cfg(test)]
 mod cases_fs;
 #[cfg(test)]
 mod cases_watchdog;

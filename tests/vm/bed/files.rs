@@ -43,9 +43,13 @@ impl Files {
     }
 
     /// DRBD asks `ovzha` before it goes on without its peer (`resource-and-stonith`).
-    pub fn fenced(self) -> Self {
-        self.with_drbd("disk { fencing resource-and-stonith; }")
-            .with_drbd("handlers { fence-peer \"/usr/sbin/ovzha fence-peer\"; }")
+    pub fn fenced(mut self) -> Self {
+        // drbdadm takes one section of a kind
+        self.resource = self.resource.replace(
+            "disk { c-plan-ahead",
+            "disk { fencing resource-and-stonith; c-plan-ahead",
+        );
+        self.with_drbd("handlers { fence-peer \"/usr/sbin/ovzha fence-peer\"; }")
     }
 
     /// With the hardware watchdog: boot with the word `wdt`, or there is none.
