@@ -4,3 +4,5 @@
 mod bed;
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod drbd;
