@@ -99,7 +99,7 @@ fn drbd_is_brought_up_watched_and_outdated() {
     let watching = format!("{PS} | grep 'agent watch' | sed 's/^ *//; s/ .*//'");
     let before = pair.node(1).must(&watching);
     pair.node(1).must(&format!(
-        "kill -9 $({PS} | grep ' ovzha daemon' | sed 's/^ *//; s/ .*//')"
+        "kill -9 $({PS} | grep ' ovzha daemon' | sed 's/^ *//; s/ .*//'); true"
     ));
     pair.wait("the former child is gone, and a new one is there", |pair| {
         let now = pair.node(1).run(&watching).text;
