@@ -16,3 +16,5 @@ mod cases_fs;
 mod cases_watchdog;
 #[cfg(test)]
 mod measure;
+#[cfg(test)]
+mod drbd;
