@@ -74,7 +74,10 @@ impl Resource {
     pub fn outdate(&self, deadline: Deadline) -> Result<State, Answer> {
         let mut said: Option<Finished> = None;
         loop {
-            let state = self.state_or_metadata(deadline).map_err(NoState::into_answer)?;
+            let state = self.state_or_metadata(deadline).map_err(|error| match &said {
+                None => error.into_answer(),
+                Some(_) => Answer::failed(format!("{} is not known to be outdated: {}", self.name, error.reason())),
+            })?;
             if state.role == Role::Primary {
                 return Err(Answer::failed(format!(
                     "{} is Primary here and not outdated",
@@ -150,7 +153,14 @@ impl Resource {
     pub fn resume(&self, deadline: Deadline) -> Result<State, Answer> {
         let mut said: Option<Finished> = None;
         loop {
-            let state = self.state(deadline).map_err(NoState::into_answer)?;
+            let state = self.state(deadline).map_err(|error| match &said {
+                None => error.into_answer(),
+                Some(_) => Answer::failed(format!(
+                    "I/O of {} still waits, as far as is known: {}",
+                    self.name,
+                    error.reason()
+                )),
+            })?;
             if !state.suspended.is_so() {
                 return Ok(state);
             }

@@ -120,11 +120,11 @@ fn a_change_is_told_at_once_and_the_same_again_as_a_sign_of_life() {
     let watched = Watched::begin(node, false);
     assert_eq!(watched.next(), CONNECTED);
     let first = watched.begun.elapsed();
-    assert!(first < Duration::from_secs(3), "{first:?}");
-    let (again, line) = watched.lines.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert!(first < Duration::from_secs(8), "{first:?}");
+    let (again, line) = watched.lines.recv_timeout(Duration::from_secs(15)).unwrap();
     assert_eq!(line, CONNECTED);
     let silence = again.duration_since(watched.begun);
-    assert!(silence <= SIGN_OF_LIFE + first + Duration::from_secs(1), "{silence:?}");
+    assert!(silence <= SIGN_OF_LIFE + first + Duration::from_secs(4), "{silence:?}");
     let begin = Instant::now();
     watched.node.write("go", "");
     // a burst is told as its last state, or as the states between
@@ -133,7 +133,7 @@ fn a_change_is_told_at_once_and_the_same_again_as_a_sign_of_life() {
         assert!(!line.starts_with("failed"), "{line}");
         line = watched.next();
     }
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
     assert_eq!(watched.node.calls().matches("drbdsetup events2").count(), 1);
 }
 
@@ -157,7 +157,7 @@ fn events2_that_dies_is_started_again() {
     );
     assert_eq!(watched.changed_from(CONNECTED), ALONE);
     assert!(
-        watched.begun.elapsed() < Duration::from_secs(5),
+        watched.begun.elapsed() < Duration::from_secs(10),
         "{:?}",
         watched.begun.elapsed()
     );
@@ -179,7 +179,7 @@ fn events2_that_hangs_is_found_out_by_the_file() {
         "failed drbdsetup events2 says nothing of a change of r0; it is started again"
     );
     assert_eq!(watched.changed_from(CONNECTED), ALONE);
-    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(25), "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn without_a_working_events2_the_file_is_read() {
     let begin = Instant::now();
     watched.node.write("proc", &format!("{V84} 0: {SHOWN_ALONE}\n"));
     assert_eq!(watched.changed_from(CONNECTED), ALONE);
-    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
     watched.node.write("proc", V84);
     assert_eq!(watched.changed_from(ALONE), DOWN);
 }
@@ -234,7 +234,7 @@ fn where_there_is_neither_drbdadm_is_asked() {
     watched.node.write("cstate.out", "WFConnection\n");
     let begin = Instant::now();
     assert!(watched.changed_from("alive").contains("cstate=WFConnection"));
-    assert!(begin.elapsed() < Duration::from_secs(12), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(18), "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn it_ends_when_nobody_listens_and_takes_events2_with_it() {
     // the reading thread ends with its next line
     watched.lines = channel().1;
     watched.thread.take().unwrap().join().unwrap();
-    assert!(watched.begun.elapsed() < Duration::from_secs(15));
+    assert!(watched.begun.elapsed() < Duration::from_secs(25));
     let gone = (0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(20));
         !std::path::Path::new(&format!("/proc/{}", pid.trim())).exists()

@@ -15,7 +15,8 @@ use targets::{TARGETS, Target};
 /// Words of the other files.
 const WORDS: &str = "auth crc md5 sha1 sha256 datadisk drbddisk Filesystem vz MailTo IPaddr IPaddr2 :: --- ext3 noauto include \
     resource volume common net handlers startup disk become-primary-on allow-two-primaries protocol after-sb-0pri on floating \
-    cs: st: ld: Connected StandAlone WFConnection Primary/Secondary UpToDate Diskless role= cstate= dstate= command standby \
+    cs: st: ld: Connected StandAlone WFConnection Primary/Secondary UpToDate Diskless role= cstate= dstate= ro: ds: oos: \
+    exists create change destroy resource connection device peer-device name:r0 volume:0 disk: peer-disk: replication: done: command standby \
     hold seconds reason group fingerprint ha-cluster /udp legacy none eth0 10.0.0.1 /dev/drbd0 /vz";
 static TARGET: OnceLock<Target> = OnceLock::new();
 
