@@ -477,6 +477,19 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_slept_must_hear_a_ping_node_anew() {
+        let mut node = Node::active(1, false);
+        node.answered = false;
+        node.did.clear();
+        node.now = node.now.after(Span::from_secs(11));
+        node.pass(1500);
+        assert_eq!(node.times(Did::Pet), []);
+        node.answered = true;
+        node.pass(2000);
+        assert!(!node.times(Did::Pet).is_empty());
+    }
+
+    #[test]
     fn a_life_that_is_short_earns_no_pet() {
         let mut node = Node::of(draft(0, false));
         node.probes = Outcome::Done;
