@@ -179,7 +179,7 @@ pub struct View {
     pub yielded: bool,
     /// `auto_failback on`, and the preferred peer has been able for long enough.
     pub failback: bool,
-    /// The peer has not been able to run it for long enough: what it is about to learn of its data is awaited.
+    /// The peer has not been able to run it for a deadtime: until then it may be about to learn that its data are current.
     pub unable: bool,
     /// ipfail: the peer has seen more ping nodes for long enough.
     pub fewer_pings: bool,

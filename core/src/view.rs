@@ -108,7 +108,9 @@ impl Cluster {
             wanted: group.wanted,
             yielded: group.yielded.is_some(),
             failback: self.config.auto_failback && !group.guest && self.settled(now, group.able_since),
-            unable: self.settled(now, group.unable_since),
+            unable: group
+                .unable_since
+                .is_some_and(|since| now.since(since) >= self.deadtime()),
             fewer_pings: self.settled(now, self.fewer_since) && !self.is_damped(now, group),
             ailing: group.ailing(now),
             diskless: self.follows_disk(index),

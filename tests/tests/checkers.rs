@@ -274,10 +274,18 @@ mod tests {
     }
 
     fn running() -> World {
+        running_with(vec![Model::Data])
+    }
+
+    fn mirrored() -> World {
+        running_with(vec![Model::Drbd, Model::Data])
+    }
+
+    fn running_with(resources: Vec<Model>) -> World {
         let setup = Setup {
             groups: vec![GroupSetup {
                 preferred: 0,
-                resources: vec![Model::Data],
+                resources,
             }],
             ..Setup::default()
         };
@@ -319,6 +327,41 @@ mod tests {
     fn fires(world: &World, name: &str) {
         let text = world.watch.violations.join("\n");
         assert!(text.contains(name), "{text}");
+    }
+
+    #[test]
+    fn s3_old_data_are_promoted() {
+        let mut world = mirrored();
+        // writes that nobody was told of: the mirror lied
+        (world.mirrors[0].wrote[0], world.mirrors[0].wrote_at[0]) = (true, 0);
+        world.power_off(0);
+        world.advance(world.now + 30_000_000);
+        fires(&world, "S3");
+    }
+
+    #[test]
+    fn s3_what_is_written_a_moment_before_the_end_is_lost_without_fencing_and_only_then() {
+        for (fencing, lost) in [(false, 1), (true, 0)] {
+            let mut world = mirrored();
+            world.mirrors[0].fencing = fencing;
+            (world.mirrors[0].wrote[0], world.mirrors[0].wrote_at[0]) = (true, world.now);
+            world.power_off(0);
+            world.advance(world.now + 30_000_000);
+            assert_eq!(world.old_data, lost);
+            if fencing {
+                fires(&world, "S3");
+            } else {
+                assert!(world.watch.violations.is_empty(), "{:?}", world.watch.violations);
+            }
+        }
+    }
+
+    #[test]
+    fn s3_the_newest_data_are_silent() {
+        let mut world = mirrored();
+        world.power_off(0);
+        world.advance(world.now + 30_000_000);
+        assert!(world.watch.is_whole(1, 0) && world.watch.violations.is_empty());
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn node_2_waits_for_the_newest_data(mut pair: Pair) {
     pair.check_nothing_lost(1);
     // the mark is gone with the resync
     pair.wait("node 2 is able again", |pair| {
-        pair.node(1).run("ovzha status").text.contains("able to run it")
+        pair.node(1).run("ovzha status").text.contains(", able to run it")
             && !pair.node(2).run("ovzha status").text.contains("lacks writes")
     });
     pair.node_mut(1).power_cut();
@@ -102,6 +102,7 @@ fn fence_peer_lets_the_survivor_promote() {
     pair.node_mut(1).start();
     pair.node_mut(1).wait_boot(1);
     wait_in_sync(&pair);
+    pair.wait_said(2, "ovzha status", ", able to run it");
     let said = pair.node(2).run("ovzha standby");
     assert_eq!(said.code, 0, "{}\n{}", said.text, pair.report());
     pair.wait_active(1);

@@ -296,3 +296,10 @@ fn s41_a_file_system_that_nothing_releases_ends_in_a_reset() {
     );
     resets_itself(pair, "/dev/drbd0 stays held by no process shows");
 }
+
+#[test]
+fn s41_a_container_that_sleeps_beyond_any_kill_ends_in_a_reset() {
+    let pair = up(&Files::usual(), "true", "timeout vz stop 10s\\n");
+    pair.node(1).must("drbdadm suspend-io r0");
+    resets_itself(pair, "drbddisk::r0: stuck (the stop failed)");
+}

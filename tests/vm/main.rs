@@ -15,4 +15,6 @@ mod cases_fs;
 #[cfg(test)]
 mod cases_watchdog;
 #[cfg(test)]
+mod drbd;
+#[cfg(test)]
 mod measure;
