@@ -50,6 +50,12 @@ fn numbered(record: &str) -> (u64, String) {
 impl Client {
     /// Compares what was acknowledged with what lies on the mounted disk of `active`.
     pub fn check(&mut self, pair: &Pair, active: u8, protection: Protection, kind: &Kind, was: u8) -> Records {
+        // first what was acknowledged: the container writes on meanwhile
+        let acks: [Vec<Ack>; 2] = [1, 2].map(|number: u8| {
+            let acks = pair.node(number).acks_from(self.read[usize::from(number) - 1]);
+            self.read[usize::from(number) - 1] += acks.len();
+            acks
+        });
         let said = pair
             .node(active)
             .try_run("cat /vz/private/101/data/records", Duration::from_mins(1));
@@ -59,11 +65,6 @@ impl Client {
             there.windows(2).all(|two| two[0].0 < two[1].0),
             "S3: the records on disk are not in order: two writers"
         );
-        let acks: [Vec<Ack>; 2] = [1, 2].map(|number: u8| {
-            let acks = pair.node(number).acks_from(self.read[usize::from(number) - 1]);
-            self.read[usize::from(number) - 1] += acks.len();
-            acks
-        });
         let admitted = admits_loss(protection, kind);
         let mut all: Vec<&Ack> = acks.iter().flatten().collect();
         all.sort_by_key(|ack| ack.at);
