@@ -50,6 +50,12 @@ fn numbered(record: &str) -> (u64, String) {
 impl Client {
     /// Compares what was acknowledged with what lies on the mounted disk of `active`.
     pub fn check(&mut self, pair: &Pair, active: u8, protection: Protection, kind: &Kind, was: u8) -> Records {
+        // first what was acknowledged: the container writes on meanwhile
+        let acks: [Vec<Ack>; 2] = [1, 2].map(|number: u8| {
+            let acks = pair.node(number).acks_from(self.read[usize::from(number) - 1]);
+            self.read[usize::from(number) - 1] += acks.len();
+            acks
+        });
         let said = pair
             .node(active)
             .try_run("cat /vz/private/101/data/records", Duration::from_mins(1));
@@ -59,17 +65,16 @@ impl Client {
             there.windows(2).all(|two| two[0].0 < two[1].0),
             "S3: the records on disk are not in order: two writers"
         );
-        let acks: [Vec<Ack>; 2] = [1, 2].map(|number: u8| {
-            let acks = pair.node(number).acks_from(self.read[usize::from(number) - 1]);
-            self.read[usize::from(number) - 1] += acks.len();
-            acks
-        });
         let admitted = admits_loss(protection, kind);
-        if protection == Protection::Fencing && matches!(kind, Kind::Pause(Side::Active)) {
-            late_writes(&acks, was);
-        }
         let mut all: Vec<&Ack> = acks.iter().flatten().collect();
         all.sort_by_key(|ack| ack.at);
+        if protection == Protection::Fencing
+            && matches!(kind, Kind::Pause(Side::Active))
+            && let Some(late) = under_way(&acks, was)
+        {
+            all.retain(|ack| *ack != late);
+            self.promised.insert(numbered(&late.record));
+        }
         let mut highest = self.promised.last().map_or(0, |(number, _)| *number);
         for ack in all {
             let record = numbered(&ack.record);
@@ -100,11 +105,33 @@ impl Client {
     }
 }
 
-/// After the other node took over nothing more is acknowledged on the paused one, but what was under way to the client
-/// when it was paused.
-fn late_writes(acks: &[Vec<Ack>; 2], paused: u8) {
+/// What the paused node had written before the other took over, and whose acknowledgement reached the client only after
+/// it went on. Anything later is a write on the thawed side.
+fn under_way(acks: &[Vec<Ack>; 2], paused: u8) -> Option<&Ack> {
     let own = usize::from(paused) - 1;
-    let Some(first) = acks[1 - own].first() else { return };
+    let first = acks[1 - own].first()?;
     let late: Vec<&Ack> = acks[own].iter().filter(|ack| ack.at > first.at).collect();
-    assert!(late.len() <= 1, "S1: acknowledged on the thawed side: {late:?}");
+    let before = |ack: &&Ack| numbered(&ack.record).0 < numbered(&first.record).0;
+    assert!(
+        late.len() <= 1 && late.iter().all(before),
+        "S1: acknowledged on the thawed side: {late:?}, after the other node's {first:?}"
+    );
+    late.first().copied()
+}
+
+#[test]
+fn one_acknowledgement_may_be_under_way_and_no_later_write() {
+    use std::time::Instant;
+    let begin = Instant::now();
+    let ack = |after: u64, record: &str| Ack {
+        at: begin + Duration::from_secs(after),
+        record: record.to_owned(),
+    };
+    let other = vec![ack(10, "8 ovz-node2"), ack(11, "9 ovz-node2")];
+    let paused = |late: Ack| [vec![ack(1, "6 ovz-node1"), late], other.clone()];
+    let written_before = paused(ack(12, "7 ovz-node1"));
+    assert_eq!(under_way(&written_before, 1).unwrap().record, "7 ovz-node1");
+    let written_after = paused(ack(12, "8 ovz-node1"));
+    assert!(std::panic::catch_unwind(|| under_way(&written_after, 1).is_some()).is_err());
+    assert!(under_way(&paused(ack(2, "7 ovz-node1")), 1).is_none());
 }
