@@ -6,7 +6,6 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use ovzha_core::data::Seen;
 use ovzha_core::event::Outcome;
@@ -18,9 +17,9 @@ use crate::agent;
 use crate::authkeys::AuthKeys;
 use crate::config::{Config, Group};
 use crate::drbd::{Order, State, for_core};
+use crate::effect::{Work, limit, outcome, work};
 use crate::environment;
 use crate::haresources::Resource;
-use crate::ovzha_cf::Operation;
 use crate::owner::Owner;
 use crate::sys::CoreLimit;
 use crate::task::{self, Exit, How, Spec, TaskId, Tasks};
@@ -503,57 +502,6 @@ fn group_of(groups: &[Group], former: &str) -> Option<GroupId> {
     match (found.next(), found.next()) {
         (Some((number, _)), None) => Some(GroupId(number)),
         _ => None,
-    }
-}
-
-/// What a child does for an effect.
-enum Work {
-    Agent(agent::Op),
-    Drbd(Order),
-}
-
-const fn work(op: Op) -> Work {
-    match op {
-        Op::Probe => Work::Agent(agent::Op::Probe),
-        Op::Start => Work::Agent(agent::Op::Start),
-        Op::Stop => Work::Agent(agent::Op::Stop),
-        Op::Monitor => Work::Agent(agent::Op::Monitor),
-        Op::Outdate => Work::Drbd(Order::Outdate),
-        Op::Confirm => Work::Drbd(Order::Confirm),
-        Op::Resume => Work::Drbd(Order::Resume),
-    }
-}
-
-/// How long the daemon lets an operation run.
-fn limit(config: &Config, resource: &Resource, op: agent::Op) -> Span {
-    let default = || {
-        let limit: Duration = agent::default_timeout(&resource.name, op);
-        Span::from_secs(limit.as_secs())
-    };
-    match op {
-        agent::Op::Start => config.timeout(&resource.name, Operation::Start).unwrap_or_else(default),
-        agent::Op::Stop => config.timeout(&resource.name, Operation::Stop).unwrap_or_else(default),
-        agent::Op::Monitor => config
-            .timeout(&resource.name, Operation::Monitor)
-            .unwrap_or_else(default),
-        agent::Op::Probe | agent::Op::Observe => default(),
-    }
-}
-
-fn outcome(how: How) -> Outcome {
-    match how {
-        How::Code(code) => match agent::Exit::from_code(i32::from(code)) {
-            agent::Exit::Done | agent::Exit::Stateless => Outcome::Done,
-            agent::Exit::Degraded => Outcome::Degraded,
-            agent::Exit::NotRunning => Outcome::NotRunning,
-            agent::Exit::Unclear => Outcome::Partial,
-            agent::Exit::Unfit => Outcome::Unfit,
-            agent::Exit::Blocked => Outcome::Blocked,
-            agent::Exit::Failed => Outcome::Failed,
-        },
-        How::Signal(_) | How::Unknown => Outcome::Failed,
-        How::TimedOut => Outcome::TimedOut,
-        How::Stuck => Outcome::Stuck,
     }
 }
 

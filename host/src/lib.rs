@@ -15,6 +15,7 @@ pub mod core_config;
 pub mod demo_step;
 pub mod diagnostic;
 pub mod drbd;
+pub mod effect;
 pub mod environment;
 pub mod errand;
 pub mod external;

@@ -181,14 +181,3 @@ fn a_lone_start_holds_until_a_person_confirms_its_data() {
         pair.finish();
     }
 }
-
-/// The module is not loaded, nobody ran `drbdadm up`: the daemon does both.
-#[test]
-fn a_resource_that_is_down_is_brought_up() {
-    let mut pair = Pair::new(&Files::usual());
-    pair.boot("ovzha");
-    pair.wait_active(1);
-    wait_in_sync(&pair);
-    pair.check_nothing_lost(1);
-    pair.finish();
-}

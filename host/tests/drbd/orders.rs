@@ -78,7 +78,7 @@ fn a_whole_disk_is_confirmed_by_a_forced_promotion_that_is_taken_back() {
         node.write("dstate.out", &format!("{disk}/DUnknown\n"));
         node.write(
             "primary.do",
-            "[ \"$1\" = --force ] || exit 17; echo Primary/Unknown >role.out; echo UpToDate/Outdated >dstate.out",
+            "case \" $* \" in *\" --force \"*) ;; *) exit 17 ;; esac; echo Primary/Unknown >role.out; echo UpToDate/Outdated >dstate.out",
         );
         node.write("secondary.do", "echo Secondary/Unknown >role.out");
         let state = node.resource().confirm(brief()).unwrap();
