@@ -287,7 +287,7 @@ fn what_can_not_be_understood_is_exit_code_2() {
 #[test]
 fn help_and_version_go_to_standard_output() {
     let (code, out, err) = ovzha(&["--version"]);
-    assert_eq!((code, out.as_str(), err.as_str()), (0, "ovzha 0.2.0\n", ""));
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "ovzha 0.3.0\n", ""));
     let (code, out, _) = ovzha(&["--help"]);
     assert_eq!(code, 0);
     for verb in [
