@@ -523,7 +523,8 @@ impl Group {
         let look = flight.op == Op::Monitor;
         let chore = matches!(flight.op, Op::Outdate | Op::Confirm | Op::Resume);
         let news = if chore {
-            self.chore_done(now, flight.resource, flight.op, outcome)
+            // given up by us: what it still says is no news
+            self.chore_done(now, flight.resource, flight.op, outcome) && !flight.abandoned
         } else {
             !look || self.looked(now, flight.resource, outcome, flight.abandoned)
         };

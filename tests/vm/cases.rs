@@ -11,6 +11,7 @@ fn dies_returns_and_gets_it_back(mut pair: Pair) {
     pair.node_mut(1).wait_boot(1);
     pair.wait_said(2, "drbdadm dstate r0", "UpToDate/UpToDate");
     pair.wait_said(1, "ovzha status", "ovz-node2 alive");
+    pair.wait_said(2, "ovzha status", ", able to run it");
     let said = pair.node(2).run("ovzha standby");
     assert_eq!(said.code, 0, "{}\n{}", said.text, pair.report());
     pair.wait_active(1);

@@ -48,7 +48,7 @@ fn wait_writes(pair: &Pair, number: u8) {
 
 /// Moves the group away from `from` and checks that nothing of it is left there.
 fn stand_by(pair: &Pair, from: u8) {
-    pair.wait_said(from, "drbdadm dstate r0", "UpToDate/UpToDate");
+    pair.wait_said(from, "ovzha status", ", able to run it");
     let said = pair.node(from).run("ovzha standby");
     assert_eq!(said.code, 0, "{}\n{}", said.text, pair.report());
     pair.wait_active(3 - from);

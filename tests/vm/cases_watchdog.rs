@@ -187,6 +187,7 @@ fn what_is_stopped_or_restarted_in_order_is_not_reset() {
     stays_up(&pair, &mut events);
     assert!(pair.is_active(1), "{}", pair.report());
     // handed over
+    pair.wait_said(1, "ovzha status", ", able to run it");
     assert_eq!(pair.node(1).run("ovzha standby").code, 0, "{}", pair.report());
     pair.wait_active(2);
     pair.wait_said(1, "ovzha status", "not armed");

@@ -7,6 +7,7 @@ use heapless::{String, Vec};
 use ovzha_core::auth::{Domain, Keyring};
 use ovzha_core::cluster::Cluster;
 use ovzha_core::config::{Config, Draft, GroupDraft, Kind};
+use ovzha_core::data::Seen;
 use ovzha_core::event::{Command, Event, Outcome};
 use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::{BootId, ClientId, ClusterId, EffectId, GroupId, GroupSet, LinkId, Mark, NodeId};
@@ -120,7 +121,12 @@ fn event() -> Event<'static> {
         },
         6 => Event::Drbd {
             group,
-            state: Drbd::unpack(byte()),
+            seen: Seen {
+                drbd: Drbd::unpack(byte()),
+                mirrored: black_box(true),
+                current: black_box(true),
+                proved: black_box(true),
+            },
         },
         7 => Event::Done {
             effect: EffectId(black_box(0)),
@@ -152,6 +158,8 @@ fn command(group: GroupId) -> Command {
         },
         3 => Command::Resume,
         4 => Command::Clear { group },
+        5 => Command::ConfirmData { group },
+        6 => Command::FencePeer { group },
         _ => Command::Stop,
     }
 }

@@ -13,6 +13,8 @@ pub struct Seen {
     /// The group's phase; empty when the daemon doesn't answer.
     pub phase: String,
     pub tenure: u64,
+    /// The peer says that it is able to run the group.
+    pub peer_able: bool,
     /// The peer is alive, on every link.
     pub joined: bool,
 }
@@ -59,6 +61,7 @@ impl Machine {
                 .to_owned(),
             phase: of_group("phase").and_then(Value::as_str).unwrap_or_default().to_owned(),
             tenure: of_group("tenure").and_then(Value::as_u64).unwrap_or(0),
+            peer_able: of_group("on_peer").and_then(|on_peer| on_peer.get("able")) == Some(&Value::Bool(true)),
             joined: linked && is(&status, "peer_state", "alive"),
         })
     }
@@ -79,7 +82,7 @@ impl Pair {
     }
 
     /// The node that has the group, when nothing is wrong any more: both nodes joined on every link, their disks in sync,
-    /// the group active here and idle there.
+    /// the group active here, idle there and able to move.
     pub fn whole(seen: &[Option<Seen>; 2]) -> Option<u8> {
         let [Some(first), Some(second)] = seen else { return None };
         let calm = |seen: &Seen| seen.joined && seen.in_sync();
@@ -87,9 +90,9 @@ impl Pair {
         if !calm(first) || !calm(second) {
             return None;
         }
-        if first.is_active() && idle(second) {
+        if first.is_active() && first.peer_able && idle(second) {
             Some(1)
-        } else if second.is_active() && idle(first) {
+        } else if second.is_active() && second.peer_able && idle(first) {
             Some(2)
         } else {
             None
