@@ -154,7 +154,7 @@ impl Group {
         } else if seen.drbd.ahead && !self.is_yielding() {
             self.durable.ahead = true;
         }
-        self.evidence.shown = current;
+        self.evidence.shown = seen.current && usable;
     }
 
     /// A start is announced: without a mirror what it writes is on this disk alone. Said before the first write.
@@ -179,7 +179,7 @@ impl Group {
         }
         if theirs.in_step && self.evidence.shown {
             // its word that we lack nothing; what DRBD shows here agrees
-            self.durable.marked = false;
+            (self.durable.marked, self.durable.unsure) = (false, false);
             self.evidence.current = true;
         }
         if self.durable.ahead && theirs.heard && !theirs.ahead && !theirs.active {

@@ -33,6 +33,8 @@ pub const WORD: &str = "watch";
 const LISTED_EVERY: Duration = Duration::from_secs(1);
 /// How often drbdadm is asked where there is nothing better.
 const ASKED_EVERY: Duration = Duration::from_secs(10);
+/// The same while a start may wait for what it says.
+const ASKED_SOON: Duration = Duration::from_secs(1);
 /// How long one round of questions may take.
 const ASK_MAX: Duration = Duration::from_secs(8);
 /// How long one try to bring a resource up may take, and how many there are: a disk may come late at boot.
@@ -122,8 +124,8 @@ impl Watch {
                 Source::Events => self.follow()?,
                 Source::Listed => self.listed()?,
                 Source::Asked => {
-                    self.ask()?;
-                    self.teller.rest(ASKED_EVERY)?;
+                    let calm = self.ask()?;
+                    self.teller.rest(if calm { ASKED_EVERY } else { ASKED_SOON })?;
                 }
             }
         }
@@ -310,8 +312,8 @@ impl Watch {
         }
     }
 
-    /// Asks drbdadm once.
-    fn ask(&mut self) -> io::Result<()> {
+    /// Asks drbdadm once; answers whether nothing is awaited: both disks are current and connected, or nothing can be told.
+    fn ask(&mut self) -> io::Result<bool> {
         let deadline = Deadline::after(ASK_MAX);
         let mut seen = Vec::with_capacity(self.resources.len());
         let mut why = None;
@@ -328,8 +330,10 @@ impl Watch {
         if let Some(why) = why {
             self.teller.remark(FAILED, &why)?;
         }
+        let calm = self.merged(&seen).is_none_or(|state| state.mirrored());
         let line = self.line(&seen);
-        self.teller.tell_asked(line)
+        self.teller.tell_asked(line)?;
+        Ok(calm)
     }
 
     /// Tells the worst of these, if that is news.

@@ -60,6 +60,8 @@ fn after_two_resets_within_an_hour_the_third_life_starts_nothing_until_clear() {
     pair.start(1);
     pair.wait("the status says why", twice);
     pair.node(1).ovzha("clear 0").must();
+    // alone, and nothing shows whose data are the newest
+    pair.node(1).ovzha("confirm-data 0 --yes").must();
     pair.wait_active(1);
     pair.check(!twice(&pair), "it still says so");
     fs::remove_file(&hook).unwrap();
