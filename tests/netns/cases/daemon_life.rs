@@ -81,9 +81,10 @@ fn sigstop_of_the_actives_daemon_past_deadtime_then_sigcont_never_makes_two_acti
 fn sigstop_with_drbd_cut_the_thawed_node_yields_to_the_one_that_took_over() {
     let mut pair = Pair::up(&Files::quick());
     pair.allow_split();
-    pair.cut_drbd();
     let stopped = now();
+    // first the daemon: what it tells of DRBD's loss is not to arrive
     pair.daemon(1).signal("STOP");
+    pair.cut_drbd();
     pair.wait_active(2);
     pair.daemon(1).signal("CONT");
     pair.wait("node 1 yields", |pair| !pair.is_active(1));

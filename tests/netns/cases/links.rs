@@ -84,9 +84,10 @@ fn the_active_that_sees_fewer_ping_nodes_hands_over() {
 fn all_links_cut_without_ping_both_run_and_after_healing_the_earlier_stays() {
     let mut pair = Pair::up(&Files::quick().without_ping());
     pair.allow_split();
-    pair.cut_drbd();
     let cut = now();
+    // first the links: what the active tells of DRBD's loss is not to arrive
     pair.isolate(1, true);
+    pair.cut_drbd();
     pair.wait_active(2);
     pair.check(pair.is_active(1), "row none: the other side was to go on");
     pair.heal_drbd();
@@ -120,9 +121,10 @@ fn all_links_and_pings_cut_the_isolated_active_stops_before_the_other_starts() {
         .set("deadtime", "deadtime 6")
         .set("initdead", "initdead 6");
     let pair = Pair::up(&slow);
-    pair.cut_drbd();
     let cut = now();
+    // first the links: what the active tells of DRBD's loss is not to arrive
     pair.isolate(1, true);
+    pair.cut_drbd();
     pair.wait_active(2);
     let (given, taken) = (
         pair.when(1, "drbd is secondary", cut),
@@ -152,10 +154,10 @@ fn one_way_cut_of_all_links_the_unheard_active_gives_up_in_time() {
         .set("initdead", "initdead 6");
     let pair = Pair::up(&slow);
     // or the stand-in alone would prevent two actives
-    pair.cut_drbd();
     let cut = now();
     pair.hall.mute(1, true);
     pair.cable.cut(1, true);
+    pair.cut_drbd();
     pair.wait_active(2);
     let (given, taken) = (
         pair.when(1, "drbd is secondary", cut),

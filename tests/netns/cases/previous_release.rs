@@ -79,6 +79,10 @@ fn each_release_takes_over_from_the_other_after_a_power_cut() {
     pair.boot(1);
     pair.start(1);
     pair.wait_settled(2);
+    // once DRBD has compared both copies
+    pair.wait("node 1 is able", |pair| {
+        pair.node(2).ovzha("status").out.contains(", able to run it")
+    });
     pair.power_cut(2);
     pair.wait_active(1);
     pair.boot(2);

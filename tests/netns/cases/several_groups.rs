@@ -82,7 +82,12 @@ impl Walk {
                 let peer = if self.off.is_some() { "dead" } else { "alive" };
                 let group = |group: usize| {
                     let told = &status["groups"][group];
-                    told["active_on"] == format!("ovz-node{}", self.at[group]) && told["decision"] == "stay"
+                    // with both nodes there, what either wrote alone is on both disks again, and both know it
+                    let even = self.off.is_some()
+                        || told["marked"] == false
+                            && told["drbd"]["ahead"] == false
+                            && told["on_peer"]["drbd"]["ahead"] == false;
+                    even && told["active_on"] == format!("ovz-node{}", self.at[group]) && told["decision"] == "stay"
                 };
                 status["peer_state"] == peer && group(0) && group(1)
             })

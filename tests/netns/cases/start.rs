@@ -45,8 +45,9 @@ fn cold_start_of_one_alone_is_active_after_initdead() {
         waited >= 3_900,
         &format!("initdead is 4 s, the start began after {waited} ms"),
     );
+    // the other machine is on, and its half of DRBD connected: that is believed after 15 s without its daemon's word
     pair.check(
-        waited < 20_000,
+        waited < 40_000,
         &format!("initdead is 4 s, the start began only after {waited} ms"),
     );
     pair.finish();
