@@ -92,6 +92,8 @@ fn the_status_as_people_see_it() {
         "links-dead",
         "starting",
         "waiting",
+        "old-data",
+        "frozen",
     ] {
         let golden = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
         let json: serde_json::Value =
@@ -226,6 +228,45 @@ fn hold_resume_and_clear_ask_for_what_was_typed() {
     );
 }
 
+/// DRBD takes what is none of its codes for a failure, so whatever goes wrong is 1.
+#[test]
+fn fence_peer_ends_with_drbds_code() {
+    for (answered, code, said) in [
+        (
+            "{\"answer\":\"fenced\",\"reason\":\"3\"}",
+            3,
+            "r0: the peer's disk is inconsistent, or it has none (3)\n",
+        ),
+        (
+            "{\"answer\":\"fenced\",\"reason\":\"4\"}",
+            4,
+            "r0: the peer's disk is outdated (4)\n",
+        ),
+        (
+            "{\"answer\":\"fenced\",\"reason\":\"5\"}",
+            5,
+            "r0: the peer is dead (5)\n",
+        ),
+        ("{\"answer\":\"fenced\",\"reason\":\"many\"}", 1, ""),
+        ("{\"answer\":\"refused\",\"reason\":\"b runs it\"}", 1, ""),
+        ("{\"answer\":\"done\"}", 1, ""),
+    ] {
+        let (asked, got, out, _) = answer("fence-peer", &["fence-peer", "r0"], &[answered]);
+        assert_eq!(asked, "{\"command\":\"fence-peer\",\"resource\":\"r0\"}");
+        // "done" is no answer to this question, and its text no good news
+        assert_eq!(got, code, "{answered}");
+        if code > 1 {
+            assert_eq!(out, said);
+        }
+    }
+    // nobody there, and no time to wait for one; no resource
+    let (code, ..) = ovzha(&["--run-dir", "/nonexistent", "fence-peer", "r0", "--timeout", "0"]);
+    assert_eq!(code, 1);
+    let (code, _, err) = ovzha(&["fence-peer"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("DRBD_RESOURCE"), "{err}");
+}
+
 #[test]
 fn without_a_daemon_every_command_says_so() {
     for args in [
@@ -238,6 +279,7 @@ fn without_a_daemon_every_command_says_so() {
         vec!["resume"],
         vec!["clear", "0"],
         vec!["clear", "name"],
+        vec!["confirm-data", "0", "--yes"],
     ] {
         let (code, out, err) = ovzha(&[&["--run-dir", "/nonexistent"], args.as_slice()].concat());
         assert_eq!((code, out.as_str()), (4, ""), "{args:?}");
@@ -291,7 +333,17 @@ fn help_and_version_go_to_standard_output() {
     let (code, out, _) = ovzha(&["--help"]);
     assert_eq!(code, 0);
     for verb in [
-        "daemon", "status", "standby", "takeover", "hold", "resume", "clear", "check", "demo",
+        "daemon",
+        "status",
+        "standby",
+        "takeover",
+        "hold",
+        "resume",
+        "clear",
+        "confirm-data",
+        "fence-peer",
+        "check",
+        "demo",
     ] {
         assert!(out.contains(&format!("\n  {verb} ")), "{verb} is not in\n{out}");
     }

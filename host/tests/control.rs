@@ -152,6 +152,8 @@ fn what_is_no_request_is_told() {
     for (request, told) in [
         ("{\"command\":\"dance\"}\n", "unknown command \\\"dance\\\""),
         ("{\"command\":\"clear\"}\n", "clear wants a group"),
+        ("{\"command\":\"confirm-data\"}\n", "confirm-data wants a group"),
+        ("{\"command\":\"fence-peer\"}\n", "fence-peer wants a resource"),
         ("{\"command\":\"hold\",\"seconds\":0,\"reason\":\"x\"}\n", "no time"),
         ("nothing\n", "no request"),
     ] {

@@ -2,7 +2,7 @@
 use crate::bed::{Files, Pair, make_container};
 
 /// The active node 1 loses its power, node 2 takes over, node 1 returns and gets the group back. Nothing is lost on the way.
-fn dies_returns_and_gets_it_back(mut pair: Pair) {
+pub fn dies_returns_and_gets_it_back(mut pair: Pair) {
     pair.node_mut(1).power_cut();
     pair.wait_active(2);
     pair.check_nothing_lost(2);

@@ -1,5 +1,6 @@
 //! The cases of the newest data: who may promote after DRBD's connection was lost, and what DRBD's handler is told.
 use crate::bed::{Files, Link, Pair};
+use crate::cases::dies_returns_and_gets_it_back;
 
 /// DRBD's network; heartbeats go on over the other one and the serial line.
 fn cut_drbd(pair: &Pair, cut: bool) {
@@ -94,20 +95,9 @@ fn fence_peer_reaches_the_standby_over_the_serial_line_alone() {
 /// `resource-and-stonith`: the active dies; the handler of the survivor is answered "dead".
 #[test]
 fn fence_peer_lets_the_survivor_promote() {
-    let mut pair = Pair::up(&Files::usual().fenced());
+    let pair = Pair::up(&Files::usual().fenced());
     wait_in_sync(&pair);
-    pair.node_mut(1).power_cut();
-    pair.wait_active(2);
-    pair.check_nothing_lost(2);
-    pair.node_mut(1).start();
-    pair.node_mut(1).wait_boot(1);
-    wait_in_sync(&pair);
-    pair.wait_said(2, "ovzha status", ", able to run it");
-    let said = pair.node(2).run("ovzha standby");
-    assert_eq!(said.code, 0, "{}\n{}", said.text, pair.report());
-    pair.wait_active(1);
-    pair.check_nothing_lost(1);
-    pair.finish();
+    dies_returns_and_gets_it_back(pair);
 }
 
 /// The handler finds no daemon: I/O stays frozen, which is told, and goes on once a daemon is back that has node 2's word.
