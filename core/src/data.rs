@@ -223,7 +223,9 @@ impl Group {
         [
             (ahead != told.ahead).then_some(Notice::Ahead { group, ahead }),
             (marked != told.marked).then_some(Notice::Marked { group, marked }),
-            (frozen != told.frozen.is_some()).then_some(Notice::Frozen { group, frozen }),
+            // of a group that is being stopped nobody can say that its I/O goes on
+            (frozen != told.frozen.is_some() && (frozen || self.state() == State::Active))
+                .then_some(Notice::Frozen { group, frozen }),
         ]
     }
 

@@ -103,7 +103,13 @@ fn fence_peer_lets_the_survivor_promote() {
 /// The handler finds no daemon: I/O stays frozen, which is told, and goes on once a daemon is back that has node 2's word.
 #[test]
 fn io_frozen_by_a_failed_handler_goes_on_when_the_daemon_is_back() {
-    let pair = Pair::up(&Files::usual().fenced());
+    let mut files = Files::usual().fenced();
+    // node 2 is not to take over meanwhile
+    files.ha_cf = files
+        .ha_cf
+        .replace("deadtime 6", "deadtime 60")
+        .replace("initdead 20", "initdead 60");
+    let pair = Pair::up(&files);
     wait_in_sync(&pair);
     pair.node(1).must("touch /run/stay-down");
     pair.node(1).kill_daemon();
