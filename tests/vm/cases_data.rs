@@ -70,7 +70,24 @@ fn fence_peer_outdates_the_standby_before_the_active_writes_on() {
     node_2_waits_for_the_newest_data(pair);
 }
 
-/// The same with no network left between the nodes: the serial line carries it.
+/// `resource-only`: the standby is outdated just so, while the active writes on.
+#[test]
+fn fence_peer_under_resource_only_outdates_the_standby() {
+    let mut files = Files::usual().fenced();
+    files.resource = files.resource.replace("resource-and-stonith", "resource-only");
+    let pair = Pair::up(&files);
+    wait_in_sync(&pair);
+    cut_drbd(&pair, true);
+    pair.wait_said(1, "drbdadm dstate r0", "UpToDate/Outdated");
+    pair.wait_said(2, "drbdadm dstate r0", "Outdated/DUnknown");
+    writes_on(&pair, 1);
+    cut_drbd(&pair, false);
+    wait_in_sync(&pair);
+    pair.check_nothing_lost(1);
+    pair.finish();
+}
+
+/// The same as two above with no network left between the nodes: the serial line carries it.
 #[test]
 fn fence_peer_reaches_the_standby_over_the_serial_line_alone() {
     let pair = Pair::up(&Files::usual().fenced());
