@@ -7,11 +7,11 @@ mod tests {
     use ovzha_core::id::GroupSet;
     use ovzha_core::message::Phase;
     use ovzha_core::output::Op;
-    use ovzha_tests::check::{Cause, Excuses, Fact, Step, Watch};
-    use ovzha_tests::seed::{nothing_bounced, settle};
-    use ovzha_tests::setup::{GroupSetup, Model, Setup};
-    use ovzha_tests::wire::Origin;
-    use ovzha_tests::world::World;
+    use ovzha_world::check::{Cause, Excuses, Fact, Step, Watch};
+    use ovzha_world::seed::{nothing_bounced, settle};
+    use ovzha_world::setup::{GroupSetup, Model, Setup};
+    use ovzha_world::wire::Origin;
+    use ovzha_world::world::World;
 
     struct Room {
         watch: Watch,

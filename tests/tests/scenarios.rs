@@ -28,7 +28,7 @@ fn scenarios_run_as_written() {
             continue;
         }
         let expected = fs::read_to_string(&path).unwrap();
-        let came = match ovzha_tests::script::run(&expected) {
+        let came = match ovzha_world::script::run(&expected) {
             Ok(came) => came,
             Err(error) => {
                 wrong.push(format!("{name}: {error}"));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::thread;
 
-use ovzha_tests::check::Cause;
-use ovzha_tests::seed::{Report, run};
+use ovzha_world::check::Cause;
+use ovzha_world::seed::{Report, run};
 
 const SEEDS: u64 = 10_000;
 const TWICE: u64 = 100;

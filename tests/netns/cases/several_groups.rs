@@ -3,7 +3,7 @@
 //! The random walk draws its steps from a seed, which it prints. What must come of each step is told by a model of its
 //! own: where each group runs, which node has power. `OVZHA_SEED=n` walks that way again, `OVZHA_STEPS=n` so far.
 use crate::bed::{Files, Number, Pair, now};
-use ovzha_tests::rng::Rng;
+use ovzha_world::rng::Rng;
 use serde_json::Value;
 use std::time::Duration;
 

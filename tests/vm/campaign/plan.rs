@@ -2,7 +2,7 @@
 //!
 //! The faults are dealt from a deck, shuffled anew for each round: any run as long as the deck meets every kind.
 use crate::bed::Link;
-use ovzha_tests::rng::Rng;
+use ovzha_world::rng::Rng;
 use std::fmt;
 use std::time::Duration;
 
