@@ -28,6 +28,8 @@ pub mod rng;
 pub mod script;
 pub mod seed;
 pub mod setup;
+pub mod strike;
+mod struck;
 pub mod trace;
 pub mod wire;
 pub mod world;

@@ -125,7 +125,9 @@ impl Mirror {
             if !self.primary[node] {
                 continue;
             }
-            if self.fencing && !self.peer_old[node] {
+            if self.diskless[node] {
+                // nothing to protect: DRBD asks nobody
+            } else if self.fencing && !self.peer_old[node] {
                 (self.frozen[node], *asks) = (true, true);
             } else {
                 self.writes_alone(node, now);
