@@ -48,6 +48,8 @@ pub struct Mirror {
     pub alone: bool,
     /// What users were told is written, and where it is.
     pub writes: Writes,
+    /// What the connection is about to become.
+    pub settles: Option<bool>,
     /// Counts changes of the path, so that an old timer is known as such.
     pub turn: u32,
 }
