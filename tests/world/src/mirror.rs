@@ -94,21 +94,10 @@ impl Mirror {
         }
     }
 
-    /// A Primary goes on by itself.
-    pub fn writes_alone(&mut self, node: usize, now: u64) {
-        self.frozen[node] = false;
-        if self.holds_all(node) {
-            self.writes_to(node, now);
-        }
-    }
-
     /// This node takes or leaves the Primary role.
-    pub fn set_primary(&mut self, node: usize, primary: bool, now: u64) {
+    pub const fn set_primary(&mut self, node: usize, primary: bool) {
         self.primary[node] = primary;
         self.frozen[node] = false;
-        if primary && !self.connected {
-            self.writes_alone(node, now);
-        }
     }
 
     /// Whether a disk that comes back is refused: old data under a Primary that has no disk and has written elsewhere.
@@ -131,7 +120,7 @@ impl Mirror {
     }
 
     /// The connection is noticed to be lost. The nodes whose handlers are to be asked.
-    pub fn drop_connection(&mut self, now: u64) -> [bool; 2] {
+    pub fn drop_connection(&mut self) -> [bool; 2] {
         self.connected = false;
         if let Some(target) = self.syncing.take() {
             self.inconsistent[target] = true;
@@ -147,7 +136,7 @@ impl Mirror {
             } else if self.fencing && !self.peer_old[node] {
                 (self.frozen[node], *asks) = (true, true);
             } else {
-                self.writes_alone(node, now);
+                self.frozen[node] = false;
             }
         }
         asked
