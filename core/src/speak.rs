@@ -85,7 +85,9 @@ impl Cluster {
         let heard = self.member.heard().map(|at| now.since(at));
         let confirmed = self.member.is_alive() && self.member.echoed() >= self.detail_from;
         let forget = self.deadtime();
-        let turn = self.links.get(index).map_or(0, Link::turn);
+        // not the same one on every link at once: a new life is answered by the first round
+        let offset = u8::try_from(index).unwrap_or(0);
+        let turn = self.links.get(index).map_or(0, Link::turn).wrapping_add(offset);
         let message = Message {
             head: Head {
                 echo: self.member.echo(now, forget, turn),
