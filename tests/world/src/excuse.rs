@@ -64,12 +64,15 @@ impl World {
             .heard
             .filter(|_| known)
             .map(|at| ((self.now - at) * rate / 1_000_000_000, self.deadtime() * 95 / 100));
+        // a life of the isolated active that has never heard its peer does not know how much time it has (S-11)
+        let other = &self.nodes[1 - node];
+        let anew = other.daemon.is_some() && other.heard.is_none() && lately(self.troubles.isolated);
         Excuses {
             cut: lately(self.troubles.cut),
             // row ping covers it as long as a stop that hangs ends in a reset (S-11, S-22)
             isolated: (self.setup.pings == 0 || !self.setup.last_resort) && lately(self.troubles.isolated),
             frozen: lately(self.troubles.frozen[1 - node]),
-            daemon: lately(self.troubles.daemon[1 - node]),
+            daemon: anew || lately(self.troubles.daemon[1 - node]),
             silence,
         }
     }
