@@ -1,7 +1,7 @@
 //! What a machine does with effects, with DRBD, and with power: the modelled scripts.
 
 use ovzha_core::event::Outcome;
-use ovzha_core::message::Disk;
+use ovzha_core::message::{Disk, Phase};
 use ovzha_core::output::{Effect, Op};
 
 use crate::check::{Fact, Step};
@@ -172,10 +172,6 @@ impl World {
                 if step.op == Op::Probe && self.child_lives(step) {
                     outcome = Outcome::TimedOut;
                 }
-                if step.op == Op::Probe && outcome == Outcome::Done {
-                    // it is known to run again
-                    self.nodes[step.node].leftovers.remove(&(step.group, step.resource));
-                }
             }
             (Op::Start, Outcome::Done | Outcome::Degraded) => {
                 *self.truth(step) = Truth::On;
@@ -227,9 +223,15 @@ impl World {
             .any(|(group, place)| *group == step.group && *place > step.resource)
     }
 
-    /// A person ends what stops have left running on a node.
+    /// A person ends what stops have left running on a node, unless its daemon has found it and runs it again.
     pub(crate) fn reap(&mut self, node: usize) {
-        for (group, resource) in std::mem::take(&mut self.nodes[node].leftovers) {
+        let seen = self.nodes[node].daemon.as_ref().map(|daemon| daemon.snapshot());
+        for (group, resource) in self.nodes[node].leftovers.clone() {
+            let view = seen.as_ref().and_then(|seen| seen.groups.get(group));
+            if view.is_some_and(|view| matches!(view.phase, Phase::Starting | Phase::Active)) {
+                continue;
+            }
+            self.nodes[node].leftovers.remove(&(group, resource));
             self.nodes[node].truth[group][usize::from(resource)] = Truth::Off;
             self.fact(&Fact::Reaped(node, group, resource));
         }

@@ -7,6 +7,7 @@ use ovzha_core::decide::{Decision, Why};
 use ovzha_core::event::Event;
 use ovzha_core::frame::peek;
 use ovzha_core::id::LinkId;
+use ovzha_core::message::Phase;
 
 use crate::wire::Origin;
 use crate::world::World;
@@ -34,7 +35,15 @@ impl World {
                 Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice)
             )
         });
-        if !lone && daemon.believed() != without.believed() && !only_link(daemon, &without) {
+        // and our own past, played to us, ends a claim (S-32)
+        let own = matches!(origin, Origin::Sent(from, _) if from == node);
+        let claims = without
+            .snapshot()
+            .groups
+            .iter()
+            .any(|group| group.phase == Phase::Claiming);
+        let excepted = lone || own && claims;
+        if !excepted && daemon.believed() != without.believed() && !only_link(daemon, &without) {
             let (with, without) = (format!("{:?}", daemon.believed()), format!("{:?}", without.believed()));
             let place = with.bytes().zip(without.bytes()).position(|(one, other)| one != other);
             let from = place.unwrap_or(0).saturating_sub(60);

@@ -214,6 +214,7 @@ fn heal(world: &mut World) {
                 world.step(&Act::Diskless(node, group, false));
             }
             world.step(&Act::Unstick(node));
+            world.step(&Act::Reap(node));
             world.step(&Act::Revive(node));
             world.step(&Act::Ask(node, Command::Resume));
             for group in 0..world.setup.groups.len() {
