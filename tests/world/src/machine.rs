@@ -309,6 +309,13 @@ impl World {
         if diskless {
             mirror.break_sync(node);
         }
+        // a disk that comes back alone is as after a boot; under a Primary its handler is asked first
+        let unknown = !diskless && mirror.asks(node);
+        mirror.consistent[node] |= unknown && !mirror.primary[node];
+        mirror.frozen[node] |= unknown && mirror.primary[node];
+        if unknown && mirror.primary[node] {
+            self.ask_handler(node, group);
+        }
         self.flow(group);
         let mirror = &mut self.mirrors[group];
         if mirror.connected && mirror.syncing.is_none() {
