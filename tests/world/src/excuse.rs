@@ -60,9 +60,11 @@ impl World {
             let peer = daemon.snapshot().peer;
             !matches!(peer, MemberState::Awaited | MemberState::NeverHeard)
         });
+        // when both stood still, what a new life of the other said in between was no news to this one
+        let stood = (0..2).all(|node| lately(self.troubles.frozen[node]));
         let silence = self.nodes[node]
             .heard
-            .filter(|_| known)
+            .filter(|_| known && !stood)
             .map(|at| ((self.now - at) * rate / 1_000_000_000, self.deadtime() * 95 / 100));
         // a life of the isolated active that has never heard its peer does not know how much time it has (S-11)
         let other = &self.nodes[1 - node];
