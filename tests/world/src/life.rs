@@ -35,8 +35,10 @@ impl World {
         self.troubles.gone[node] = None;
         self.trace.mix(self.now, &(node, life));
         self.fact(&Fact::DaemonUp(node));
-        for link in 0..self.setup.links {
-            self.feed(node, &Input::Link(link, true));
+        if self.nodes[node].unplugged {
+            self.feed(node, &Input::Tick);
+        } else {
+            self.plug(node, true);
         }
         self.at(self.now + 1000, What::Ping { node, life });
         for group in 0..self.mirrors.len() {
@@ -49,6 +51,14 @@ impl World {
                     again: true,
                 },
             );
+        }
+    }
+
+    /// All its links can be used from now on, or none: of this daemon and those after it.
+    pub fn plug(&mut self, node: usize, usable: bool) {
+        self.nodes[node].unplugged = !usable;
+        for link in 0..self.setup.links {
+            self.give(node, Input::Link(link, usable));
         }
     }
 

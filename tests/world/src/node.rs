@@ -178,6 +178,8 @@ pub struct Node {
     pub clock: Clock,
     /// What the disk keeps.
     pub disk: Vec<u8>,
+    /// No link of it can be used.
+    pub unplugged: bool,
     /// The disk refuses to be written.
     pub disk_fails: bool,
     /// How long a write takes.
@@ -228,6 +230,7 @@ impl Node {
             freeze: None,
             clock: Clock::new(0, rate),
             disk: Vec::new(),
+            unplugged: false,
             disk_fails: false,
             disk_takes: 5000,
             wake: u64::MAX,

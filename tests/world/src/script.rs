@@ -7,7 +7,7 @@
 //!
 //! | command | |
 //! |---|---|
-//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail monitor on-diskless last-resort fencing preferred group drbd-notices drbd-link reset-takes resync-takes seed`; every further `group` is one more, `preferred` is of the group before it |
+//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail monitor on-diskless last-resort fencing preferred group drbd-notices drbd-link reset-takes resync-takes clocks seed`; `clocks=A,B`: parts per million by which they are fast; every further `group` is one more, `preferred` is of the group before it |
 //! | `on NODE..`, `off NODE..` | power |
 //! | `daemon NODE kill`, `daemon NODE start` | the daemon alone |
 //! | `run SPAN` | time passes |
@@ -29,7 +29,9 @@
 //! | `noise NODE heartbeat\|garbage` | bytes that are no frame of ours |
 //! | `impostor NODE N` | another machine uses NODE's name in N frames |
 //! | `resolve` | a person ends a DRBD split brain |
+//! | `plug NODE on\|off` | its links can be used or not: `off` before `on NODE` |
 //! | `show` | phases, tenures and who is active |
+//! | `expect [gN] a\|b\|ab\|none` | who is active, or it is a violation |
 
 use ovzha_core::config::Config;
 use ovzha_core::event::{Command, Outcome};
@@ -39,7 +41,7 @@ use ovzha_core::message::HoldReason;
 use ovzha_core::output::Op;
 use ovzha_core::time::{Instant, Span};
 
-use crate::node::{Freeze, Input, Script, op_number};
+use crate::node::{Clock, Freeze, Input, Script, op_number};
 use crate::setup::{Model, Setup};
 use crate::trace::letter;
 use crate::wire::Origin;
@@ -124,6 +126,7 @@ impl Stage {
                 world.trace.lines.extend(lines);
                 Ok(())
             }
+            "expect" => expect(world, &args),
             "ask" => {
                 self.clients += 1;
                 ask(world, self.clients, &args)
@@ -151,7 +154,7 @@ impl Stage {
                     let last = setup.groups.len() - 1;
                     setup.groups[last].preferred = u8::try_from(node(value)?).unwrap_or(0);
                 }
-                "drbd-notices" | "drbd-link" | "reset-takes" | "resync-takes" => rest.push((key, value)),
+                "drbd-notices" | "drbd-link" | "reset-takes" | "resync-takes" | "clocks" => rest.push((key, value)),
                 _ => option(&mut setup, key, value)?,
             }
         }
@@ -160,6 +163,12 @@ impl Stage {
             match key {
                 "drbd-notices" => world.drbd_notices = span(value)?,
                 "resync-takes" => world.resync_takes = span(value)?,
+                "clocks" => {
+                    for (node, fast) in world.nodes.iter_mut().zip(value.split(',')) {
+                        let fast: i64 = fast.parse().map_err(|_| format!("no number: {fast}"))?;
+                        node.clock = Clock::new(0, 1_000_000_u64.saturating_add_signed(fast));
+                    }
+                }
                 "drbd-link" => world.drbd_link = usize::try_from(number(value)?).ok(),
                 _ => world.reset_takes = if value == "never" { None } else { Some(span(value)?) },
             }
@@ -191,6 +200,7 @@ fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Done {
             world.nodes[node].keyring = keyring;
         }
         ("lie", what) => return lie(world, node, what),
+        ("plug", "on" | "off") => world.plug(node, second == "on"),
         ("disk", "hangs") => world.nodes[node].disk_takes = 3_600_000_000,
         ("die", wanted) => {
             let (group, place) = resource(world, wanted)?;
@@ -448,6 +458,22 @@ fn show(world: &World) -> Vec<String> {
         (0..groups).map(of).collect::<Vec<_>>().join(", ")
     ));
     lines
+}
+
+/// A promise that no rewrite of the expected output can lose.
+fn expect(world: &mut World, args: &[&str]) -> Done {
+    let (group, wanted) = match args {
+        [wanted] => (0, *wanted),
+        [name, wanted] => (group(world, name)?, *wanted),
+        _ => return Err("a, b, ab or none, of one group".to_owned()),
+    };
+    let (now, active) = (world.now, world.active(group));
+    if active != wanted.trim_start_matches("none") {
+        let text = format!("SCENARIO g{group} is active on '{active}', expected: {wanted}");
+        world.watch.violation(now, &text);
+        world.trace.line(now, &text, || format!("VIOLATION {text}"));
+    }
+    Ok(())
 }
 
 fn each(args: &[&str], mut act: impl FnMut(usize)) -> Done {
