@@ -118,6 +118,7 @@ mod tests {
         assert_eq!(of(500, 10_000, true), Span::from_secs(6));
     }
 
+    /// S-65.
     #[test]
     fn every_longest_timeout_holds_and_a_second_more_does_not() {
         for keepalive in (100..4000).step_by(70).map(Span::from_millis) {

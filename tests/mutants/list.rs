@@ -49,13 +49,17 @@ impl Mutant {
         let mut parts = all.split("----\n");
         let (head, text, instead, rest) = (parts.next(), parts.next(), parts.next(), parts.next());
         let (Some(head), Some(text), Some(instead), Some("")) = (head, text, instead, rest) else {
-            return Err(wrong("not a head, a text and what stands there instead, each ended by ----"));
+            return Err(wrong(
+                "not a head, a text and what stands there instead, each ended by ----",
+            ));
         };
         let mut lines = head.lines();
         let said = lines.next().and_then(|line| line.strip_prefix("# ")?.split_once(' '));
         let place = lines.next().and_then(|line| line.split_once(' '));
         let (Some((clause, forgets)), Some((file, driver))) = (said, place) else {
-            return Err(wrong("its head is not a clause with what is forgotten, then a file with a driver"));
+            return Err(wrong(
+                "its head is not a clause with what is forgotten, then a file with a driver",
+            ));
         };
         let driver = match driver {
             "scenarios" => Driver::Scenarios,

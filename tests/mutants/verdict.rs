@@ -43,17 +43,20 @@ pub fn judge(mutant: &Mutant, ran: &Ran) -> Result<Catch, String> {
 
 /// Without the time it happened at: that moves with everything.
 fn sign(text: &str) -> String {
-    let timeless = text.trim_start_matches(|sign: char| sign.is_ascii_digit() || sign == '.' || sign == ' ');
-    let short: String = timeless.chars().take(SIGN).collect();
+    let is_time = |word: &&str| word.contains('.') && word.parse::<f64>().is_ok();
+    let words: Vec<&str> = text.split_whitespace().filter(|word| !is_time(word)).collect();
+    let short: String = words.join(" ").chars().take(SIGN).collect();
     short.replace('|', "/")
 }
 
 fn violation(output: &str) -> Option<Catch> {
-    let line = output.lines().find(|line| line.contains(".txt: ") && line.contains("VIOLATION"))?;
+    let line = output
+        .lines()
+        .find(|line| line.contains(".txt: ") && line.contains("VIOLATION"))?;
     let (name, text) = line.split_once(".txt: ")?;
     Some(Catch {
         by: format!("violation in {name}"),
-        sign: sign(text).replace("VIOLATION ", ""),
+        sign: sign(&text.replace("VIOLATION ", "")),
     })
 }
 
