@@ -5,12 +5,16 @@
 //! a scenario that cites the mutant's clause and comes out otherwise, or by a test of core. One that does not compile, or
 //! that nobody catches, is a failure. What caught each is written to `tests/mutants/CAUGHT.md` when all were run.
 
+#[cfg(test)]
 mod list;
+#[cfg(test)]
 mod verdict;
+#[cfg(test)]
 mod workshop;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +35,7 @@ Written by `.ci/run mutants`, not by hand. A mutant is a rule of core with one t
 |---|---|---|---|
 ";
 
+#[cfg(test)]
 fn run_all(mutants: &[Mutant]) -> Vec<(String, Result<Catch, String>)> {
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
@@ -51,8 +56,8 @@ fn run_all(mutants: &[Mutant]) -> Vec<(String, Result<Catch, String>)> {
                     let caught = workshop.try_mutant(mutant).and_then(|ran| judge(mutant, &ran));
                     // a line for each as it goes: the whole takes minutes
                     match &caught {
-                        Ok(catch) => println!("{}: {}", mutant.name, catch.by),
-                        Err(why) => println!("{}: NOT CAUGHT: {why}", mutant.name),
+                        Ok(catch) => say(&format!("{}: {}", mutant.name, catch.by)),
+                        Err(why) => say(&format!("{}: NOT CAUGHT: {why}", mutant.name)),
                     }
                     found.lock().unwrap().push((mutant.name.clone(), caught));
                 }
@@ -62,6 +67,12 @@ fn run_all(mutants: &[Mutant]) -> Vec<(String, Result<Catch, String>)> {
     let mut found = found.into_inner().unwrap();
     found.sort_by(|one, other| one.0.cmp(&other.0));
     found
+}
+
+/// Not `println!`: each line is to be seen when it comes.
+#[cfg(test)]
+fn say(text: &str) {
+    writeln!(std::io::stdout(), "{text}").unwrap();
 }
 
 #[test]
@@ -84,8 +95,11 @@ fn every_mutant_is_caught() {
             Err(why) => alive.push(format!("{} ({} {}): {why}", mutant.name, mutant.clause, mutant.forgets)),
         }
     }
-    println!("{table}");
-    println!("mutants: {} of {} caught", mutants.len() - alive.len(), mutants.len());
+    say(&format!(
+        "mutants: {} of {} caught",
+        mutants.len() - alive.len(),
+        mutants.len()
+    ));
     assert!(alive.is_empty(), "\n{}", alive.join("\n"));
     if only.is_empty() {
         fs::write(Path::new(ROOT).join("tests/mutants/CAUGHT.md"), table).unwrap();

@@ -4,8 +4,10 @@
 //! A clause is shown by a scenario that cites it in its first comment. What lies outside core is shown by a test
 //! elsewhere, which cites the clause above it. What is *not in this release* is shown by nothing, as long as it says so.
 
+#[cfg(test)]
 #[path = "../mutants/list.rs"]
 mod list;
+#[cfg(test)]
 mod tree;
 
 use std::fs;
@@ -75,6 +77,7 @@ fn clauses(text: &str) -> Vec<&str> {
 }
 
 /// The clauses that a document defines, where their names are bold, each with the text up to the next one.
+#[cfg(test)]
 fn defined(document: &str) -> Vec<(String, String)> {
     let text = fs::read_to_string(Path::new(ROOT).join("docs").join(document)).unwrap();
     let parts: Vec<&str> = text.split("**").collect();
@@ -91,6 +94,7 @@ fn defined(document: &str) -> Vec<(String, String)> {
 }
 
 /// The first comments of all scenarios, each with the file's name.
+#[cfg(test)]
 fn scenarios() -> Vec<(String, String)> {
     let of = |path: std::path::PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
