@@ -97,7 +97,7 @@ pub fn nothing_bounced(world: &mut World, steps: u64) {
 }
 
 /// Everything is repaired.
-fn heal(world: &mut World, mut client: u32) {
+pub fn heal(world: &mut World, mut client: u32) {
     world.trace.line(world.now, &0, || "- all is repaired".to_owned());
     for node in 0..2 {
         world.nodes[node].scripts.clear();
