@@ -72,11 +72,16 @@ for name in "${names[@]}"; do
     OVZHA_FUZZ=$name TMPDIR=$scratch nice -n 19 "$fuzzer" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1024 \
         -max_len=8192 -dict="$CACHE/words" -artifact_prefix="$ROOT/target/fuzz/$name-" -print_final_stats=1 \
         "$CACHE/corpus/$name" "${own[@]}" tests/fixtures/ha.d >"$log" 2>&1 || code=$?
+    # libFuzzer's own code for an interrupt: it counts, and it found nothing
+    crashes=$((code != 0 && code != 72))
     printf 'time=%s commit=%s target=%s seconds=%d executions=%d crashes=%d\n' "$(date -u +%FT%TZ)" "$commit" "$name" \
-        $((EPOCHSECONDS - from)) "$(stat number_of_executed_units)" $((code != 0)) >>"$LEDGER"
+        $((EPOCHSECONDS - from)) "$(stat number_of_executed_units)" $crashes >>"$LEDGER"
     ran=$((ran + 1))
     sums "target=$name" "$name"
-    if [ $code -ne 0 ]; then
+    if [ $code -eq 72 ]; then
+        echo "fuzz: $name was interrupted"
+        exit 1
+    elif [ $code -ne 0 ]; then
         tail -40 "$log"
         input=$(sed -n 's/.*Test unit written to //p' "$log" | tail -1)
         echo "fuzz: $name failed (code $code); the log is $log, the input ${input:-in the log}"

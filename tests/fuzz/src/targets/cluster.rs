@@ -376,8 +376,14 @@ impl Host {
         }
     }
 
-    /// All that is owed is done, and time goes on: every request ends.
+    /// All that is owed is done, no child is stuck any more, and time goes on: every request ends.
     fn end(&mut self) {
+        for (group, draft) in (0..).zip(self.config.groups.clone()) {
+            for resource in (0..).take(draft.resources.len()) {
+                let group = GroupId(group);
+                self.tell(Event::Unstuck { group, resource });
+            }
+        }
         for _ in 0..END_MAX {
             if self.over || self.asked.is_empty() {
                 return;
