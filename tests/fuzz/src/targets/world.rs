@@ -21,7 +21,7 @@ use super::choices::Choices;
 const SECOND: u64 = 1_000_000;
 /// Faults of one input, and its simulated time before all is healed: an input takes milliseconds.
 const FAULTS_MAX: usize = 24;
-const TIME_MAX: u64 = 240 * SECOND;
+const TIME_MAX: u64 = 120 * SECOND;
 
 /// Which troubles come together, as in `ovzha_world::faults::Kind`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub fn world(bytes: &[u8]) {
 }
 
 fn setup(choices: &mut Choices<'_>, trouble: Trouble) -> Setup {
-    let keepalive = choices.pick([200, 500, 1000]);
+    let keepalive = choices.pick([1000, 500]);
     let deadtime = keepalive * (8 + u64::from(choices.below(8)));
     let groups = (0..=choices.below(3)).map(|_| group(choices)).collect();
     let pings = match trouble {
