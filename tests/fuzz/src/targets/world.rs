@@ -10,7 +10,7 @@ use ovzha_core::id::{GroupId, GroupSet};
 use ovzha_core::message::hold_reason;
 use ovzha_core::output::Op;
 use ovzha_core::time::Span;
-use ovzha_world::faults::{Act, act};
+use ovzha_world::act::Act;
 use ovzha_world::node::{Freeze, Script};
 use ovzha_world::seed::{heal, settle};
 use ovzha_world::setup::{GroupSetup, Model, Setup};
@@ -44,20 +44,18 @@ pub fn world(bytes: &[u8]) {
     world.drbd_notices = u64::from(choices.below(24)) * SECOND / 2 + SECOND / 2;
     world.reset_takes = Some(u64::from(choices.below(8)) * 5 * SECOND + 5 * SECOND);
     let plan = plan(&mut choices, trouble, &world.setup);
-    act(&mut world, 0, &Act::On(0));
-    act(&mut world, 0, &Act::On(1));
-    let mut client = 0;
+    world.step(&Act::On(0));
+    world.step(&Act::On(1));
     for (at, what) in &plan {
-        world.advance(*at);
-        client += 1;
-        act(&mut world, client, what);
+        world.step(&Act::Pass(at.saturating_sub(world.now)));
+        world.step(what);
         assert!(world.watch.violations.is_empty(), "{:#?}\n{plan:#?}", world.watch.violations);
     }
     if seed & 1 == 1 {
         // most of an input's time goes here
         return;
     }
-    heal(&mut world, client);
+    heal(&mut world);
     settle(&mut world);
     let told = &world.watch.violations;
     assert!(told.is_empty(), "{told:#?}\n{:#?}\n{plan:#?}", world.setup);
@@ -146,7 +144,7 @@ fn strike(choices: &mut Choices<'_>, trouble: Trouble, setup: &Setup, at: u64, p
     let node = usize::from(choices.below(2));
     let group = usize::from(choices.below(4)) % setup.groups.len();
     let place = choices.below(3) % u8::try_from(setup.groups[group].resources.len()).unwrap_or(1);
-    let kinds = if trouble == Trouble::Isolation { 15 } else { 20 };
+    let kinds = if trouble == Trouble::Isolation { 19 } else { 24 };
     let mut lasts = |begin: Act, end: Act, choices: &mut Choices<'_>| {
         plan.push((at, begin));
         plan.push((at + span(choices, setup), end));
@@ -167,15 +165,42 @@ fn strike(choices: &mut Choices<'_>, trouble: Trouble, setup: &Setup, at: u64, p
         12 | 13 => plan.push((at, Act::Ask(node, command(choices, trouble, setup)))),
         14 if setup.links > 1 => lasts(Act::Cut(Some(0), node, true), Act::Cut(Some(0), node, false), choices),
         14 => plan.push((at, Act::Noise(node))),
-        15 => lasts(Act::Kill(node), Act::Revive(node), choices),
-        16 => {
+        15..=18 => odd(choices, setup, node, at, plan),
+        19 => lasts(Act::Kill(node), Act::Revive(node), choices),
+        20 => {
             let freeze = choices.pick([Freeze::Process, Freeze::Kernel, Freeze::Machine]);
             plan.push((at, Act::Freeze(node, freeze, span(choices, setup))));
         }
-        17 => lasts(Act::Cut(None, node, true), Act::Cut(None, node, false), choices),
-        18 if setup.pings == 0 => lasts(Act::Isolate(node, true), Act::Isolate(node, false), choices),
+        21 => lasts(Act::Cut(None, node, true), Act::Cut(None, node, false), choices),
+        22 if setup.pings == 0 => lasts(Act::Isolate(node, true), Act::Isolate(node, false), choices),
         _ => lasts(Act::Pings(node, false), Act::Pings(node, true), choices),
     }
+}
+
+/// What is no fault of the two nodes: time, old frames, other machines, an older or later program.
+fn odd(choices: &mut Choices<'_>, setup: &Setup, node: usize, at: u64, plan: &mut Vec<(u64, Act)>) {
+    let what = match choices.below(8) {
+        0 => Act::Drift(node, 990_000 + u64::from(choices.byte()) * 20_000 / 255),
+        1 => Act::Stray(u64::from(choices.byte()), span(choices, setup)),
+        2 => Act::DiskTakes(node, span(choices, setup).min(5 * SECOND)),
+        3 => {
+            let place = u64::from(choices.byte()) * 1000 / 255;
+            let link = choices.flag().then(|| choices.below(2));
+            let from = usize::from(choices.below(2));
+            Act::Recall(from, node, place, usize::from(choices.byte()), link)
+        }
+        4 => {
+            let length = usize::from(choices.byte());
+            Act::Bytes(node, choices.bytes(length).to_vec())
+        }
+        5 => Act::Impostor(node, u32::from(choices.below(8))),
+        6 => Act::Speak(node, 1 + choices.below(2)),
+        _ => {
+            plan.push((at + span(choices, setup), Act::Newer(node, false)));
+            Act::Newer(node, true)
+        }
+    };
+    plan.push((at, what));
 }
 
 fn weather(choices: &mut Choices<'_>, setup: &Setup) -> Act {
