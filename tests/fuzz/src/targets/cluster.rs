@@ -20,9 +20,7 @@ use ovzha_core::data::Seen;
 use ovzha_core::decide::{Decision, Why};
 use ovzha_core::event::{Command, Event, Outcome};
 use ovzha_core::frame::{self, FrameBuf};
-use ovzha_core::id::{
-    BootId, ClientId, ClusterId, EffectId, GroupId, GroupSet, KeyId, LinkId, Mark, NodeId,
-};
+use ovzha_core::id::{BootId, ClientId, ClusterId, EffectId, GroupId, GroupSet, KeyId, LinkId, Mark, NodeId};
 use ovzha_core::message::{Drbd, hold_reason};
 use ovzha_core::output::{Durable, Effect, Op, Output};
 use ovzha_core::rejection::Rejection;
@@ -87,7 +85,9 @@ pub fn cluster(bytes: &[u8]) {
 /// The key that both nodes have.
 pub fn ring(text: &[u8]) -> Keyring {
     let mut ring = Keyring::new(Domain::Node);
-    let added = ring.add(KeyId(1), Method::Crc, text).and_then(|()| ring.sign_with(KeyId(1)));
+    let added = ring
+        .add(KeyId(1), Method::Crc, text)
+        .and_then(|()| ring.sign_with(KeyId(1)));
     assert!(added.is_ok());
     ring
 }
@@ -265,11 +265,17 @@ impl Host {
         without.handle(self.now, Event::Tick);
         self.cluster.handle(self.now, Event::Received { link, bytes });
         let lone = |group: Decision| {
-            matches!(group, Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice))
+            matches!(
+                group,
+                Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice)
+            )
         };
         let known = self.cluster.snapshot();
         if !known.groups.iter().any(|group| lone(group.decision)) {
-            assert!(self.cluster.believed() == without.believed(), "a frame that does not open was believed");
+            assert!(
+                self.cluster.believed() == without.believed(),
+                "a frame that does not open was believed"
+            );
         }
         self.drain();
     }
@@ -470,7 +476,10 @@ fn begun(config: &Config, flights: &mut Vec<Effect>, effect: Effect, lied: bool)
     let group = config.groups.get(usize::from(effect.group.0));
     let kind = group.and_then(|group| group.resources.get(usize::from(effect.resource)));
     let mirror = matches!(effect.op, Op::Outdate | Op::Confirm | Op::Resume);
-    assert!(kind.is_some_and(|kind| !mirror || *kind == Kind::Drbd), "{effect:?} of {kind:?}");
+    assert!(
+        kind.is_some_and(|kind| !mirror || *kind == Kind::Drbd),
+        "{effect:?} of {kind:?}"
+    );
     let twice = flights.iter().find(|flight| flight.group == effect.group);
     assert!(twice.is_none() || lied, "{effect:?} beside {twice:?}");
     flights.retain(|flight| flight.group != effect.group);

@@ -56,13 +56,21 @@ impl Peer {
                 _ => frame::VERSION,
             },
             cluster: CLUSTER,
-            sender: if oddity & 0x1f == 5 { NodeId(choices.below(16)) } else { self.me },
+            sender: if oddity & 0x1f == 5 {
+                NodeId(choices.below(16))
+            } else {
+                self.me
+            },
             addressee: match oddity & 0x1f {
                 6 => NodeId(choices.below(16)),
                 7 => NodeId::ALL,
                 _ => self.me.peer(),
             },
-            link: LinkId(if oddity & 0x1f == 8 { choices.below(16) } else { link.0 & 0xf }),
+            link: LinkId(if oddity & 0x1f == 8 {
+                choices.below(16)
+            } else {
+                link.0 & 0xf
+            }),
             boot: self.boot,
             sequence: Sequence(sequence),
         };
@@ -86,7 +94,11 @@ impl Peer {
 /// A message that says anything: mostly an echo of what we said last, which alone makes its life believed.
 fn message(choices: &mut Choices<'_>, ours: (BootId, u32), groups: usize) -> Message {
     let shape = choices.byte();
-    let back = if shape & 0x80 == 0 { 0 } else { u32::from(choices.byte()) };
+    let back = if shape & 0x80 == 0 {
+        0
+    } else {
+        u32::from(choices.byte())
+    };
     let echo = match shape & 7 {
         7 => Echo::NOBODY,
         6 => Echo {
@@ -164,7 +176,12 @@ pub fn read(bytes: &[u8], link: LinkId, ring: &Keyring, config: &Config, before:
     assert!((1..=config.speaks).contains(&header.version));
     assert_eq!((header.sender, header.addressee), (config.me, config.me.peer()));
     assert_eq!((header.link, header.boot), (link, before.0));
-    assert!(header.sequence.0 > before.1, "number {} after {}", header.sequence.0, before.1);
+    assert!(
+        header.sequence.0 > before.1,
+        "number {} after {}",
+        header.sequence.0,
+        before.1
+    );
     let message = Message::decode(opened.body);
     let reports = message.map(|message| message.groups.len());
     assert_eq!(reports, Some(config.groups.len()), "the node's own words can't be read");

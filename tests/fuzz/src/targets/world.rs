@@ -49,7 +49,11 @@ pub fn world(bytes: &[u8]) {
     for (at, what) in &plan {
         world.step(&Act::Pass(at.saturating_sub(world.now)));
         world.step(what);
-        assert!(world.watch.violations.is_empty(), "{:#?}\n{plan:#?}", world.watch.violations);
+        assert!(
+            world.watch.violations.is_empty(),
+            "{:#?}\n{plan:#?}",
+            world.watch.violations
+        );
     }
     if seed & 1 == 1 {
         // most of an input's time goes here
@@ -152,12 +156,23 @@ fn strike(choices: &mut Choices<'_>, trouble: Trouble, setup: &Setup, at: u64, p
     match choices.below(kinds) {
         0 => lasts(Act::Off(node), Act::On(node), choices),
         1 => lasts(weather(choices, setup), Act::Weather(0, 0, 0, 900), choices),
-        2 => plan.push((at, Act::Replay(node, usize::from(choices.below(2)), usize::from(choices.byte()) * 2))),
+        2 => plan.push((
+            at,
+            Act::Replay(node, usize::from(choices.below(2)), usize::from(choices.byte()) * 2),
+        )),
         3 => plan.push((at, Act::Noise(node))),
         4 => lasts(Act::Disk(node, false), Act::Disk(node, true), choices),
         5 => lasts(Act::Drbd(true), Act::Drbd(false), choices),
-        6 => lasts(Act::Diskless(node, group, true), Act::Diskless(node, group, false), choices),
-        7 => lasts(Act::Suspend(node, group, true), Act::Suspend(node, group, false), choices),
+        6 => lasts(
+            Act::Diskless(node, group, true),
+            Act::Diskless(node, group, false),
+            choices,
+        ),
+        7 => lasts(
+            Act::Suspend(node, group, true),
+            Act::Suspend(node, group, false),
+            choices,
+        ),
         // what nobody looks at stays dead
         8 if setup.monitor > 0 => plan.push((at, Act::Die(node, group, place, choices.flag()))),
         9 | 10 => plan.push((at, script(choices, setup, node, group, place))),
