@@ -6,6 +6,7 @@ use ovzha_core::output::{Effect, Op};
 
 use crate::check::{Fact, Step};
 use crate::node::{Input, Task, Truth};
+use crate::record::Happening;
 use crate::setup::Model;
 use crate::trace::letter;
 use crate::world::{What, World};
@@ -300,6 +301,7 @@ impl World {
             self.mirrors[group].connect();
             self.resync(group);
             if self.mirrors[group].alone {
+                self.record(0, Happening::SplitBrain(group));
                 self.trace.line(self.now, &group, || {
                     format!("DRBD of g{group}: split brain, StandAlone")
                 });

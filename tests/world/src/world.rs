@@ -8,7 +8,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::rc::Rc;
 
+use ovzha_core::auth::Keyring;
 use ovzha_core::bug::Bug;
+use ovzha_core::config::Config;
 use ovzha_core::event::{Command, Event, Outcome};
 use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::{ClientId, EffectId, GroupId, LinkId};
@@ -20,6 +22,7 @@ use crate::check::{Fact, Watch};
 use crate::excuse::Troubles;
 use crate::mirror::Mirror;
 use crate::node::{Input, Node};
+use crate::record::{Happening, Record};
 use crate::rng::Rng;
 use crate::setup::Setup;
 use crate::trace::{Trace, answered, letter, notice};
@@ -88,13 +91,17 @@ pub(crate) enum What {
         group: usize,
         turn: u32,
     },
+    Fires {
+        node: usize,
+        turn: u32,
+    },
 }
 
 #[derive(Clone, Debug)]
-struct Due {
-    at: u64,
+pub(crate) struct Due {
+    pub(crate) at: u64,
     serial: u64,
-    what: What,
+    pub(crate) what: What,
 }
 
 impl PartialEq for Due {
@@ -126,6 +133,8 @@ enum Act {
     Reply(ClientId, Answer),
     Notice(Notice),
     Fence(GroupId),
+    Pet(Instant),
+    Disarm,
     Bug(Bug),
     Exit,
     Wait(Instant),
@@ -148,6 +157,8 @@ pub struct World {
     pub watch: Watch,
     /// The record.
     pub trace: Trace,
+    /// The same, typed, for whoever asked for it.
+    pub(crate) record: Record,
     /// What is drawn while running.
     pub rng: Rng,
     /// After a reset by its own hand a machine comes up again so much later; `None`: it stays down.
@@ -168,7 +179,7 @@ pub struct World {
     /// The modelled host lies: bugs that are found are no violation.
     pub lying: bool,
     pub(crate) troubles: Troubles,
-    due: BinaryHeap<Reverse<Due>>,
+    pub(crate) due: BinaryHeap<Reverse<Due>>,
     serial: u64,
 }
 
@@ -178,12 +189,21 @@ impl World {
     /// # Errors
     /// A relation of times that the configuration breaks.
     pub fn new(setup: Setup, seed: u64, verbose: bool) -> Result<Self, String> {
+        let files = |me: u8| -> Result<_, String> { Ok((setup.config(me)?, setup.keyring(b"a key"))) };
+        let files = [files(0)?, files(1)?];
+        Ok(Self::with_files(files, setup, seed, verbose))
+    }
+
+    /// Two machines without power, each with a configuration and keys of its own; `setup` says the rest of what is
+    /// modelled, and what the checkers go by.
+    #[must_use]
+    pub fn with_files(files: [(Config, Keyring); 2], setup: Setup, seed: u64, verbose: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let node = |me: u8, rng: &mut Rng| -> Result<Node, String> {
-            let rate = 990_000 + rng.below(20_001);
-            Ok(Node::new(setup.config(me)?, setup.keyring(b"a key"), rate))
-        };
-        let nodes = [node(0, &mut rng)?, node(1, &mut rng)?];
+        let mut rate = || 990_000 + rng.below(20_001);
+        let mut nodes = files.map(|(config, keyring)| Node::new(config, keyring, rate()));
+        for node in nodes.iter_mut().filter(|node| node.config.watchdog.is_some()) {
+            node.watchdog.rate = rate();
+        }
         let models = setup.groups.iter().map(|group| group.resources.clone()).collect();
         let mut world = Self {
             now: 0,
@@ -192,6 +212,7 @@ impl World {
             mirrors: setup.groups.iter().map(|_| mirror(setup.fencing)).collect(),
             watch: Watch::new(models),
             trace: Trace::new(verbose),
+            record: Record::default(),
             rng,
             reset_takes: Some(30_000_000),
             drbd_notices: 2_000_000,
@@ -208,7 +229,7 @@ impl World {
             setup,
         };
         world.trace.mix(0, &seed);
-        Ok(world)
+        world
     }
 
     pub(crate) fn at(&mut self, at: u64, what: What) {
@@ -294,6 +315,7 @@ impl World {
             }
             What::Asked { node, client, command } => self.asked_now(node, client, command),
             What::Synced { group, turn } => self.sync_ends(group, turn),
+            What::Fires { node, turn } => self.fires(node, turn),
             What::Daemon { node, boots } => {
                 if self.nodes[node].boots == boots {
                     self.start_daemon(node);
@@ -395,8 +417,8 @@ impl World {
             Output::Reply { client, answer } => Act::Reply(client, answer),
             Output::Notice(notice) => Act::Notice(notice),
             Output::FenceSelf { group } => Act::Fence(group),
-            // no watchdog is configured here
-            Output::Pet { .. } | Output::Disarm => return self.poll(node),
+            Output::Pet { within } => Act::Pet(within),
+            Output::Disarm => Act::Disarm,
             Output::Bug(bug) => Act::Bug(bug),
             Output::Exit => Act::Exit,
             Output::Wait { until, .. } => Act::Wait(until),
@@ -415,6 +437,7 @@ impl World {
                     format!("{who} answers {}: {}", client.0, answered(&answer))
                 });
                 self.fact(&Fact::Answered(node, client.0));
+                self.record(node, Happening::Answered(client.0, answer));
                 self.handler_answered(client.0, &answer);
             }
             Act::Notice(told) => {
@@ -427,6 +450,7 @@ impl World {
                 };
                 self.trace
                     .line(now, &(node, told), || format!("{who} {}", notice(&told, name)));
+                self.record(node, Happening::Notice(told));
                 if let Notice::PeerAlive { .. } = told {
                     self.nodes[node].proved = now;
                 }
@@ -438,16 +462,16 @@ impl World {
                 self.trace.line(now, &(node, group, "reset"), || {
                     format!("{who} resets itself for g{}", group.0)
                 });
-                self.power_off(node);
-                if let Some(takes) = self.reset_takes {
-                    let boots = self.nodes[node].boots;
-                    self.at(now + takes, What::Boot { node, boots });
-                }
+                self.record(node, Happening::Resets(group));
+                self.reset(node);
             }
+            Act::Pet(within) => self.pet(node, within),
+            Act::Disarm => self.disarm(node),
             Act::Bug(bug) => {
                 let group = bug.group.map_or_else(String::new, |group| format!(" g{}", group.0));
                 self.trace
                     .line(now, &(node, bug), || format!("{who} BUG{group}: {}", bug.id));
+                self.record(node, Happening::Bug(bug));
                 if !self.lying {
                     self.watch
                         .violation(now, &format!("node {node}: bug {}{group}: {}", bug.id.number(), bug.id));
@@ -456,6 +480,7 @@ impl World {
             Act::Exit => {
                 self.trace.line(now, &(node, "exit"), || format!("{who} exits"));
                 self.nodes[node].left = true;
+                self.record(node, Happening::Exits);
                 self.daemon_gone(node);
             }
             Act::Wait(_) => {}
