@@ -15,7 +15,8 @@ use ovzha_host::core_config::{core_config, keyring, kind_of};
 use ovzha_host::ha_cf::LinkKind;
 use ovzha_host::haresources::Resource;
 use ovzha_host::ovzha_cf::Operation;
-use ovzha_world::node::{Clock, Script, op_number};
+use ovzha_world::act::Act;
+use ovzha_world::node::{Clock, Script};
 use ovzha_world::setup::{GroupSetup, Model, Setup};
 use ovzha_world::world::World;
 
@@ -229,7 +230,7 @@ impl Room {
 
     fn set(&mut self, node: usize, place: Place, op: Op, outcome: Option<Outcome>) {
         let script = self.script(place, op, outcome);
-        let key = (place.group, place.resource, op_number(op));
-        self.world.nodes[node].scripts.insert(key, script);
+        self.world
+            .step(&Act::Script(node, place.group, place.resource, op, script));
     }
 }

@@ -6,10 +6,10 @@ use ovzha_core::output::Op;
 use ovzha_core::snapshot::GroupView;
 use ovzha_host::haresources::Resource;
 use ovzha_host::told;
+use ovzha_world::act::{Act as Choice, UNTIL_THAWED};
 use ovzha_world::check::Cause;
 use ovzha_world::node::Freeze;
 use ovzha_world::record::Happening;
-use ovzha_world::world::World;
 
 use super::fault::{Act, Fault, When};
 use super::names::{Names, Ways};
@@ -79,14 +79,14 @@ impl Stage {
             up: [0; 2],
             room,
         };
-        stage.room.world.power_on(0);
-        stage.room.world.power_on(1);
+        stage.choose(&Choice::On(0));
+        stage.choose(&Choice::On(1));
         stage.look();
         if started {
             stage.settle();
             // where between two heartbeats the first fault strikes is the seed's
             let keepalive = stage.room.configs[0].timings.keepalive.as_millis() * MS;
-            let pause = stage.world().rng.below(keepalive.max(1));
+            let pause = stage.room.world.rng.below(keepalive.max(1));
             stage.pass(pause);
             stage.lines.clear();
             stage.begin = stage.room.world.now;
@@ -98,8 +98,8 @@ impl Stage {
         stage
     }
 
-    fn world(&mut self) -> &mut World {
-        &mut self.room.world
+    fn choose(&mut self, choice: &Choice) {
+        self.room.world.step(choice);
     }
 
     /// Carries them out, and looks on for so many milliseconds behind the last one, or until nothing changes any more.
@@ -139,10 +139,10 @@ impl Stage {
     fn pass(&mut self, span: u64) {
         let until = self.room.world.now + span;
         while self.room.world.next().is_some_and(|at| at <= until) {
-            self.world().step();
+            self.choose(&Choice::Next);
             self.look();
         }
-        self.world().advance(until);
+        self.choose(&Choice::Pass(until - self.room.world.now));
     }
 
     /// Time passes until nothing has changed for longer than anything here can take.
@@ -220,40 +220,40 @@ impl Stage {
     fn act(&mut self, act: &Act) -> Option<String> {
         match act {
             Act::PowerCut(node) if !self.has_power(*node) => return Some("it has no power".to_owned()),
-            Act::PowerCut(node) => self.world().power_off(*node),
+            Act::PowerCut(node) => self.choose(&Choice::Off(*node)),
             Act::PowerOn(node) if self.has_power(*node) => return Some("it has power".to_owned()),
-            Act::PowerOn(node) => self.world().power_on(*node),
+            Act::PowerOn(node) => self.choose(&Choice::On(*node)),
             Act::Freeze(node, kind, ms) => return self.freeze(*node, *kind, *ms),
             Act::Thaw(node) if self.room.world.nodes[*node].freeze.is_none() => {
                 return Some("it does not stand still".to_owned());
             }
-            Act::Thaw(node) => self.world().thaw(*node),
+            Act::Thaw(node) => self.choose(&Choice::Thaw(*node)),
             Act::KillDaemon(node, back) => {
                 if self.room.world.nodes[*node].daemon.is_none() {
                     return Some("no daemon runs there".to_owned());
                 }
-                self.world().kill_daemon(*node);
+                self.choose(&Choice::Kill(*node));
                 if let Some(ms) = back {
-                    self.world().restart_daemon_in(*node, ms * MS);
+                    self.room.world.restart_daemon_in(*node, ms * MS);
                 }
             }
             Act::StartDaemon(node) => {
                 let life = self.room.world.nodes[*node].life;
-                self.world().start_daemon(*node);
+                self.choose(&Choice::Revive(*node));
                 if self.room.world.nodes[*node].life == life {
                     return Some("it can't start: one runs already, or the machine does not".to_owned());
                 }
             }
             Act::Cut(ways, from, cut) => self.cut(ways, *from, *cut),
-            Act::Isolate(node, isolated) => self.world().set_isolated(*node, *isolated),
+            Act::Isolate(node, isolated) => self.choose(&Choice::Isolate(*node, *isolated)),
             Act::PingsLost(_, _) if self.room.configs[0].pings.is_empty() => {
                 return Some("ha.cf has no ping node".to_owned());
             }
-            Act::PingsLost(node, lost) => self.world().nodes[*node].pings = !lost,
+            Act::PingsLost(node, lost) => self.choose(&Choice::Pings(*node, !lost)),
             Act::DiskLost(node, groups, lost) => return self.disk(*node, *groups, *lost),
             Act::Dies(node, place) => {
                 let runs = self.room.world.watch.is_active(*node, place.group);
-                self.world().dies(*node, place.group, place.resource, false);
+                self.choose(&Choice::Die(*node, place.group, place.resource, false));
                 return (!runs).then(|| "it does not run there".to_owned());
             }
             Act::Fails(node, place, op) => self.room.fails(*node, *place, *op),
@@ -264,8 +264,7 @@ impl Stage {
                     return Some("no daemon answers there".to_owned());
                 };
                 self.asked.push(told::command(&self.room.configs[node], command));
-                let client = u32::try_from(self.asked.len()).unwrap_or(u32::MAX);
-                self.world().ask(node, client, command.clone());
+                self.choose(&Choice::Ask(node, command.clone()));
             }
             Act::LookOn => {}
         }
@@ -281,7 +280,7 @@ impl Stage {
     }
 
     fn freeze(&mut self, node: usize, kind: Freeze, ms: Option<u64>) -> Option<String> {
-        self.world().freeze(node, kind, ms.map(|ms| ms * MS));
+        self.choose(&Choice::Freeze(node, kind, ms.map_or(UNTIL_THAWED, |ms| ms * MS)));
         let still = self.room.world.nodes[node].freeze.is_some();
         (!still).then(|| "nothing runs there that could stand still".to_owned())
     }
@@ -297,7 +296,7 @@ impl Stage {
             })
             .collect();
         for group in &mirrored {
-            self.world().set_diskless(node, *group, lost);
+            self.choose(&Choice::Diskless(node, *group, lost));
         }
         mirrored.is_empty().then(|| "no such group has DRBD".to_owned())
     }
@@ -306,7 +305,7 @@ impl Stage {
         for link in &ways.links {
             for node in (0..2).filter(|node| from.is_none_or(|from| from == *node)) {
                 self.cuts[*link][node] = cut;
-                self.world().set_cut(Some(*link), node, cut);
+                self.choose(&Choice::Cut(Some(*link), node, cut));
             }
         }
         if ways.drbd {
@@ -315,9 +314,8 @@ impl Stage {
         for (group, shared) in self.room.shared.clone().into_iter().enumerate() {
             // a connection needs both ways
             let cable = shared.is_some_and(|link| self.cuts[link].contains(&true));
-            self.world().mirrors[group].cut = self.drbd_cut || cable;
+            self.choose(&Choice::Path(group, self.drbd_cut || cable));
         }
-        self.world().paths_change();
     }
 
     /// The names of these files.

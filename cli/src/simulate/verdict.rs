@@ -62,6 +62,10 @@ pub const fn admits(protection: Protection, cause: Cause) -> (&'static str, &'st
             "S-10",
             "the survivor of deadtime takes over, and a dead daemon looks like a dead node",
         ),
+        Cause::Lie => (
+            "S-36",
+            "the stop of a script is believed unless it says that it still runs",
+        ),
         Cause::PlainStop => (
             "S-41",
             "a resource without data whose stop fails three times counts as stopped",

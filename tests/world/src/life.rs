@@ -6,6 +6,7 @@ use ovzha_core::cluster::Cluster;
 use ovzha_core::id::BootId;
 use ovzha_core::output::Durable;
 
+use crate::act::Loss;
 use crate::check::Fact;
 use crate::node::{Clock, Freeze, Input, Truth};
 use crate::record::Happening;
@@ -40,7 +41,12 @@ impl World {
         machine.inbox.clear();
         machine.given.clear();
         machine.heard = None;
-        let durable = Durable::decode(&machine.disk).unwrap_or_default();
+        // as the daemon does it
+        let durable = match (machine.disk.is_empty(), Durable::decode(&machine.disk)) {
+            (true, _) => Durable::default(),
+            (false, Some(durable)) => durable,
+            (false, None) => Durable::damaged(),
+        };
         let now = machine.clock.local(self.now);
         let daemon = Cluster::new(machine.config.clone(), machine.keyring.clone(), boot, durable, now);
         machine.daemon = Some(Box::new(daemon));
@@ -53,7 +59,9 @@ impl World {
         self.record(node, Happening::DaemonUp);
         self.fact(&Fact::DaemonUp(node));
         for link in 0..self.setup.links {
-            self.feed(node, &Input::Link(link, true));
+            if self.wire.is_there(node, link) {
+                self.feed(node, &Input::Link(link, true));
+            }
         }
         self.at(self.now + 1000, What::Ping { node, life });
         for group in 0..self.mirrors.len() {
@@ -112,6 +120,7 @@ impl World {
         machine.freeze = None;
         machine.watchdog.rest();
         machine.tasks.clear();
+        machine.leftovers.clear();
         machine.paused.clear();
         machine.truth.iter_mut().flatten().for_each(|truth| *truth = Truth::Off);
         self.daemon_gone(node);
@@ -149,6 +158,36 @@ impl World {
     pub fn boot_in(&mut self, node: usize, takes: u64) {
         let boots = self.nodes[node].boots;
         self.at(self.now + takes, What::Boot { node, boots });
+    }
+
+    /// Its state directory is damaged, gone, or an older one.
+    pub(crate) fn lose(&mut self, node: usize, loss: Loss) {
+        let machine = &mut self.nodes[node];
+        machine.disk = match loss {
+            Loss::Damaged => vec![0xff],
+            Loss::Gone => Vec::new(),
+            Loss::Older(writes) => {
+                let place = machine.backups.len().saturating_sub(writes.max(1));
+                machine.backups.get(place).cloned().unwrap_or_default()
+            }
+        };
+        for mirror in &mut self.mirrors {
+            mirror.forgot[node] = true;
+        }
+        self.trace.line(self.now, &(node, "forgets"), || {
+            format!("{}'s state on disk: {loss:?}", letter(node))
+        });
+        self.fact(&Fact::Forgot(node));
+    }
+
+    /// The clock of a node runs faster or slower from now on.
+    pub(crate) fn drift(&mut self, node: usize, rate: u64) {
+        let machine = &mut self.nodes[node];
+        machine.clock.set_rate(self.now, rate);
+        if machine.is_awake() {
+            // a timer follows its clock
+            machine.wake = self.now + 1;
+        }
     }
 
     /// The node stands still, for so long or until `thaw`.

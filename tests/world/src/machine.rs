@@ -5,7 +5,7 @@ use ovzha_core::message::Disk;
 use ovzha_core::output::{Effect, Op};
 
 use crate::check::{Fact, Step};
-use crate::node::{Input, Task, Truth};
+use crate::node::{Input, Task, Truth, op_number};
 use crate::record::Happening;
 use crate::setup::Model;
 use crate::trace::letter;
@@ -46,6 +46,7 @@ impl World {
             op: effect.op,
         };
         let script = self.nodes[node].script(step);
+        let feigned = self.feigns(step);
         let usual = match step.op {
             Op::Probe | Op::Monitor | Op::Outdate | Op::Confirm | Op::Resume => 20 * MS,
             Op::Start => 300 * MS,
@@ -98,6 +99,7 @@ impl World {
             life: self.nodes[node].life,
             outcome,
             wanted: wanted.is_some(),
+            feigned,
             ends,
         });
         if asks {
@@ -147,7 +149,16 @@ impl World {
         let step = task.step;
         let drbd = self.model(step) == Model::Drbd;
         let mut outcome = task.outcome;
+        let held = drbd && step.op == Op::Stop && self.is_held_open(step);
+        if held && outcome == Outcome::Done {
+            outcome = Outcome::Failed;
+        }
         match (step.op, outcome) {
+            (Op::Stop, Outcome::Done) if task.feigned => {
+                self.nodes[step.node].leftovers.insert((step.group, step.resource));
+                self.fact(&Fact::Feigned(step));
+            }
+            (Op::Start, Outcome::Done) if task.feigned => *self.truth(step) = Truth::Off,
             (Op::Outdate | Op::Confirm | Op::Resume, Outcome::Done) if drbd => outcome = self.told_drbd(step),
             (Op::Probe | Op::Monitor, Outcome::NotRunning) if !task.wanted => {
                 outcome = match *self.truth(step) {
@@ -159,9 +170,13 @@ impl World {
                     outcome = Outcome::TimedOut;
                 }
             }
-            (Op::Start, Outcome::Done | Outcome::Degraded) => *self.truth(step) = Truth::On,
+            (Op::Start, Outcome::Done | Outcome::Degraded) => {
+                *self.truth(step) = Truth::On;
+                self.nodes[step.node].leftovers.remove(&(step.group, step.resource));
+            }
             (Op::Stop, Outcome::Done | Outcome::Degraded | Outcome::NotRunning) => {
                 *self.truth(step) = Truth::Off;
+                self.nodes[step.node].leftovers.remove(&(step.group, step.resource));
                 if drbd {
                     self.mirrors[step.group].set_primary(step.node, false, self.now);
                     self.looks(step.group);
@@ -178,6 +193,9 @@ impl World {
             outcome,
             told,
         });
+        if task.feigned && step.op == Op::Start && outcome == Outcome::Done {
+            self.fact(&Fact::Died(step.node, step.group, step.resource));
+        }
         if outcome == Outcome::Stuck {
             // the child lives on until it is let go
             self.nodes[step.node].newest += 1;
@@ -187,6 +205,28 @@ impl World {
             self.nodes[step.node].tasks.insert(key, child);
         }
         self.tell_done(step.node, task.life, task.id, outcome);
+    }
+
+    /// Whether this call only says that it did its work: scripts do, what is observed does not (SAFETY S-36).
+    fn feigns(&mut self, step: Step) -> bool {
+        let key = (step.group, step.resource, op_number(step.op));
+        let script = matches!(self.model(step), Model::Data | Model::Plain);
+        script && matches!(step.op, Op::Start | Op::Stop) && self.nodes[step.node].feigns.remove(&key)
+    }
+
+    /// What a stop left running holds the device open: it does not become Secondary.
+    fn is_held_open(&self, step: Step) -> bool {
+        let left = &self.nodes[step.node].leftovers;
+        left.iter()
+            .any(|(group, place)| *group == step.group && *place > step.resource)
+    }
+
+    /// A person ends what stops have left running on a node.
+    pub(crate) fn reap(&mut self, node: usize) {
+        for (group, resource) in std::mem::take(&mut self.nodes[node].leftovers) {
+            self.nodes[node].truth[group][usize::from(resource)] = Truth::Off;
+            self.fact(&Fact::Reaped(node, group, resource));
+        }
     }
 
     fn child_lives(&self, step: Step) -> bool {
@@ -261,6 +301,11 @@ impl World {
         }
         self.resync(group);
         self.looks(group);
+    }
+
+    /// I/O of a half waits because somebody says so, or goes on.
+    pub(crate) fn suspend(&mut self, node: usize, group: usize, on: bool) {
+        self.mirrors[group].suspended[node] = on;
     }
 
     /// Something changed that DRBD's connection may depend on.

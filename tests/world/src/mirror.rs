@@ -26,6 +26,8 @@ pub struct Mirror {
     pub outdated: [bool; 2],
     /// A resync into this half did not end.
     pub inconsistent: [bool; 2],
+    /// A node has lost what it kept on disk of this device since the halves were last the same.
+    pub forgot: [bool; 2],
     /// Booted alone, with fencing: whole, and nobody knows how old.
     pub consistent: [bool; 2],
     /// The half that is being resynced.
