@@ -232,6 +232,7 @@ impl World {
         self.trace
             .line(self.now, &(node, "thaws"), || format!("{} moves again", letter(node)));
         self.paths_change();
+        self.finds_lost(node);
         for (key, left) in std::mem::take(&mut self.nodes[node].paused) {
             let ends = self.now + left;
             if let Some(task) = self.nodes[node].tasks.get_mut(&key) {

@@ -336,7 +336,8 @@ impl World {
             return;
         }
         if self.mirrors[group].connected {
-            let asked = self.mirrors[group].drop_connection(self.now);
+            let still = [0, 1].map(|node| self.nodes[node].is_still());
+            let asked = self.mirrors[group].drop_connection(self.now, still);
             for (node, asks) in asked.into_iter().enumerate() {
                 if asks {
                     self.ask_handler(node, group);
@@ -353,6 +354,19 @@ impl World {
             }
         }
         self.looks(group);
+    }
+
+    /// A machine that stood still finds its connections gone.
+    pub(crate) fn finds_lost(&mut self, node: usize) {
+        for group in 0..self.mirrors.len() {
+            if !self.mirrors[group].late[node] {
+                continue;
+            }
+            if self.mirrors[group].loses_peer(node, self.now) {
+                self.ask_handler(node, group);
+            }
+            self.looks(group);
+        }
     }
 
     pub(crate) fn looks(&mut self, group: usize) {
