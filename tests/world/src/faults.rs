@@ -77,6 +77,7 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         last_resort: kind == Kind::Isolation || rng.chance(700),
         crc: false,
         fencing: rng.chance(500),
+        watchdog: None,
         groups,
     }
 }

@@ -6,6 +6,7 @@ use ovzha_core::output::{Effect, Op};
 
 use crate::check::{Fact, Step};
 use crate::node::{Input, Task, Truth, op_number};
+use crate::record::Happening;
 use crate::setup::Model;
 use crate::trace::letter;
 use crate::world::{What, World};
@@ -346,7 +347,8 @@ impl World {
             return;
         }
         if self.mirrors[group].connected {
-            let asked = self.mirrors[group].drop_connection(self.now);
+            let still = [0, 1].map(|node| self.nodes[node].is_still());
+            let asked = self.mirrors[group].drop_connection(self.now, still);
             for (node, asks) in asked.into_iter().enumerate() {
                 if asks {
                     self.ask_handler(node, group);
@@ -360,12 +362,26 @@ impl World {
             self.mirrors[group].connect();
             self.resync(group);
             if self.mirrors[group].alone {
+                self.record(0, Happening::SplitBrain(group));
                 self.trace.line(self.now, &group, || {
                     format!("DRBD of g{group}: split brain, StandAlone")
                 });
             }
         }
         self.looks(group);
+    }
+
+    /// A machine that stood still finds its connections gone.
+    pub(crate) fn finds_lost(&mut self, node: usize) {
+        for group in 0..self.mirrors.len() {
+            if !self.mirrors[group].late[node] {
+                continue;
+            }
+            if self.mirrors[group].loses_peer(node, self.now) {
+                self.ask_handler(node, group);
+            }
+            self.looks(group);
+        }
     }
 
     pub(crate) fn looks(&mut self, group: usize) {

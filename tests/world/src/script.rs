@@ -7,7 +7,7 @@
 //!
 //! | command | |
 //! |---|---|
-//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail monitor on-diskless last-resort fencing preferred group drbd-notices drbd-link reset-takes resync-takes seed`; every further `group` is one more, `preferred` is of the group before it |
+//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail monitor on-diskless last-resort fencing watchdog preferred group drbd-notices drbd-link reset-takes resync-takes seed`; every further `group` is one more, `preferred` is of the group before it |
 //! | `on NODE..`, `off NODE..` | power |
 //! | `daemon NODE kill`, `daemon NODE start` | the daemon alone |
 //! | `run SPAN` | time passes |
@@ -269,6 +269,7 @@ fn option(setup: &mut Setup, key: &str, value: &str) -> Done {
         "on-diskless" => setup.diskless_hands_over = value == "hand-over",
         "last-resort" => setup.last_resort = value == "on",
         "fencing" => setup.fencing = value == "on",
+        "watchdog" => setup.watchdog = Some(ms()?),
         _ => return Err(format!("no such key: {key}")),
     }
     Ok(())
