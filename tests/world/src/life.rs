@@ -58,6 +58,8 @@ impl World {
         self.trace.mix(self.now, &(node, life));
         self.record(node, Happening::DaemonUp);
         self.fact(&Fact::DaemonUp(node));
+        // a daemon without a link begins, too
+        self.feed(node, &Input::Tick);
         for link in 0..self.setup.links {
             if self.wire.is_there(node, link) {
                 self.feed(node, &Input::Link(link, true));
@@ -231,8 +233,9 @@ impl World {
         self.record(node, Happening::Thaws);
         self.trace
             .line(self.now, &(node, "thaws"), || format!("{} moves again", letter(node)));
-        self.paths_change();
+        // before it writes again
         self.finds_lost(node);
+        self.paths_change();
         for (key, left) in std::mem::take(&mut self.nodes[node].paused) {
             let ends = self.now + left;
             if let Some(task) = self.nodes[node].tasks.get_mut(&key) {
