@@ -14,6 +14,7 @@ mod out;
 mod pages;
 mod render;
 mod report;
+mod simulate;
 mod span;
 mod status;
 
@@ -152,6 +153,52 @@ enum Verb {
         #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
         root: PathBuf,
     },
+    /// Show what would follow if faults struck a cluster with these files: two virtual nodes, a timeline
+    ///
+    /// The nodes are the daemon's own core and know the files; machines, cables, DRBD and scripts are modelled. Nothing is
+    /// started, sent or changed, and the machine need not be a node. Each FAULT is one argument in quotes, or words
+    /// one after the other; each strikes when nothing changes any more behind the one before it. Without a FAULT: how the
+    /// cluster starts.
+    ///
+    /// power-cut NODE, power-on NODE; freeze NODE [TIME] [process|kernel|machine] (kernel, if not said; machine:
+    /// the clock stops, too), thaw NODE; kill-daemon NODE [TIME] (back after so long), start-daemon NODE, stop NODE;
+    /// cut LINK... [from NODE], mend LINK... [from NODE]: a device of ha.cf, drbd, links (each of ha.cf), all (drbd, too);
+    /// isolate NODE, join NODE: links, DRBD, ping nodes together; pings-lost NODE, pings-back NODE;
+    /// fail NODE RESOURCE [start|stop|monitor], repair NODE RESOURCE; disk-lost NODE [GROUP], disk-back NODE [GROUP];
+    /// standby NODE [SET|GROUP]..., takeover NODE [SET|GROUP]..., hold [TIME], resume, clear NODE GROUP, confirm-data NODE
+    /// GROUP; wait TIME (since the fault before) or at TIME (since the first one) before another fault, or at the end.
+    ///
+    /// It says which times are assumed. Exit code: 0 it is shown, whatever comes of it; 1 the files have errors, or
+    /// something happened that docs/SAFETY.md forbids; 2 a word that can't be understood.
+    Simulate {
+        /// Where ha.cf, authkeys and haresources are
+        #[arg(short = 'd', long, value_name = "DIR", default_value = "/etc/ha.d")]
+        config_dir: PathBuf,
+        /// Where etc/drbd.conf is: fencing, and the cable of DRBD's addresses
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        root: PathBuf,
+        /// What is left to chance (moments between heartbeats, delays) is drawn from it
+        #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+        seed: u64,
+        /// Look on for so long behind the last fault: 90s, 30m. Without it: until nothing changes any more
+        #[arg(long = "for", value_name = "TIME", value_parser = span::seconds)]
+        look_on: Option<u32>,
+        /// How long the start of a resource takes: vz=60s. More than one are possible
+        #[arg(long, value_name = "RESOURCE=TIME")]
+        start_takes: Vec<String>,
+        /// How long its stop takes
+        #[arg(long, value_name = "RESOURCE=TIME")]
+        stop_takes: Vec<String>,
+        /// Show every line, also what every healthy cluster says
+        #[arg(long)]
+        all: bool,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+        /// 'power-cut ovz-node1', 'cut eth1', 'freeze ovz-node1 40s', ...
+        #[arg(value_name = "FAULT")]
+        faults: Vec<String>,
+    },
     /// Show a failover: two daemons on this machine, a power cut, a standby back, as timelines
     ///
     /// Needs neither root nor DRBD nor configuration, takes some ten seconds, touches nothing of the machine and cleans up
@@ -189,6 +236,27 @@ fn main() -> ExitCode {
         Verb::ConfirmData { group, yes } => confirm_data::run(&run_dir, &group, yes),
         Verb::FencePeer { resource, timeout } => fence_peer::run(&run_dir, resource, timeout),
         Verb::Check { config_dir, root } => check::run(&config_dir, &root),
+        Verb::Simulate {
+            config_dir,
+            root,
+            seed,
+            look_on,
+            start_takes,
+            stop_takes,
+            all,
+            json,
+            faults,
+        } => simulate::run(&simulate::Options {
+            config_dir,
+            root,
+            seed,
+            look_on,
+            json,
+            all,
+            start_takes,
+            stop_takes,
+            faults,
+        }),
         Verb::Demo { sweep: Some(dir) } => demo::sweep(&dir),
         Verb::Demo { sweep: None } => demo::run(),
         Verb::Daemon {

@@ -351,13 +351,20 @@ impl Cluster {
 
     pub(crate) fn settle_leave(&mut self, now: Instant) {
         let clear = self.groups.iter().all(Group::is_clear);
+        // a hold began meanwhile: what has begun ends, the rest stays as it is
+        let stays = |group: &Group| group.is_clear() || matches!(group.state(), State::Active | State::Stuck(..));
+        let rests = self.is_held() && self.groups.iter().all(stays);
         let next = self.sequence.next();
-        let Some(leave) = self.leave.as_mut().filter(|leave| leave.clear.is_none() && clear) else {
+        let Some(leave) = self.leave.as_mut().filter(|leave| leave.clear.is_none()) else {
             return;
         };
-        leave.clear = Some((next, now));
-        let client = leave.client;
-        self.reply(client, Answer::Done);
+        if clear {
+            leave.clear = Some((next, now));
+            let client = leave.client;
+            self.reply(client, Answer::Done);
+        } else if rests {
+            leave.clear = Some((Sequence(0), now.before(FAREWELL)));
+        }
     }
 
     /// The orderly stop is done: nothing runs here, and the peer knows or can't be told.

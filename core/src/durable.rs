@@ -10,7 +10,7 @@ use crate::config::GroupDraft;
 use crate::fence::FENCES;
 use crate::gather::gather;
 use crate::id::{GROUPS_MAX, Mark, Tenure};
-use crate::message::Hold;
+use crate::message::{Hold, hold_reason};
 
 /// Longest encoding.
 pub const DURABLE_MAX: usize = 352;
@@ -149,6 +149,22 @@ impl Durable {
         }
     }
 
+    /// What a node begins with whose state can't be read: a hold until a person has looked, for damage means more caution,
+    /// never less (SAFETY S-48).
+    #[must_use]
+    pub fn damaged() -> Self {
+        let hold = Hold {
+            epoch: 1,
+            held: true,
+            reason: hold_reason("the state on disk was lost"),
+            ..Hold::default()
+        };
+        Self {
+            hold,
+            ..Self::default()
+        }
+    }
+
     /// What a new life begins with: what is known of each group of `drafts`, and the state as it then is.
     pub(crate) fn begin(self, drafts: &[GroupDraft]) -> (Vec<GroupDurable, GROUPS_MAX>, Self) {
         let twice = self.fences >= FENCES;
@@ -190,7 +206,6 @@ impl Durable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::hold_reason;
 
     fn longest() -> Durable {
         let group = GroupDurable {

@@ -403,8 +403,8 @@ impl Group {
     pub fn unstuck(&mut self, now: Instant, resource: u8) {
         self.stuck &= !bit(resource);
         if matches!(self.state, State::Stuck(_, None)) && self.stuck == 0 {
-            self.unclear = false;
-            self.part = None;
+            // also a look at its fitness, which found the child stuck: it would take each answer of the probes
+            (self.unclear, self.recheck, self.part) = (false, None, None);
             self.enter(now, State::Probing(0));
         }
     }

@@ -51,7 +51,8 @@ impl Pings {
     /// When the newest answered request was sent, to any ping node.
     #[must_use]
     pub fn newest(&self) -> Option<Instant> {
-        self.sent.iter().flatten().max().copied()
+        let sent = self.sent.iter().take(usize::from(self.count));
+        sent.copied().max().flatten()
     }
 
     /// How many answer.

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use ovzha_core::cluster::Cluster;
 use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::BootId;
-use ovzha_core::message::hold_reason;
 use ovzha_core::output::Durable;
 use ovzha_core::time::Instant;
 
@@ -203,11 +202,7 @@ fn durable(state_dir: &Path, groups: usize) -> (Durable, Option<String>) {
             None => "of another version".to_owned(),
         },
     };
-    let mut durable = Durable::default();
-    durable.hold.epoch = 1;
-    durable.hold.held = true;
-    durable.hold.reason = hold_reason("the state on disk was lost");
-    (durable, Some(damage))
+    (Durable::damaged(), Some(damage))
 }
 
 /// The log's writer child of the life that executed this one in its place.

@@ -60,6 +60,12 @@ pub enum Fact {
     Phase(usize, usize, Phase, Why),
     /// A node keeps these tenures (of its runs, known) on disk.
     Durable(usize, Vec<(u32, u32)>),
+    /// A stop is about to say that it is done, and is not.
+    Feigned(Step),
+    /// What such a stop left running is gone: node, group, resource.
+    Reaped(usize, usize, u8),
+    /// What a node kept on disk was damaged, lost, or replaced by an older state.
+    Forgot(usize),
 }
 
 /// A step of a group on a node.
@@ -107,6 +113,8 @@ pub enum Cause {
     Daemon,
     /// A resource without data whose stop failed three times (SAFETY S-41).
     PlainStop,
+    /// A script's stop said that it was done (SAFETY S-36).
+    Lie,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -119,6 +127,8 @@ struct Place {
     dead: u16,
     /// Resources without data whose stop was given up.
     given_up: u16,
+    /// Resources whose stop said that it was done.
+    lied: u16,
     tries: BTreeMap<u8, u8>,
     flight: Option<u32>,
     stuck: u16,
@@ -147,6 +157,13 @@ pub struct Watch {
     pub violations: Vec<String>,
     /// Two actives that the row admits: when, group, why.
     pub admitted: Vec<(u64, usize, Cause)>,
+}
+
+impl Place {
+    /// What may run without anybody's knowing better.
+    const fn let_go(&self) -> u16 {
+        self.given_up | self.lied
+    }
 }
 
 const fn bit(resource: u8) -> u16 {
@@ -184,7 +201,7 @@ impl Watch {
     #[must_use]
     pub fn runs(&self, node: usize, group: usize) -> bool {
         let place = &self.places[node][group];
-        place.up & !place.given_up != 0
+        place.up & !place.let_go() != 0
     }
 
     /// Whether all of the group runs on the node.
@@ -264,6 +281,17 @@ impl Watch {
                 }
             }
             Fact::Phase(node, group, phase, why) => self.phase(now, *node, *group, *phase, *why),
+            Fact::Feigned(step) => self.places[step.node][step.group].lied |= bit(step.resource),
+            Fact::Reaped(node, group, resource) => {
+                let place = &mut self.places[*node][*group];
+                place.up &= !bit(*resource);
+                place.lied &= !bit(*resource);
+            }
+            Fact::Forgot(node) => {
+                for place in &mut self.places[*node] {
+                    place.tenure = (0, 0);
+                }
+            }
             Fact::Durable(node, tenures) => self.durable(now, *node, tenures),
         }
     }
@@ -341,7 +369,7 @@ impl Watch {
             }
             Op::Stop => {
                 let right = self.stateful(step.group, |place| place > step.resource);
-                place.up & !place.given_up & right != 0
+                place.up & !place.let_go() & right != 0
             }
         };
         if wrong {
@@ -365,6 +393,7 @@ impl Watch {
                 let place = &mut self.places[step.node][step.group];
                 place.up |= bit(step.resource);
                 place.given_up &= !bit(step.resource);
+                place.lied &= !bit(step.resource);
                 place.tries.remove(&step.resource);
             }
             Op::Stop => self.places[step.node][step.group].on &= !bit(step.resource),
@@ -380,12 +409,15 @@ impl Watch {
         }
         self.both[step.group] = true;
         let only_given_up = other.up & !other.given_up == 0;
+        let only_left = other.up & !other.let_go() == 0;
         // a daemon that is back has been heard before it was believed: its silence can't be told from outside
         let short = excuses
             .silence
             .filter(|(silence, least)| silence < least && !excuses.daemon);
         let cause = if only_given_up {
             Some(Cause::PlainStop)
+        } else if only_left {
+            Some(Cause::Lie)
         } else if excuses.cut {
             Some(Cause::Cut)
         } else if excuses.isolated {
@@ -425,6 +457,7 @@ impl Watch {
                 place.on |= bit(resource);
                 place.dead &= !bit(resource);
                 place.given_up &= !bit(resource);
+                place.lied &= !bit(resource);
             }
             (Op::Probe, Outcome::NotRunning) => {
                 // true in the model: it ended by itself, and nobody needs to stop it
@@ -435,7 +468,7 @@ impl Watch {
             (Op::Probe | Op::Monitor | Op::Outdate | Op::Confirm | Op::Resume, _) => {}
             (Op::Start, _) => place.on &= !bit(resource),
             (Op::Stop, Outcome::Done | Outcome::Degraded | Outcome::NotRunning) => {
-                place.up &= !bit(resource);
+                place.up &= !(bit(resource) & !place.lied);
                 place.on &= !bit(resource);
                 place.given_up &= !bit(resource);
                 place.tries.remove(&resource);

@@ -31,7 +31,10 @@ impl World {
             | Fact::Asked(..)
             | Fact::Answered(..)
             | Fact::Phase(..)
-            | Fact::Durable(..) => Excuses::default(),
+            | Fact::Durable(..)
+            | Fact::Feigned(_)
+            | Fact::Reaped(..)
+            | Fact::Forgot(_) => Excuses::default(),
         };
         let before = (self.watch.violations.len(), self.watch.admitted.len());
         // ten deadtimes in milliseconds, less the drift of both clocks, in microseconds

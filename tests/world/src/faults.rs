@@ -15,10 +15,10 @@ use ovzha_core::message::HoldReason;
 use ovzha_core::output::Op;
 use ovzha_core::time::Span;
 
-use crate::node::{Freeze, Script, op_number};
+pub use crate::act::Act;
+use crate::node::{Freeze, Script};
 use crate::rng::Rng;
 use crate::setup::{GroupSetup, Model, Setup};
-use crate::wire::Origin;
 use crate::world::{World, group_id};
 
 const SECOND: u64 = 1_000_000;
@@ -49,49 +49,6 @@ impl Kind {
     }
 }
 
-/// One change of the machine room.
-#[derive(Clone, Debug)]
-pub enum Act {
-    /// A node loses power.
-    Off(usize),
-    /// It gets it back.
-    On(usize),
-    /// Its daemon dies.
-    Kill(usize),
-    /// Its supervisor starts it.
-    Revive(usize),
-    /// It stands still for so long.
-    Freeze(usize, Freeze, u64),
-    /// A way of a link (of all) is cut or mended.
-    Cut(Option<usize>, usize, bool),
-    /// A node loses everything together, or gets it back.
-    Isolate(usize, bool),
-    /// DRBD's path is cut or mended.
-    Drbd(bool),
-    /// Chances of loss, copies, damage, and the longest delay, on every way.
-    Weather(u64, u64, u64, u64),
-    /// Frames of a node are played to a node again.
-    Replay(usize, usize, usize),
-    /// Garbage.
-    Noise(usize),
-    /// What an operation's next calls bring.
-    Script(usize, usize, u8, Op, Script),
-    /// A resource of a group ends by itself, or in part.
-    Die(usize, usize, u8, bool),
-    /// A half of a mirror loses its disk, or gets it back.
-    Diskless(usize, usize, bool),
-    /// I/O of a half waits, or goes on.
-    Suspend(usize, usize, bool),
-    /// Stuck children are gone.
-    Unstick(usize),
-    /// A request.
-    Ask(usize, Command),
-    /// The disk fails, or is well.
-    Disk(usize, bool),
-    /// Ping nodes answer, or don't.
-    Pings(usize, bool),
-}
-
 /// A seed's configuration.
 #[must_use]
 pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
@@ -120,6 +77,7 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         last_resort: kind == Kind::Isolation || rng.chance(700),
         crc: false,
         fencing: rng.chance(500),
+        watchdog: None,
         groups,
     }
 }
@@ -349,40 +307,7 @@ fn command(rng: &mut Rng, kind: Kind) -> Command {
     }
 }
 
-/// Does it.
-pub fn act(world: &mut World, client: u32, act: &Act) {
-    match act {
-        Act::Off(node) => world.power_off(*node),
-        Act::On(node) => world.power_on(*node),
-        Act::Kill(node) => world.kill_daemon(*node),
-        Act::Revive(node) => world.start_daemon(*node),
-        Act::Freeze(node, kind, takes) => world.freeze(*node, *kind, Some(*takes)),
-        Act::Cut(link, from, cut) => world.set_cut(*link, *from, *cut),
-        Act::Isolate(node, isolated) => world.set_isolated(*node, *isolated),
-        Act::Drbd(cut) => world.set_drbd_cut(*cut),
-        Act::Weather(loss, twice, damage, delay) => {
-            for way in world.wire.ways.iter_mut().flatten() {
-                (way.loss, way.twice, way.damage) = (*loss, *twice, *damage);
-                way.delay = (300, (*delay).max(900));
-            }
-        }
-        Act::Replay(from, to, last) => world.replay(*from, *to, *last),
-        Act::Noise(node) => {
-            for length in [0_usize, 1, 30, 46, 254, 300] {
-                let bytes = vec![0xf7; length];
-                world.inject(*node, 0, &bytes, Origin::Forged);
-            }
-        }
-        Act::Script(node, group, resource, op, script) => {
-            let key = (*group, *resource, op_number(*op));
-            world.nodes[*node].scripts.insert(key, *script);
-        }
-        Act::Die(node, group, resource, part) => world.dies(*node, *group, *resource, *part),
-        Act::Diskless(node, group, lost) => world.set_diskless(*node, *group, *lost),
-        Act::Suspend(node, group, on) => world.mirrors[*group].suspended[*node] = *on,
-        Act::Unstick(node) => world.unstick(*node),
-        Act::Ask(node, command) => world.ask(*node, client, command.clone()),
-        Act::Disk(node, well) => world.nodes[*node].disk_fails = !well,
-        Act::Pings(node, answer) => world.nodes[*node].pings = *answer,
-    }
+/// One choice, as [`World::step`] makes it; requests are numbered by the World.
+pub fn act(world: &mut World, _client: u32, act: &Act) {
+    world.step(act);
 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use ovzha_core::config::Config;
 use ovzha_core::event::Command;
 use ovzha_core::frame::{FrameBuf, Header, VERSION, open, seal};
 use ovzha_core::id::{BootId, ClusterId, GroupSet, LinkId, NodeId, Sequence};
@@ -25,6 +26,40 @@ impl World {
         self.paths_change();
     }
 
+    /// A link's device on a node is there, or is not: both ways are dead, and its daemon knows.
+    pub(crate) fn set_device(&mut self, node: usize, link: u8, there: bool) {
+        if link < self.setup.links && self.wire.set_there(node, link, there) {
+            self.paths_change();
+            self.give(node, Input::Link(link, there));
+        }
+    }
+
+    /// Everything from this node takes so much longer.
+    pub(crate) fn set_slow(&mut self, node: usize, by: u64) {
+        for ways in &mut self.wire.ways {
+            ways[node].slow = by;
+        }
+        self.paths_change();
+    }
+
+    /// `authkeys` of its next life, and as by SIGHUP of the one that runs.
+    pub(crate) fn rekey(&mut self, node: usize, text: &str) {
+        let keyring = self.setup.keyring(text.as_bytes());
+        if let Some(daemon) = self.nodes[node].daemon.as_mut() {
+            daemon.rekey(keyring.clone());
+        }
+        self.nodes[node].keyring = keyring;
+    }
+
+    /// Its next daemon is of a release that speaks this version at most.
+    pub(crate) fn speak(&mut self, node: usize, version: u8) {
+        let mut draft = (*self.nodes[node].config).clone();
+        draft.speaks = version;
+        if let Ok(config) = Config::new(draft) {
+            self.nodes[node].config = config;
+        }
+    }
+
     /// A node loses everything together, or gets it back: links, DRBD, ping nodes.
     pub fn set_isolated(&mut self, node: usize, isolated: bool) {
         self.wire.isolated[node] = isolated;
@@ -39,10 +74,23 @@ impl World {
         self.paths_change();
     }
 
+    /// The path of one group's DRBD.
+    pub(crate) fn set_path_cut(&mut self, group: usize, cut: bool) {
+        self.mirrors[group].cut = cut;
+        self.paths_change();
+    }
+
     /// A person chooses whose data stays, wherever DRBD parted.
     pub fn resolve_split_brains(&mut self) {
-        for mirror in self.mirrors.iter_mut().filter(|mirror| mirror.alone) {
-            mirror.resolve();
+        for group in 0..self.mirrors.len() {
+            if self.mirrors[group].alone {
+                self.flow(group);
+                let mirror = &mut self.mirrors[group];
+                let kept = mirror.resolve();
+                // the person was told what the other half holds, and let it go
+                mirror.writes.give_up(kept);
+                mirror.writes.copy(kept);
+            }
         }
         self.paths_change();
     }
@@ -75,13 +123,21 @@ impl World {
 
     /// Everything `from` has sent so far, or its newest `last` frames, is played to `to` again.
     pub fn replay(&mut self, from: usize, to: usize, last: usize) {
-        let sent = &self.wire.sent[from];
-        let first = sent.len().saturating_sub(last);
+        let all = self.wire.sent[from].len();
+        self.play(from, to, all.saturating_sub(last), last, None);
+    }
+
+    /// Old frames: `count` of them, from that per mille of all that `from` ever sent.
+    pub(crate) fn recall(&mut self, from: usize, to: usize, place: u64, count: usize, link: Option<u8>) {
+        let all = self.wire.sent[from].len();
+        let place = usize::try_from(place).unwrap_or(0);
+        self.play(from, to, all * place / 1000, count, link);
+    }
+
+    fn play(&mut self, from: usize, to: usize, first: usize, count: usize, over: Option<u8>) {
+        let sent = self.wire.sent[from].iter().enumerate().skip(first).take(count);
         let frames: Vec<(usize, u8, Rc<[u8]>)> = sent
-            .iter()
-            .enumerate()
-            .skip(first)
-            .map(|(place, sent)| (place, sent.link, Rc::clone(&sent.bytes)))
+            .map(|(place, sent)| (place, over.unwrap_or(sent.link), Rc::clone(&sent.bytes)))
             .collect();
         for (index, (place, link, bytes)) in (0_u64..).zip(frames) {
             let origin = Origin::Sent(from, place);

@@ -1,15 +1,32 @@
 //! Power, daemons and standing still: when a node's lives begin and end.
 
+use std::cmp::Reverse;
+
 use ovzha_core::cluster::Cluster;
 use ovzha_core::id::BootId;
 use ovzha_core::output::Durable;
 
+use crate::act::Loss;
 use crate::check::Fact;
 use crate::node::{Clock, Freeze, Input, Truth};
+use crate::record::Happening;
 use crate::trace::letter;
 use crate::world::{What, World};
 
 impl World {
+    /// When the last of what is sure to change a machine happens: it thaws, boots, its daemon starts, a resync ends.
+    #[must_use]
+    pub fn awaited(&self) -> Option<u64> {
+        let changes = |what: &What| {
+            matches!(
+                what,
+                What::Thaw { .. } | What::Boot { .. } | What::Daemon { .. } | What::Synced { .. }
+            )
+        };
+        let found = self.due.iter().filter(|Reverse(due)| changes(&due.what));
+        found.map(|Reverse(due)| due.at).max()
+    }
+
     /// A new life of a daemon, from what the disk keeps.
     pub fn start_daemon(&mut self, node: usize) {
         if !self.nodes[node].power || self.nodes[node].daemon.is_some() || self.nodes[node].is_still() {
@@ -24,7 +41,12 @@ impl World {
         machine.inbox.clear();
         machine.given.clear();
         machine.heard = None;
-        let durable = Durable::decode(&machine.disk).unwrap_or_default();
+        // as the daemon does it
+        let durable = match (machine.disk.is_empty(), Durable::decode(&machine.disk)) {
+            (true, _) => Durable::default(),
+            (false, Some(durable)) => durable,
+            (false, None) => Durable::damaged(),
+        };
         let now = machine.clock.local(self.now);
         let daemon = Cluster::new(machine.config.clone(), machine.keyring.clone(), boot, durable, now);
         machine.daemon = Some(Box::new(daemon));
@@ -34,11 +56,14 @@ impl World {
         }
         self.troubles.gone[node] = None;
         self.trace.mix(self.now, &(node, life));
+        self.record(node, Happening::DaemonUp);
         self.fact(&Fact::DaemonUp(node));
-        if self.nodes[node].unplugged {
-            self.feed(node, &Input::Tick);
-        } else {
-            self.plug(node, true);
+        // a daemon without a link begins, too
+        self.feed(node, &Input::Tick);
+        for link in 0..self.setup.links {
+            if self.wire.is_there(node, link) {
+                self.feed(node, &Input::Link(link, true));
+            }
         }
         self.at(self.now + 1000, What::Ping { node, life });
         for group in 0..self.mirrors.len() {
@@ -54,14 +79,6 @@ impl World {
         }
     }
 
-    /// All its links can be used from now on, or none: of this daemon and those after it.
-    pub fn plug(&mut self, node: usize, usable: bool) {
-        self.nodes[node].unplugged = !usable;
-        for link in 0..self.setup.links {
-            self.give(node, Input::Link(link, usable));
-        }
-    }
-
     /// The daemon ends, however it came to that.
     pub(crate) fn daemon_gone(&mut self, node: usize) {
         self.nodes[node].daemon = None;
@@ -69,7 +86,10 @@ impl World {
         self.troubles.gone[node] = Some(self.now);
         self.nodes[node].inbox.clear();
         self.nodes[node].wake = u64::MAX;
-        self.troubles.daemon[node] = Some(u64::MAX);
+        // what a watchdog ends in time excuses nothing (S-12); a daemon that was told to stop has disarmed it
+        if !self.is_watched(node) || self.nodes[node].left {
+            self.troubles.daemon[node] = Some(u64::MAX);
+        }
         if matches!(self.nodes[node].freeze, Some((Freeze::Process, _))) {
             self.nodes[node].freeze = None;
         }
@@ -85,6 +105,7 @@ impl World {
         self.nodes[node].clock = Clock::new(self.now, rate);
         self.trace
             .line(self.now, &(node, "on"), || format!("{} has power", letter(node)));
+        self.record(node, Happening::Boots);
         self.paths_change();
         self.start_daemon(node);
     }
@@ -99,7 +120,9 @@ impl World {
         machine.boots += 1;
         machine.life += 1;
         machine.freeze = None;
+        machine.watchdog.rest();
         machine.tasks.clear();
+        machine.leftovers.clear();
         machine.paused.clear();
         machine.truth.iter_mut().flatten().for_each(|truth| *truth = Truth::Off);
         self.daemon_gone(node);
@@ -139,6 +162,36 @@ impl World {
         self.at(self.now + takes, What::Boot { node, boots });
     }
 
+    /// Its state directory is damaged, gone, or an older one.
+    pub(crate) fn lose(&mut self, node: usize, loss: Loss) {
+        let machine = &mut self.nodes[node];
+        machine.disk = match loss {
+            Loss::Damaged => vec![0xff],
+            Loss::Gone => Vec::new(),
+            Loss::Older(writes) => {
+                let place = machine.backups.len().saturating_sub(writes.max(1));
+                machine.backups.get(place).cloned().unwrap_or_default()
+            }
+        };
+        for mirror in &mut self.mirrors {
+            mirror.forgot[node] = true;
+        }
+        self.trace.line(self.now, &(node, "forgets"), || {
+            format!("{}'s state on disk: {loss:?}", letter(node))
+        });
+        self.fact(&Fact::Forgot(node));
+    }
+
+    /// The clock of a node runs faster or slower from now on.
+    pub(crate) fn drift(&mut self, node: usize, rate: u64) {
+        let machine = &mut self.nodes[node];
+        machine.clock.set_rate(self.now, rate);
+        if machine.is_awake() {
+            // a timer follows its clock
+            machine.wake = self.now + 1;
+        }
+    }
+
     /// The node stands still, for so long or until `thaw`.
     pub fn freeze(&mut self, node: usize, kind: Freeze, takes: Option<u64>) {
         if !self.nodes[node].power || self.nodes[node].freeze.is_some() {
@@ -152,7 +205,10 @@ impl World {
         if kind == Freeze::Machine {
             self.nodes[node].clock.stop(since);
         }
-        self.troubles.frozen[node] = Some(u64::MAX);
+        // S-12 covers F1 and F2
+        if kind == Freeze::Machine || !self.is_watched(node) {
+            self.troubles.frozen[node] = Some(u64::MAX);
+        }
         self.trace.line(since, &(node, "freezes"), || {
             format!("{} stands still ({kind:?})", letter(node))
         });
@@ -168,9 +224,17 @@ impl World {
             return;
         };
         self.nodes[node].clock.go(self.now);
-        self.troubles.frozen[node] = Some(self.now);
+        if let Some(until) = &mut self.troubles.frozen[node] {
+            *until = (*until).min(self.now);
+        }
+        if kind == Freeze::Machine {
+            self.watchdog_goes_on(node, since);
+        }
+        self.record(node, Happening::Thaws);
         self.trace
             .line(self.now, &(node, "thaws"), || format!("{} moves again", letter(node)));
+        // before it writes again
+        self.finds_lost(node);
         self.paths_change();
         for (key, left) in std::mem::take(&mut self.nodes[node].paused) {
             let ends = self.now + left;

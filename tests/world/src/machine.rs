@@ -5,7 +5,8 @@ use ovzha_core::message::Disk;
 use ovzha_core::output::{Effect, Op};
 
 use crate::check::{Fact, Step};
-use crate::node::{Input, Task, Truth};
+use crate::node::{Input, Task, Truth, op_number};
+use crate::record::Happening;
 use crate::setup::Model;
 use crate::trace::letter;
 use crate::world::{What, World};
@@ -45,6 +46,7 @@ impl World {
             op: effect.op,
         };
         let script = self.nodes[node].script(step);
+        let feigned = self.feigns(step);
         let usual = match step.op {
             Op::Probe | Op::Monitor | Op::Outdate | Op::Confirm | Op::Resume => 20 * MS,
             Op::Start => 300 * MS,
@@ -67,7 +69,7 @@ impl World {
             (Op::Start | Op::Stop | Op::Outdate | Op::Confirm | Op::Resume, None) => Outcome::Done,
         };
         // what is not there, or not for this node, was never begun
-        let effective = outcome != Outcome::Blocked && (step.op, outcome) != (Op::Start, Outcome::Unfit);
+        let effective = outcome != Outcome::Blocked && !useless && (step.op, outcome) != (Op::Start, Outcome::Unfit);
         if effective && promotes {
             self.promotes(node, step.group);
         }
@@ -97,6 +99,7 @@ impl World {
             life: self.nodes[node].life,
             outcome,
             wanted: wanted.is_some(),
+            feigned,
             ends,
         });
         if asks {
@@ -146,7 +149,16 @@ impl World {
         let step = task.step;
         let drbd = self.model(step) == Model::Drbd;
         let mut outcome = task.outcome;
+        let held = drbd && step.op == Op::Stop && self.is_held_open(step);
+        if held && outcome == Outcome::Done {
+            outcome = Outcome::Failed;
+        }
         match (step.op, outcome) {
+            (Op::Stop, Outcome::Done) if task.feigned => {
+                self.nodes[step.node].leftovers.insert((step.group, step.resource));
+                self.fact(&Fact::Feigned(step));
+            }
+            (Op::Start, Outcome::Done) if task.feigned => *self.truth(step) = Truth::Off,
             (Op::Outdate | Op::Confirm | Op::Resume, Outcome::Done) if drbd => outcome = self.told_drbd(step),
             (Op::Probe | Op::Monitor, Outcome::NotRunning) if !task.wanted => {
                 outcome = match *self.truth(step) {
@@ -158,9 +170,13 @@ impl World {
                     outcome = Outcome::TimedOut;
                 }
             }
-            (Op::Start, Outcome::Done | Outcome::Degraded) => *self.truth(step) = Truth::On,
+            (Op::Start, Outcome::Done | Outcome::Degraded) => {
+                *self.truth(step) = Truth::On;
+                self.nodes[step.node].leftovers.remove(&(step.group, step.resource));
+            }
             (Op::Stop, Outcome::Done | Outcome::Degraded | Outcome::NotRunning) => {
                 *self.truth(step) = Truth::Off;
+                self.nodes[step.node].leftovers.remove(&(step.group, step.resource));
                 if drbd {
                     self.mirrors[step.group].set_primary(step.node, false, self.now);
                     self.looks(step.group);
@@ -177,6 +193,9 @@ impl World {
             outcome,
             told,
         });
+        if task.feigned && step.op == Op::Start && outcome == Outcome::Done {
+            self.fact(&Fact::Died(step.node, step.group, step.resource));
+        }
         if outcome == Outcome::Stuck {
             // the child lives on until it is let go
             self.nodes[step.node].newest += 1;
@@ -186,6 +205,28 @@ impl World {
             self.nodes[step.node].tasks.insert(key, child);
         }
         self.tell_done(step.node, task.life, task.id, outcome);
+    }
+
+    /// Whether this call only says that it did its work: scripts do, what is observed does not (SAFETY S-36).
+    fn feigns(&mut self, step: Step) -> bool {
+        let key = (step.group, step.resource, op_number(step.op));
+        let script = matches!(self.model(step), Model::Data | Model::Plain);
+        script && matches!(step.op, Op::Start | Op::Stop) && self.nodes[step.node].feigns.remove(&key)
+    }
+
+    /// What a stop left running holds the device open: it does not become Secondary.
+    fn is_held_open(&self, step: Step) -> bool {
+        let left = &self.nodes[step.node].leftovers;
+        left.iter()
+            .any(|(group, place)| *group == step.group && *place > step.resource)
+    }
+
+    /// A person ends what stops have left running on a node.
+    pub(crate) fn reap(&mut self, node: usize) {
+        for (group, resource) in std::mem::take(&mut self.nodes[node].leftovers) {
+            self.nodes[node].truth[group][usize::from(resource)] = Truth::Off;
+            self.fact(&Fact::Reaped(node, group, resource));
+        }
     }
 
     fn child_lives(&self, step: Step) -> bool {
@@ -251,25 +292,34 @@ impl World {
 
     /// A half of a mirror loses its disk, or gets it back.
     pub fn set_diskless(&mut self, node: usize, group: usize, diskless: bool) {
-        let now = self.now;
+        self.flow(group);
         let mirror = &mut self.mirrors[group];
+        if mirror.refuses_disk(node) {
+            return;
+        }
         mirror.diskless[node] = diskless;
-        mirror.writes_over(node, now);
+        self.flow(group);
+        let mirror = &mut self.mirrors[group];
         if mirror.connected && mirror.syncing.is_none() {
             mirror.compare();
         }
         self.resync(group);
         self.looks(group);
+        // a connection that was refused for it is tried again
+        self.paths_change();
+    }
+
+    /// I/O of a half waits because somebody says so, or goes on.
+    pub(crate) fn suspend(&mut self, node: usize, group: usize, on: bool) {
+        self.mirrors[group].suspended[node] = on;
+        self.flow(group);
     }
 
     /// Something changed that DRBD's connection may depend on.
     pub fn paths_change(&mut self) {
         let off = |node: usize| !self.nodes[node].power || self.nodes[node].is_still() || self.wire.isolated[node];
         let away = off(0) || off(1);
-        let shared = self
-            .drbd_link
-            .and_then(|link| self.wire.ways.get(link))
-            .is_some_and(|ways| ways[0].cut || ways[1].cut);
+        let shared = self.shared_cut();
         for group in 0..self.mirrors.len() {
             let notices = self.drbd_notices;
             let mirror = &mut self.mirrors[group];
@@ -281,8 +331,15 @@ impl World {
             } else if !open && mirror.connected {
                 self.at(self.now + notices, What::Path { group, turn });
             }
+            self.flow(group);
         }
         self.note_troubles();
+    }
+
+    /// The link whose way DRBD shares is cut.
+    pub(crate) fn shared_cut(&self) -> bool {
+        let link = self.drbd_link.and_then(|link| self.wire.ways.get(link));
+        link.is_some_and(|ways| ways[0].cut || ways[1].cut)
     }
 
     pub(crate) fn path_settles(&mut self, group: usize, turn: u32) {
@@ -290,16 +347,22 @@ impl World {
             return;
         }
         if self.mirrors[group].connected {
-            let asked = self.mirrors[group].drop_connection(self.now);
+            let still = [0, 1].map(|node| self.nodes[node].is_still());
+            let asked = self.mirrors[group].drop_connection(self.now, still);
             for (node, asks) in asked.into_iter().enumerate() {
                 if asks {
                     self.ask_handler(node, group);
                 }
             }
         } else {
+            self.flow(group);
+            if self.mirrors[group].refuses_connection() {
+                return;
+            }
             self.mirrors[group].connect();
             self.resync(group);
             if self.mirrors[group].alone {
+                self.record(0, Happening::SplitBrain(group));
                 self.trace.line(self.now, &group, || {
                     format!("DRBD of g{group}: split brain, StandAlone")
                 });
@@ -308,7 +371,21 @@ impl World {
         self.looks(group);
     }
 
+    /// A machine that stood still finds its connections gone.
+    pub(crate) fn finds_lost(&mut self, node: usize) {
+        for group in 0..self.mirrors.len() {
+            if !self.mirrors[group].late[node] {
+                continue;
+            }
+            if self.mirrors[group].loses_peer(node, self.now) {
+                self.ask_handler(node, group);
+            }
+            self.looks(group);
+        }
+    }
+
     pub(crate) fn looks(&mut self, group: usize) {
+        self.flow(group);
         for node in 0..2 {
             let life = self.nodes[node].life;
             let again = false;

@@ -26,11 +26,11 @@ impl World {
         let mut without = Cluster::clone(daemon);
         without.handle(now, Event::Tick);
         daemon.handle(now, received);
-        // the exception: at a lone start somebody else's frames mean Hold (S-30, S-32)
+        // the exceptions: at a lone start somebody else's frames mean Hold (S-30, S-32), and what can't be read does (S-28)
         let lone = daemon.snapshot().groups.iter().any(|group| {
             matches!(
                 group.decision,
-                Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice)
+                Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice | Why::PeerNewer)
             )
         });
         if !lone && !self.setup.crc && daemon.believed() != without.believed() && !only_link(daemon, &without) {

@@ -1,6 +1,6 @@
 //! One modelled machine: its clock, its daemon, its disk, what runs on it, and what waits for a daemon that stands still.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use ovzha_core::auth::Keyring;
@@ -11,10 +11,13 @@ use ovzha_core::output::Op;
 use ovzha_core::time::Instant;
 
 use crate::check::Step;
+use crate::watchdog::Watchdog;
 use crate::wire::Origin;
 
 /// Frames that wait for a daemon that stands still; what comes then is lost, as in a socket's buffer.
 const INBOX: usize = 200;
+/// Earlier states of a disk that can be put back.
+const BACKUPS: usize = 20;
 const MILLION: u64 = 1_000_000;
 
 /// How a node stands still (SAFETY S-4).
@@ -31,7 +34,8 @@ pub enum Freeze {
 /// A local clock: starts at a node's power-on, runs up to 1 % fast or slow, stands with a paused machine.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    zero: u64,
+    /// When the present rate began, and what it had run by then, in microseconds.
+    zero: (u64, u64),
     /// Parts per million; a million is exact.
     rate: u64,
     stood: u64,
@@ -43,33 +47,44 @@ impl Clock {
     #[must_use]
     pub const fn new(now: u64, rate: u64) -> Self {
         Self {
-            zero: now,
+            zero: (now, 0),
             rate,
             stood: 0,
             stopped: None,
         }
     }
 
+    fn ran(&self, now: u64) -> u64 {
+        let now = self.stopped.unwrap_or(now);
+        let ran = now.saturating_sub(self.zero.0).saturating_sub(self.stood);
+        self.zero.1 + ran * self.rate / MILLION
+    }
+
     /// What it shows. It does not start at zero: a machine boots before its daemon.
     #[must_use]
     pub fn local(&self, now: u64) -> Instant {
-        let now = self.stopped.unwrap_or(now);
-        let ran = now.saturating_sub(self.zero).saturating_sub(self.stood);
-        Instant::from_millis(1000 + ran * self.rate / MILLION / 1000)
+        Instant::from_millis(1000 + self.ran(now) / 1000)
     }
 
     /// When it will show this.
     #[must_use]
     pub fn world(&self, local: Instant) -> u64 {
         let ran = local.as_millis().saturating_sub(1000).saturating_mul(1000);
-        let real = (u128::from(ran) * u128::from(MILLION)).div_ceil(u128::from(self.rate));
-        self.zero + self.stood + u64::try_from(real).unwrap_or(u64::MAX / 4)
+        let left = ran.saturating_sub(self.zero.1);
+        let real = (u128::from(left) * u128::from(MILLION)).div_ceil(u128::from(self.rate));
+        self.zero.0 + self.stood + u64::try_from(real).unwrap_or(u64::MAX / 4)
     }
 
     /// Its rate.
     #[must_use]
     pub const fn rate(&self) -> u64 {
         self.rate
+    }
+
+    /// It runs with another rate from now on.
+    pub fn set_rate(&mut self, now: u64, rate: u64) {
+        self.zero = (self.stopped.unwrap_or(now), self.ran(now));
+        (self.rate, self.stood) = (rate, 0);
     }
 
     /// The paused machine stops it.
@@ -128,6 +143,8 @@ pub struct Task {
     pub outcome: Outcome,
     /// A script says so, whatever is true.
     pub wanted: bool,
+    /// It says that it is done, and does nothing.
+    pub feigned: bool,
     /// When it ends.
     pub ends: u64,
 }
@@ -176,10 +193,12 @@ pub struct Node {
     pub freeze: Option<(Freeze, u64)>,
     /// Its clock.
     pub clock: Clock,
+    /// Its hardware watchdog; it counts only if its files have one.
+    pub watchdog: Watchdog,
     /// What the disk keeps.
     pub disk: Vec<u8>,
-    /// No link of it can be used.
-    pub unplugged: bool,
+    /// What it kept before, newest last.
+    pub backups: VecDeque<Vec<u8>>,
     /// The disk refuses to be written.
     pub disk_fails: bool,
     /// How long a write takes.
@@ -200,6 +219,10 @@ pub struct Node {
     pub truth: Vec<Vec<Truth>>,
     /// Results that are written for it, by group, resource, operation.
     pub scripts: BTreeMap<(usize, u8, u8), Script>,
+    /// Calls that will say "done" and do nothing, by the same.
+    pub feigns: BTreeSet<(usize, u8, u8)>,
+    /// What stops that said "done" have left running.
+    pub leftovers: BTreeSet<(usize, u8)>,
     /// Ping nodes that answer it.
     pub pings: bool,
     /// When this life was given each of the peer's frames, by their places.
@@ -229,8 +252,9 @@ impl Node {
             boots: 0,
             freeze: None,
             clock: Clock::new(0, rate),
+            watchdog: Watchdog::default(),
             disk: Vec::new(),
-            unplugged: false,
+            backups: VecDeque::new(),
             disk_fails: false,
             disk_takes: 5000,
             wake: u64::MAX,
@@ -241,6 +265,8 @@ impl Node {
             paused: Vec::new(),
             truth,
             scripts: BTreeMap::new(),
+            feigns: BTreeSet::new(),
+            leftovers: BTreeSet::new(),
             pings: true,
             given: Vec::new(),
             heard: None,
@@ -258,6 +284,15 @@ impl Node {
     #[must_use]
     pub const fn is_still(&self) -> bool {
         matches!(self.freeze, Some((Freeze::Kernel | Freeze::Machine, _)))
+    }
+
+    /// Writes the state directory; what it held is kept for a restore.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let before = std::mem::replace(&mut self.disk, bytes.to_vec());
+        if self.backups.len() == BACKUPS {
+            self.backups.pop_front();
+        }
+        self.backups.push_back(before);
     }
 
     /// Keeps an input for later; frames only while there is room.

@@ -7,7 +7,7 @@
 //!
 //! | command | |
 //! |---|---|
-//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail monitor on-diskless last-resort fencing preferred group drbd-notices drbd-link reset-takes resync-takes clocks seed`; `clocks=A,B`: parts per million by which they are fast; every further `group` is one more, `preferred` is of the group before it |
+//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail monitor on-diskless last-resort fencing watchdog preferred group drbd-notices drbd-link reset-takes resync-takes seed`; every further `group` is one more, `preferred` is of the group before it |
 //! | `on NODE..`, `off NODE..` | power |
 //! | `daemon NODE kill`, `daemon NODE start` | the daemon alone |
 //! | `run SPAN` | time passes |
@@ -15,23 +15,28 @@
 //! | `isolate NODE`, `join NODE` | everything together |
 //! | `pings NODE on`, `pings NODE off` | ping nodes answer it or not |
 //! | `freeze NODE F1\|F2\|F3`, `thaw NODE` | it stands still |
-//! | `will NODE RESOURCE OP OUTCOME [SPAN] [xN]` | how the next N (default: all) calls end; `normal`: no longer; `g1/RESOURCE`: of another group than g0 |
+//! | `will NODE RESOURCE OP OUTCOME [SPAN] [xN]` | how the next N (default: all) calls end; `normal`: no longer; `feigned`: one call says "done" and does nothing; `g1/RESOURCE`: of another group than g0 |
 //! | `die NODE RESOURCE [part]` | the resource ends by itself, or in part |
 //! | `drbd NODE diskless\|attached\|suspended\|running` | its half's disk is lost, its I/O waits |
-//! | `unstick NODE` | stuck children are gone |
+//! | `unstick NODE`, `reap NODE` | stuck children, what lying stops have left running, are gone |
 //! | `ask NODE standby [gN..]\|takeover [gN..]\|stop\|hold [SPAN]\|resume\|clear [gN]\|confirm-data [gN]` | a request |
-//! | `disk NODE fail\|well\|hangs` | the state directory |
+//! | `disk NODE fail\|well\|hangs` | the disk of the state directory |
+//! | `state NODE damaged\|gone\|older N` | what its next daemon finds there; `older`: what it held N writes ago |
+//! | `device NODE LN up\|down` | a link's device is there or not |
+//! | `slow NODE SPAN` | everything from NODE takes so much longer |
+//! | `stray PERMILLE SPAN` | so many frames are late by up to so much |
+//! | `drift NODE PPM` | its clock runs so many parts of a million in a million |
 //! | `key NODE TEXT` | `authkeys` of its next daemon |
 //! | `set NODE KEY=VALUE..` | `ha.cf` of its next daemon: `deadtime`, `initdead`, `warntime`, `resources` (digest) |
 //! | `lie NODE done-twice\|done-unknown\|stored\|ping` | its host says what is not so |
 //! | `newer NODE on\|off` | it speaks an invented later version |
 //! | `replay FROM TO [N]` | everything FROM has sent (or the newest N) arrives at TO again |
+//! | `recall FROM TO PERMILLE N [LN]` | N frames from that part of all FROM ever sent arrive at TO again, over that link |
 //! | `noise NODE heartbeat\|garbage` | bytes that are no frame of ours |
 //! | `impostor NODE N` | another machine uses NODE's name in N frames |
 //! | `resolve` | a person ends a DRBD split brain |
-//! | `plug NODE on\|off` | its links can be used or not: `off` before `on NODE` |
-//! | `show` | phases, tenures and who is active |
 //! | `expect [gN] a\|b\|ab\|none` | who is active, or it is a violation |
+//! | `show` | phases, tenures and who is active |
 
 use ovzha_core::config::Config;
 use ovzha_core::event::{Command, Outcome};
@@ -41,10 +46,10 @@ use ovzha_core::message::HoldReason;
 use ovzha_core::output::Op;
 use ovzha_core::time::{Instant, Span};
 
-use crate::node::{Clock, Freeze, Input, Script, op_number};
+use crate::act::{Act, Loss, UNTIL_THAWED};
+use crate::node::{Freeze, Input, Script};
 use crate::setup::{Model, Setup};
 use crate::trace::letter;
-use crate::wire::Origin;
 use crate::world::{World, group_id};
 
 /// Runs a file; gives it back with the output that really came.
@@ -81,7 +86,6 @@ pub fn run(text: &str) -> Result<String, String> {
 struct Stage {
     world: Option<World>,
     said: Vec<String>,
-    clients: u32,
 }
 
 type Done = Result<(), String>;
@@ -106,33 +110,18 @@ impl Stage {
             return Err("`new` comes first".to_owned());
         };
         match verb {
-            "on" => each(&args, |node| world.power_on(node)),
-            "off" => each(&args, |node| world.power_off(node)),
-            "run" => {
-                let until = world.now + span(arg(&args, 0)?)?;
-                world.advance(until);
-                Ok(())
-            }
-            "cut" | "mend" => args.iter().try_for_each(|what| cut(world, what, verb == "cut")),
-            "isolate" | "join" => each(&args, |node| world.set_isolated(node, verb == "isolate")),
-            "unstick" => each(&args, |node| world.unstick(node)),
-            "thaw" => each(&args, |node| world.thaw(node)),
-            "resolve" => {
-                world.resolve_split_brains();
-                Ok(())
-            }
             "show" => {
                 let lines = show(world);
                 world.trace.lines.extend(lines);
-                Ok(())
             }
-            "expect" => expect(world, &args),
-            "ask" => {
-                self.clients += 1;
-                ask(world, self.clients, &args)
+            "expect" => expect(world, &args)?,
+            _ => {
+                for act in acts(world, verb, &args)? {
+                    world.step(&act);
+                }
             }
-            _ => on_node(world, verb, &args),
         }
+        Ok(())
     }
 
     fn build(&mut self, args: &[&str]) -> Done {
@@ -154,7 +143,7 @@ impl Stage {
                     let last = setup.groups.len() - 1;
                     setup.groups[last].preferred = u8::try_from(node(value)?).unwrap_or(0);
                 }
-                "drbd-notices" | "drbd-link" | "reset-takes" | "resync-takes" | "clocks" => rest.push((key, value)),
+                "drbd-notices" | "drbd-link" | "reset-takes" | "resync-takes" => rest.push((key, value)),
                 _ => option(&mut setup, key, value)?,
             }
         }
@@ -163,12 +152,6 @@ impl Stage {
             match key {
                 "drbd-notices" => world.drbd_notices = span(value)?,
                 "resync-takes" => world.resync_takes = span(value)?,
-                "clocks" => {
-                    for (node, fast) in world.nodes.iter_mut().zip(value.split(',')) {
-                        let fast: i64 = fast.parse().map_err(|_| format!("no number: {fast}"))?;
-                        node.clock = Clock::new(0, 1_000_000_u64.saturating_add_signed(fast));
-                    }
-                }
                 "drbd-link" => world.drbd_link = usize::try_from(number(value)?).ok(),
                 _ => world.reset_takes = if value == "never" { None } else { Some(span(value)?) },
             }
@@ -178,71 +161,93 @@ impl Stage {
     }
 }
 
-/// Commands of the form `VERB NODE ...`.
-fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Done {
-    let node = node(arg(args, 0)?)?;
-    let second = args.get(1).copied().unwrap_or_default();
-    match (verb, second) {
-        ("daemon", "kill") => world.kill_daemon(node),
-        ("daemon", "start") => world.start_daemon(node),
-        ("pings", "on" | "off") => world.nodes[node].pings = second == "on",
-        ("freeze", "F1") => world.freeze(node, Freeze::Process, None),
-        ("freeze", "F2") => world.freeze(node, Freeze::Kernel, None),
-        ("freeze", "F3") => world.freeze(node, Freeze::Machine, None),
-        ("disk", "fail" | "well") => world.nodes[node].disk_fails = second == "fail",
-        ("key", _) => {
-            let text = args.get(1..).unwrap_or(&[]).join(" ");
-            // for its next life, and as by SIGHUP for the one that runs
-            let keyring = world.setup.keyring(text.as_bytes());
-            if let Some(daemon) = world.nodes[node].daemon.as_mut() {
-                daemon.rekey(keyring.clone());
-            }
-            world.nodes[node].keyring = keyring;
+/// The choices that a command stands for.
+fn acts(world: &mut World, verb: &str, args: &[&str]) -> Result<Vec<Act>, String> {
+    match verb {
+        "on" => each(args, Act::On),
+        "off" => each(args, Act::Off),
+        "run" => Ok(vec![Act::Pass(span(arg(args, 0)?)?)]),
+        "cut" | "mend" => {
+            let all: Result<Vec<_>, _> = args.iter().map(|what| cut(what, verb == "cut")).collect();
+            Ok(all?.into_iter().flatten().collect())
         }
-        ("lie", what) => return lie(world, node, what),
-        ("plug", "on" | "off") => world.plug(node, second == "on"),
-        ("disk", "hangs") => world.nodes[node].disk_takes = 3_600_000_000,
-        ("die", wanted) => {
-            let (group, place) = resource(world, wanted)?;
-            world.dies(node, group, place, args.get(2) == Some(&"part"));
-        }
-        ("drbd", "diskless" | "attached") => world.set_diskless(node, 0, second == "diskless"),
-        ("drbd", "suspended" | "running") => world.mirrors[0].suspended[node] = second == "suspended",
-        ("newer", "on" | "off") => world.newer[node] = second == "on",
-        ("impostor", frames) => {
-            let frames = u32::try_from(number(frames)?).unwrap_or(0);
-            world.impostor(u8::from(node == 1), node, frames);
-        }
-        ("noise", "heartbeat") => world.inject(node, 0, b"###\nt=status\nst=active\n", Origin::Forged),
-        ("noise", "garbage") => {
-            for _ in 0..100 {
-                let bytes: Vec<u8> = (0..world.rng.below(300)).map(|_| noise(world)).collect();
-                world.inject(node, 0, &bytes, Origin::Forged);
-            }
-        }
-        ("replay", to) => {
-            let to = usize::from(to == "b");
-            let last = args.get(2).map_or(Ok(u64::MAX), |text| number(text))?;
-            world.replay(node, to, usize::try_from(last).unwrap_or(usize::MAX));
-        }
-        ("will", _) => return will(world, node, args),
-        ("set", _) => return set(world, node, args),
-        _ => return Err("no such command".to_owned()),
+        "isolate" | "join" => each(args, |node| Act::Isolate(node, verb == "isolate")),
+        "unstick" => each(args, Act::Unstick),
+        "reap" => each(args, Act::Reap),
+        "thaw" => each(args, Act::Thaw),
+        "resolve" => Ok(vec![Act::Resolve]),
+        "stray" => Ok(vec![Act::Stray(number(arg(args, 0)?)?, span(arg(args, 1)?)?)]),
+        "ask" => Ok(vec![ask(world, args)?]),
+        _ => on_node(world, verb, args),
     }
-    Ok(())
 }
 
-fn lie(world: &mut World, node: usize, what: &str) -> Done {
-    let input = match what {
+/// Commands of the form `VERB NODE ...`.
+fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Result<Vec<Act>, String> {
+    let node = node(arg(args, 0)?)?;
+    let second = args.get(1).copied().unwrap_or_default();
+    let act = match (verb, second) {
+        ("daemon", "kill") => Act::Kill(node),
+        ("daemon", "start") => Act::Revive(node),
+        ("pings", "on" | "off") => Act::Pings(node, second == "on"),
+        ("freeze", "F1") => Act::Freeze(node, Freeze::Process, UNTIL_THAWED),
+        ("freeze", "F2") => Act::Freeze(node, Freeze::Kernel, UNTIL_THAWED),
+        ("freeze", "F3") => Act::Freeze(node, Freeze::Machine, UNTIL_THAWED),
+        ("disk", "fail" | "well") => Act::Disk(node, second == "well"),
+        ("disk", "hangs") => Act::DiskTakes(node, 3_600_000_000),
+        ("state", "damaged") => Act::Lose(node, Loss::Damaged),
+        ("state", "gone") => Act::Lose(node, Loss::Gone),
+        ("state", "older") => Act::Lose(node, Loss::Older(size(args, 2)?)),
+        ("device", link) => {
+            let link = link.strip_prefix('L').ok_or("a link expected")?;
+            Act::Device(node, small(link)?, args.get(2) == Some(&"up"))
+        }
+        ("slow", by) => Act::Slow(node, span(by)?),
+        ("drift", rate) => Act::Drift(node, number(rate)?),
+        ("key", _) => Act::Key(node, args.get(1..).unwrap_or(&[]).join(" ")),
+        ("lie", what) => Act::Lie(node, lie(world, node, what)?),
+        ("die", wanted) => {
+            let (group, place) = resource(world, wanted)?;
+            Act::Die(node, group, place, args.get(2) == Some(&"part"))
+        }
+        ("drbd", "diskless" | "attached") => Act::Diskless(node, 0, second == "diskless"),
+        ("drbd", "suspended" | "running") => Act::Suspend(node, 0, second == "suspended"),
+        ("newer", "on" | "off") => Act::Newer(node, second == "on"),
+        ("impostor", frames) => Act::Impostor(node, u32::try_from(number(frames)?).unwrap_or(0)),
+        ("noise", "heartbeat") => Act::Bytes(node, b"###\nt=status\nst=active\n".to_vec()),
+        ("noise", "garbage") => {
+            let garbage = (0..100).map(|_| Act::Bytes(node, (0..world.rng.below(300)).map(|_| noise(world)).collect()));
+            return Ok(garbage.collect());
+        }
+        ("replay", to) => {
+            let last = args.get(2).map_or(Ok(u64::MAX), |text| number(text))?;
+            Act::Replay(
+                node,
+                usize::from(to == "b"),
+                usize::try_from(last).unwrap_or(usize::MAX),
+            )
+        }
+        ("recall", to) => {
+            let link = args.get(4).and_then(|link| link.strip_prefix('L'));
+            let link = link.map(small).transpose()?;
+            let place = number(arg(args, 2)?)?;
+            Act::Recall(node, usize::from(to == "b"), place, size(args, 3)?, link)
+        }
+        ("will", _) => will(world, node, args)?,
+        ("set", _) => Act::Config(node, Box::new(set(world, node, args)?)),
+        _ => return Err("no such command".to_owned()),
+    };
+    Ok(vec![act])
+}
+
+fn lie(world: &World, node: usize, what: &str) -> Result<Input, String> {
+    Ok(match what {
         "done-twice" => Input::Done(world.nodes[node].ended, Outcome::Done),
         "done-unknown" => Input::Done(u32::MAX, Outcome::Done),
         "stored" => Input::Stored(u32::MAX, true),
         "ping" => Input::Pong(0, Instant::from_millis(u64::MAX / 2)),
         _ => return Err(format!("no such lie: {what}")),
-    };
-    world.lying = true;
-    world.give(node, input);
-    Ok(())
+    })
 }
 
 fn noise(world: &mut World) -> u8 {
@@ -266,6 +271,7 @@ fn option(setup: &mut Setup, key: &str, value: &str) -> Done {
         "on-diskless" => setup.diskless_hands_over = value == "hand-over",
         "last-resort" => setup.last_resort = value == "on",
         "fencing" => setup.fencing = value == "on",
+        "watchdog" => setup.watchdog = Some(ms()?),
         _ => return Err(format!("no such key: {key}")),
     }
     Ok(())
@@ -278,7 +284,7 @@ fn model(name: &str) -> Result<Model, String> {
         .ok_or_else(|| format!("no such resource: {name}"))
 }
 
-fn set(world: &mut World, node: usize, args: &[&str]) -> Done {
+fn set(world: &World, node: usize, args: &[&str]) -> Result<Config, String> {
     let mut draft = (*world.nodes[node].config).clone();
     for pair in args.get(1..).unwrap_or(&[]) {
         let (key, value) = pair.split_once('=').ok_or("KEY=VALUE expected")?;
@@ -314,11 +320,10 @@ fn set(world: &mut World, node: usize, args: &[&str]) -> Done {
             draft.timings_digest = [2; 4];
         }
     }
-    world.nodes[node].config = Config::new(draft).map_err(|error| error.to_string())?;
-    Ok(())
+    Config::new(draft).map_err(|error| error.to_string())
 }
 
-fn will(world: &mut World, node: usize, args: &[&str]) -> Done {
+fn will(world: &World, node: usize, args: &[&str]) -> Result<Act, String> {
     let (group, place) = resource(world, arg(args, 1)?)?;
     let op = match arg(args, 2)? {
         "probe" => Op::Probe,
@@ -327,7 +332,6 @@ fn will(world: &mut World, node: usize, args: &[&str]) -> Done {
         "monitor" => Op::Monitor,
         _ => return Err("probe, start, stop or monitor".to_owned()),
     };
-    let key = (group, place, op_number(op));
     let mut script = Script {
         outcome: None,
         takes: None,
@@ -335,8 +339,9 @@ fn will(world: &mut World, node: usize, args: &[&str]) -> Done {
     };
     for word in args.get(3..).unwrap_or(&[]) {
         if *word == "normal" {
-            world.nodes[node].scripts.remove(&key);
-            return Ok(());
+            return Ok(Act::Unscript(node, group, place, op));
+        } else if *word == "feigned" {
+            return Ok(Act::Feign(node, group, place, op));
         } else if let Some(times) = word.strip_prefix('x') {
             script.times = u32::try_from(number(times)?).unwrap_or(1);
         } else if let Ok(takes) = span(word) {
@@ -345,8 +350,7 @@ fn will(world: &mut World, node: usize, args: &[&str]) -> Done {
             script.outcome = Some(outcome(word)?);
         }
     }
-    world.nodes[node].scripts.insert(key, script);
-    Ok(())
+    Ok(Act::Script(node, group, place, op, script))
 }
 
 /// `RESOURCE` of g0, or `gN/RESOURCE`.
@@ -378,7 +382,7 @@ fn outcome(word: &str) -> Result<Outcome, String> {
     .ok_or_else(|| format!("no such outcome: {word}"))
 }
 
-fn ask(world: &mut World, client: u32, args: &[&str]) -> Done {
+fn ask(world: &World, args: &[&str]) -> Result<Act, String> {
     let node = node(arg(args, 0)?)?;
     let command = match arg(args, 1)? {
         "standby" => Command::Standby {
@@ -404,14 +408,12 @@ fn ask(world: &mut World, client: u32, args: &[&str]) -> Done {
         },
         _ => return Err("no such request".to_owned()),
     };
-    world.ask(node, client, command);
-    Ok(())
+    Ok(Act::Ask(node, command))
 }
 
-fn cut(world: &mut World, what: &str, cut: bool) -> Done {
+fn cut(what: &str, cut: bool) -> Result<Vec<Act>, String> {
     if what == "drbd" {
-        world.set_drbd_cut(cut);
-        return Ok(());
+        return Ok(vec![Act::Drbd(cut)]);
     }
     let (links, from) = what.split_once(':').unwrap_or((what, "ab"));
     let link = match links.strip_prefix('L') {
@@ -419,10 +421,8 @@ fn cut(world: &mut World, what: &str, cut: bool) -> Done {
         None if links == "all" => None,
         None => return Err("L0, all or drbd".to_owned()),
     };
-    for letter in from.chars() {
-        world.set_cut(link, node(&letter.to_string())?, cut);
-    }
-    Ok(())
+    let ways = from.chars().map(|letter| node(&letter.to_string()));
+    ways.map(|from| Ok(Act::Cut(link, from?, cut))).collect()
 }
 
 fn show(world: &World) -> Vec<String> {
@@ -476,11 +476,8 @@ fn expect(world: &mut World, args: &[&str]) -> Done {
     Ok(())
 }
 
-fn each(args: &[&str], mut act: impl FnMut(usize)) -> Done {
-    for name in args {
-        act(node(name)?);
-    }
-    Ok(())
+fn each(args: &[&str], act: impl Fn(usize) -> Act) -> Result<Vec<Act>, String> {
+    args.iter().map(|name| Ok(act(node(name)?))).collect()
 }
 
 fn arg<'a>(args: &[&'a str], index: usize) -> Result<&'a str, String> {
@@ -514,6 +511,12 @@ fn node(name: &str) -> Result<usize, String> {
 
 fn number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("no number: {text}"))
+}
+
+/// The word there as a count.
+fn size(args: &[&str], index: usize) -> Result<usize, String> {
+    let number = number(arg(args, index)?)?;
+    usize::try_from(number).map_err(|_| format!("too large: {number}"))
 }
 
 fn small(text: &str) -> Result<u8, String> {

@@ -6,13 +6,18 @@
 
 use ovzha_core::decide::Decision;
 use ovzha_core::event::Command;
+use ovzha_core::output::Op;
 
+use crate::act::Act;
 use crate::check::Cause;
-use crate::faults::{Act, Kind, act, plan, setup};
+use crate::faults::{Kind, plan, setup};
 use crate::rng::Rng;
+use crate::setup::Setup;
 use crate::world::{World, group_id};
 
 const SECOND: u64 = 1_000_000;
+/// What a script can be of.
+const OPS: [Op; 4] = [Op::Probe, Op::Start, Op::Stop, Op::Monitor];
 /// After this a request must have been answered.
 const ANSWERED: u64 = 30 * SECOND;
 
@@ -50,17 +55,14 @@ pub fn run(seed: u64, verbose: bool) -> Report {
     world.trace.line(0, &seed, || wish);
     world.drbd_notices = rng.between(500_000, 12 * SECOND);
     world.reset_takes = Some(rng.between(5, 40) * SECOND);
-    let mut client = 0;
     for (at, what) in &plan {
-        world.advance(*at);
+        world.step(&Act::Pass(at.saturating_sub(world.now)));
         world.trace.line(*at, &0, || format!("- {what:?}"));
-        client += 1;
-        act(&mut world, client, what);
+        world.step(what);
     }
-    let tail = rng.below(30) * SECOND;
-    world.advance(world.now + tail);
+    world.step(&Act::Pass(rng.below(30) * SECOND));
     let before = world.watch.steps;
-    heal(&mut world, client);
+    heal(&mut world);
     settle(&mut world);
     if kind == Kind::Restarts {
         nothing_bounced(&mut world, before);
@@ -97,49 +99,61 @@ pub fn nothing_bounced(world: &mut World, steps: u64) {
 }
 
 /// Everything is repaired.
-fn heal(world: &mut World, mut client: u32) {
+pub fn heal(world: &mut World) {
     world.trace.line(world.now, &0, || "- all is repaired".to_owned());
-    for node in 0..2 {
-        world.nodes[node].scripts.clear();
-        for what in [
-            Act::Isolate(node, false),
-            Act::Cut(None, node, false),
-            Act::Disk(node, true),
-            Act::Pings(node, true),
-            Act::Drbd(false),
-            Act::Weather(0, 0, 0, 900),
-        ] {
-            act(world, 0, &what);
-        }
-    }
-    for group in 0..world.setup.groups.len() {
-        for node in 0..2 {
-            act(world, 0, &Act::Diskless(node, group, false));
-            act(world, 0, &Act::Suspend(node, group, false));
-        }
-    }
-    for node in 0..2 {
-        world.thaw(node);
-        world.power_on(node);
-        world.start_daemon(node);
-        world.unstick(node);
+    for what in repairs(&world.setup) {
+        world.step(&what);
     }
     for _ in 0..3 {
         // daemons that were asked to stop may have left meanwhile, resets may be on their way
-        world.advance(world.now + 15 * SECOND);
-        world.resolve_split_brains();
+        world.step(&Act::Pass(15 * SECOND));
+        world.step(&Act::Resolve);
         for node in 0..2 {
-            world.unstick(node);
-            world.start_daemon(node);
-            client += 100;
-            world.ask(node, client, Command::Resume);
             for group in 0..world.setup.groups.len() {
-                client += 1;
+                world.step(&Act::Diskless(node, group, false));
+            }
+            world.step(&Act::Unstick(node));
+            world.step(&Act::Revive(node));
+            world.step(&Act::Ask(node, Command::Resume));
+            for group in 0..world.setup.groups.len() {
                 let group = group_id(group);
-                world.ask(node, client, Command::Clear { group });
+                world.step(&Act::Ask(node, Command::Clear { group }));
             }
         }
     }
+}
+
+/// The end of every fault there is.
+fn repairs(setup: &Setup) -> Vec<Act> {
+    let mut all = vec![Act::Weather(0, 0, 0, 900), Act::Stray(0, 0), Act::Drbd(false)];
+    for node in 0..2 {
+        all.extend([
+            Act::Isolate(node, false),
+            Act::Cut(None, node, false),
+            Act::Slow(node, 0),
+            Act::Disk(node, true),
+            Act::DiskTakes(node, 5000),
+            Act::Pings(node, true),
+            Act::Newer(node, false),
+        ]);
+        all.extend((0..setup.links).map(|link| Act::Device(node, link, true)));
+        for (group, made) in setup.groups.iter().enumerate() {
+            all.extend([Act::Diskless(node, group, false), Act::Suspend(node, group, false)]);
+            for (resource, _) in (0..).zip(&made.resources) {
+                all.extend(OPS.map(|op| Act::Unscript(node, group, resource, op)));
+            }
+        }
+    }
+    for node in 0..2 {
+        all.extend([
+            Act::Thaw(node),
+            Act::On(node),
+            Act::Revive(node),
+            Act::Unstick(node),
+            Act::Reap(node),
+        ]);
+    }
+    all
 }
 
 /// L1, L2, L3: what must be so within a bound when nothing is wrong any more.
@@ -147,11 +161,11 @@ pub fn settle(world: &mut World) {
     let bound = (world.setup.initdead + 4 * world.setup.deadtime) * 1000 + 90 * SECOND;
     let until = world.now + bound;
     while world.now < until && !is_settled(world) {
-        world.advance(world.now + 5 * SECOND);
+        world.step(&Act::Pass(5 * SECOND));
     }
-    world.advance(world.now + 5 * SECOND);
+    world.step(&Act::Pass(5 * SECOND));
     let steps = world.watch.steps;
-    world.advance(world.now + 40 * SECOND);
+    world.step(&Act::Pass(40 * SECOND));
     if world.watch.steps != steps {
         world
             .watch
@@ -165,6 +179,22 @@ pub fn settle(world: &mut World) {
                 show(world, group)
             );
             world.watch.violation(world.now, &text);
+        }
+    }
+    for group in 0..world.setup.groups.len() {
+        for node in (0..2)
+            .filter(|node| world.mirrors[group].primary[*node])
+            .collect::<Vec<_>>()
+        {
+            world.flow(group);
+            let lacks = world.mirrors[group].writes.lacks(node);
+            if lacks > 0 {
+                let text = format!(
+                    "S2 group {group}: after healing node {node} lacks {} ms of acknowledged writes",
+                    lacks / 1000
+                );
+                world.watch.violation(world.now, &text);
+            }
         }
     }
     let now = world.now;

@@ -1,7 +1,7 @@
 //! Modelled links: what becomes of a frame between two nodes.
 //!
 //! A link has two ways, one for each sender. A way can be cut, lose, delay (and so reorder), duplicate and
-//! damage frames. Every frame ever sent is kept, so that it can be replayed at any later time.
+//! damage frames, and make all of them, or single ones, late by minutes. Every frame ever sent is kept, so that it can be replayed at any later time.
 
 use std::rc::Rc;
 
@@ -23,6 +23,10 @@ pub struct Way {
     pub damage: u64,
     /// Shortest and longest delay.
     pub delay: (u64, u64),
+    /// Chance of a straggler, and by how much it is late at most: seconds, or minutes.
+    pub stray: (u64, u64),
+    /// Everything takes so much longer.
+    pub slow: u64,
     lost: u32,
 }
 
@@ -34,6 +38,8 @@ impl Default for Way {
             twice: 0,
             damage: 0,
             delay: (300, 900),
+            stray: (0, 0),
+            slow: 0,
             lost: 0,
         }
     }
@@ -83,29 +89,46 @@ pub struct Wire {
     pub isolated: [bool; 2],
     /// All that was ever sent, by sender.
     pub sent: [Vec<Sent>; 2],
+    /// Links whose device a node does not have now, a bit each.
+    gone: [u16; 2],
+    /// A way that takes so much longer is as good as cut for a while.
+    late: u64,
 }
 
 impl Wire {
-    /// So many links, all well.
+    /// So many links, all well. `late`: what is so much late looks like a cut at first.
     #[must_use]
-    pub fn new(links: u8) -> Self {
+    pub fn new(links: u8, late: u64) -> Self {
         Self {
             ways: (0..links).map(|_| [Way::default(), Way::default()]).collect(),
             isolated: [false; 2],
             sent: [Vec::new(), Vec::new()],
+            gone: [0; 2],
+            late,
         }
+    }
+
+    /// Whether a node has this link's device.
+    #[must_use]
+    pub fn is_there(&self, node: usize, link: u8) -> bool {
+        self.gone[node] >> link & 1 == 0
+    }
+
+    /// A link's device on a node comes or goes. Whether that is news.
+    pub fn set_there(&mut self, node: usize, link: u8, there: bool) -> bool {
+        let news = self.is_there(node, link) != there;
+        self.gone[node] ^= u16::from(news) << link;
+        news
     }
 
     /// Whether no link carries anything from this node, for reasons of the links alone.
     #[must_use]
     pub fn is_cut(&self, from: usize) -> bool {
-        self.ways.iter().all(|ways| ways[from].cut)
-    }
-
-    /// Whether nothing gets from this node to the other, for any reason.
-    #[must_use]
-    pub fn is_mute(&self, from: usize) -> bool {
-        self.isolated[0] || self.isolated[1] || self.is_cut(from)
+        let dead = |(link, ways): (u8, &[Way; 2])| {
+            let way = &ways[from];
+            way.cut || way.slow >= self.late || !self.is_there(0, link) || !self.is_there(1, link)
+        };
+        (0..).zip(&self.ways).all(dead)
     }
 
     /// Takes a frame; says when which copies of it arrive.
@@ -113,7 +136,7 @@ impl Wire {
         let (link, bytes) = (frame.link, Rc::clone(&frame.bytes));
         let origin = Origin::Sent(from, self.sent[from].len());
         self.sent[from].push(frame);
-        let away = self.isolated[0] || self.isolated[1];
+        let away = self.isolated[0] || self.isolated[1] || !self.is_there(0, link) || !self.is_there(1, link);
         let Some(way) = self.ways.get_mut(usize::from(link)).map(|ways| &mut ways[from]) else {
             return [None, None];
         };
@@ -123,6 +146,12 @@ impl Wire {
         if way.lost < LOST_IN_A_ROW && rng.chance(way.loss) {
             way.lost += 1;
             return [None, None];
+        }
+        if way.lost < LOST_IN_A_ROW && rng.chance(way.stray.0) {
+            way.lost += 1;
+            let mut late = arrival(rng, way, now, link, &bytes, origin);
+            late.at += rng.below(way.stray.1);
+            return [Some(late), None];
         }
         way.lost = 0;
         let first = arrival(rng, way, now, link, &bytes, origin);
@@ -134,7 +163,7 @@ impl Wire {
 }
 
 fn arrival(rng: &mut Rng, way: &Way, now: u64, link: u8, bytes: &Rc<[u8]>, origin: Origin) -> Arrival {
-    let at = now + rng.between(way.delay.0, way.delay.1);
+    let at = now + way.slow + rng.between(way.delay.0, way.delay.1);
     if !rng.chance(way.damage) {
         return Arrival {
             at,

@@ -8,25 +8,22 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::rc::Rc;
 
-use ovzha_core::bug::Bug;
+use ovzha_core::auth::Keyring;
+use ovzha_core::config::Config;
 use ovzha_core::event::{Command, Event, Outcome};
-use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::{ClientId, EffectId, GroupId, LinkId};
-use ovzha_core::notice::Notice;
-use ovzha_core::output::{Answer, Durable, Effect, Output};
+use ovzha_core::output::Durable;
 use ovzha_core::time::Instant;
 
 use crate::check::{Fact, Watch};
 use crate::excuse::Troubles;
 use crate::mirror::Mirror;
 use crate::node::{Input, Node};
+use crate::record::Record;
 use crate::rng::Rng;
 use crate::setup::Setup;
-use crate::trace::{Trace, answered, letter, notice};
-use crate::wire::{Origin, Sent, Wire};
-
-/// Outputs of one drain, far above what a node with one group ever owes.
-const DRAIN_MAX: u32 = 400;
+use crate::trace::Trace;
+use crate::wire::{Origin, Wire};
 
 /// Something that will happen.
 #[derive(Clone, Debug)]
@@ -88,13 +85,17 @@ pub(crate) enum What {
         group: usize,
         turn: u32,
     },
+    Fires {
+        node: usize,
+        turn: u32,
+    },
 }
 
 #[derive(Clone, Debug)]
-struct Due {
-    at: u64,
+pub(crate) struct Due {
+    pub(crate) at: u64,
     serial: u64,
-    what: What,
+    pub(crate) what: What,
 }
 
 impl PartialEq for Due {
@@ -117,20 +118,6 @@ impl Ord for Due {
     }
 }
 
-/// An output that outlives the frame buffer.
-enum Act {
-    Send(u8, Rc<[u8]>),
-    Begin(Effect),
-    Abandon(EffectId),
-    Store(u32, Rc<[u8]>),
-    Reply(ClientId, Answer),
-    Notice(Notice),
-    Fence(GroupId),
-    Bug(Bug),
-    Exit,
-    Wait(Instant),
-}
-
 /// The machine room.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -148,6 +135,8 @@ pub struct World {
     pub watch: Watch,
     /// The record.
     pub trace: Trace,
+    /// The same, typed, for whoever asked for it.
+    pub(crate) record: Record,
     /// What is drawn while running.
     pub rng: Rng,
     /// After a reset by its own hand a machine comes up again so much later; `None`: it stays down.
@@ -158,6 +147,8 @@ pub struct World {
     pub resync_takes: u64,
     /// Promotions of old data that the row admits.
     pub old_data: u64,
+    /// Times that users lost writes as the row admits.
+    pub lost_writes: u64,
     /// Handlers that wait for an answer: whose, of which group, asked of which life.
     pub(crate) asked: BTreeMap<u32, (usize, usize, u32)>,
     pub(crate) handlers: u32,
@@ -168,7 +159,9 @@ pub struct World {
     /// The modelled host lies: bugs that are found are no violation.
     pub lying: bool,
     pub(crate) troubles: Troubles,
-    due: BinaryHeap<Reverse<Due>>,
+    /// Requests so far: the number of the newest client.
+    pub(crate) clients: u32,
+    pub(crate) due: BinaryHeap<Reverse<Due>>,
     serial: u64,
 }
 
@@ -178,37 +171,49 @@ impl World {
     /// # Errors
     /// A relation of times that the configuration breaks.
     pub fn new(setup: Setup, seed: u64, verbose: bool) -> Result<Self, String> {
+        let files = |me: u8| -> Result<_, String> { Ok((setup.config(me)?, setup.keyring(b"a key"))) };
+        let files = [files(0)?, files(1)?];
+        Ok(Self::with_files(files, setup, seed, verbose))
+    }
+
+    /// Two machines without power, each with a configuration and keys of its own; `setup` says the rest of what is
+    /// modelled, and what the checkers go by.
+    #[must_use]
+    pub fn with_files(files: [(Config, Keyring); 2], setup: Setup, seed: u64, verbose: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let node = |me: u8, rng: &mut Rng| -> Result<Node, String> {
-            let rate = 990_000 + rng.below(20_001);
-            Ok(Node::new(setup.config(me)?, setup.keyring(b"a key"), rate))
-        };
-        let nodes = [node(0, &mut rng)?, node(1, &mut rng)?];
+        let mut rate = || 990_000 + rng.below(20_001);
+        let mut nodes = files.map(|(config, keyring)| Node::new(config, keyring, rate()));
+        for node in nodes.iter_mut().filter(|node| node.config.watchdog.is_some()) {
+            node.watchdog.rate = rate();
+        }
         let models = setup.groups.iter().map(|group| group.resources.clone()).collect();
         let mut world = Self {
             now: 0,
             nodes,
-            wire: Wire::new(setup.links),
+            wire: Wire::new(setup.links, setup.keepalive * 1000),
             mirrors: setup.groups.iter().map(|_| mirror(setup.fencing)).collect(),
             watch: Watch::new(models),
             trace: Trace::new(verbose),
+            record: Record::default(),
             rng,
             reset_takes: Some(30_000_000),
             drbd_notices: 2_000_000,
             resync_takes: 500_000,
             old_data: 0,
+            lost_writes: 0,
             asked: BTreeMap::new(),
             handlers: 0,
             drbd_link: None,
             newer: [false; 2],
             lying: false,
             troubles: Troubles::default(),
+            clients: 0,
             due: BinaryHeap::new(),
             serial: 0,
             setup,
         };
         world.trace.mix(0, &seed);
-        Ok(world)
+        world
     }
 
     pub(crate) fn at(&mut self, at: u64, what: What) {
@@ -229,7 +234,7 @@ impl World {
     }
 
     /// Lets the next thing happen. False: nothing ever will.
-    pub fn step(&mut self) -> bool {
+    pub(crate) fn happen_next(&mut self) -> bool {
         let Some(at) = self.next() else { return false };
         self.now = self.now.max(at);
         let first = self.due.peek().is_some_and(|Reverse(due)| due.at <= at);
@@ -249,7 +254,7 @@ impl World {
     /// Lets everything happen up to `until`.
     pub fn advance(&mut self, until: u64) {
         while self.next().is_some_and(|at| at <= until) {
-            self.step();
+            self.happen_next();
         }
         self.now = self.now.max(until);
     }
@@ -261,7 +266,11 @@ impl World {
                 link,
                 bytes,
                 origin,
-            } => self.give(to, Input::Frame { link, bytes, origin }),
+            } => {
+                if self.wire.is_there(to, link) {
+                    self.give(to, Input::Frame { link, bytes, origin });
+                }
+            }
             What::Task { node, key } => self.task_ends(node, key),
             What::Stored {
                 node,
@@ -294,6 +303,7 @@ impl World {
             }
             What::Asked { node, client, command } => self.asked_now(node, client, command),
             What::Synced { group, turn } => self.sync_ends(group, turn),
+            What::Fires { node, turn } => self.fires(node, turn),
             What::Daemon { node, boots } => {
                 if self.nodes[node].boots == boots {
                     self.start_daemon(node);
@@ -370,144 +380,6 @@ impl World {
         self.drain(node);
     }
 
-    fn drain(&mut self, node: usize) {
-        for _ in 0..DRAIN_MAX {
-            let Some(act) = self.poll(node) else { return };
-            if let Act::Wait(until) = act {
-                self.nodes[node].wake = self.nodes[node].clock.world(until).max(self.now + 1);
-                return;
-            }
-            self.act(node, act);
-        }
-        self.watch
-            .violation(self.now, &format!("node {node}: polling does not come to Wait"));
-        self.nodes[node].wake = self.now + 1000;
-    }
-
-    fn poll(&mut self, node: usize) -> Option<Act> {
-        let mut frame = FrameBuf::new();
-        let daemon = self.nodes[node].daemon.as_mut()?;
-        Some(match daemon.poll(&mut frame) {
-            Output::Send { link, bytes } => Act::Send(link.0, bytes.into()),
-            Output::Start(effect) => Act::Begin(effect),
-            Output::Abandon(id) => Act::Abandon(id),
-            Output::Store { version, bytes } => Act::Store(version, bytes.into()),
-            Output::Reply { client, answer } => Act::Reply(client, answer),
-            Output::Notice(notice) => Act::Notice(notice),
-            Output::FenceSelf { group } => Act::Fence(group),
-            // no watchdog is configured here
-            Output::Pet { .. } | Output::Disarm => return self.poll(node),
-            Output::Bug(bug) => Act::Bug(bug),
-            Output::Exit => Act::Exit,
-            Output::Wait { until, .. } => Act::Wait(until),
-        })
-    }
-
-    fn act(&mut self, node: usize, act: Act) {
-        let (now, who) = (self.now, letter(node));
-        match act {
-            Act::Send(link, bytes) => self.send(node, link, &bytes),
-            Act::Begin(effect) => self.begin(node, effect),
-            Act::Abandon(id) => self.abandon(node, id.0),
-            Act::Store(version, bytes) => self.store(node, version, bytes),
-            Act::Reply(client, answer) => {
-                self.trace.line(now, &(node, client, answer), || {
-                    format!("{who} answers {}: {}", client.0, answered(&answer))
-                });
-                self.fact(&Fact::Answered(node, client.0));
-                self.handler_answered(client.0, &answer);
-            }
-            Act::Notice(told) => {
-                let groups = &self.setup.groups;
-                let name = |group: usize, place: u8| -> &'static str {
-                    groups
-                        .get(group)
-                        .and_then(|group| group.resources.get(usize::from(place)))
-                        .map_or("?", |model| model.name())
-                };
-                self.trace
-                    .line(now, &(node, told), || format!("{who} {}", notice(&told, name)));
-                if let Notice::PeerAlive { .. } = told {
-                    self.nodes[node].proved = now;
-                }
-                if let Notice::Phase { group, phase, why } = told {
-                    self.fact(&Fact::Phase(node, usize::from(group.0), phase, why));
-                }
-            }
-            Act::Fence(group) => {
-                self.trace.line(now, &(node, group, "reset"), || {
-                    format!("{who} resets itself for g{}", group.0)
-                });
-                self.power_off(node);
-                if let Some(takes) = self.reset_takes {
-                    let boots = self.nodes[node].boots;
-                    self.at(now + takes, What::Boot { node, boots });
-                }
-            }
-            Act::Bug(bug) => {
-                let group = bug.group.map_or_else(String::new, |group| format!(" g{}", group.0));
-                self.trace
-                    .line(now, &(node, bug), || format!("{who} BUG{group}: {}", bug.id));
-                if !self.lying {
-                    self.watch
-                        .violation(now, &format!("node {node}: bug {}{group}: {}", bug.id.number(), bug.id));
-                }
-            }
-            Act::Exit => {
-                self.trace.line(now, &(node, "exit"), || format!("{who} exits"));
-                self.nodes[node].left = true;
-                self.daemon_gone(node);
-            }
-            Act::Wait(_) => {}
-        }
-    }
-
-    fn send(&mut self, from: usize, link: u8, bytes: &Rc<[u8]>) {
-        self.trace.mix(self.now, &(from, link, &**bytes));
-        let bytes = if self.newer[from] {
-            self.reword(from, bytes)
-        } else {
-            Rc::clone(bytes)
-        };
-        let to = 1 - from;
-        let sent = Sent {
-            link,
-            to_life: self.nodes[to].life,
-            bytes,
-        };
-        for arrival in self
-            .wire
-            .carry(&mut self.rng, self.now, from, sent)
-            .into_iter()
-            .flatten()
-        {
-            self.at(
-                arrival.at,
-                What::Frame {
-                    to,
-                    link: arrival.link,
-                    bytes: arrival.bytes,
-                    origin: arrival.origin,
-                },
-            );
-        }
-    }
-
-    fn store(&mut self, node: usize, version: u32, bytes: Rc<[u8]>) {
-        self.trace.mix(self.now, &(node, version, &*bytes));
-        let bytes = (!self.nodes[node].disk_fails).then_some(bytes);
-        let (life, takes) = (self.nodes[node].life, self.nodes[node].disk_takes);
-        self.at(
-            self.now + takes,
-            What::Stored {
-                node,
-                life,
-                version,
-                bytes,
-            },
-        );
-    }
-
     fn stored(&mut self, node: usize, life: u32, version: u32, bytes: Option<Rc<[u8]>>) {
         if self.nodes[node].life != life || !self.nodes[node].power {
             return;
@@ -520,7 +392,7 @@ impl World {
                 .iter()
                 .map(|group| (group.run.0, group.known.0))
                 .collect();
-            self.nodes[node].disk = bytes.to_vec();
+            self.nodes[node].write(&bytes);
             self.fact(&Fact::Durable(node, tenures));
         }
         self.give(node, Input::Stored(version, ok));

@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 #[cfg(test)]
-#[path = "../../tests/fuzz/src/targets.rs"]
+#[path = "../fuzz/src/targets/mod.rs"]
 mod targets;
 
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fuzz/corpus");
-const CLUSTERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/ha.d");
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus");
+const CLUSTERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/ha.d");
 
 /// All files below a directory.
 fn below(dir: &Path) -> Vec<PathBuf> {
