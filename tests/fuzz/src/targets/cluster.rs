@@ -445,7 +445,7 @@ impl Host {
                 Output::Reply { client, .. } => {
                     assert!(self.asked.remove(&client.0), "{client:?} asked nothing");
                 }
-                Output::Bug(bug) => assert!(self.may_find(bug.id), "{:?} without a lie", bug),
+                Output::Bug(bug) => assert!(self.may_find(bug.id), "{bug:?} without a lie"),
                 Output::Notice(_) | Output::Pet { .. } | Output::Disarm => {}
             }
         }
