@@ -11,7 +11,7 @@ use ovzha_host::drbd::{self, State};
 use ovzha_host::filesystem::Filesystem;
 use ovzha_host::mail::Smarthost;
 use ovzha_host::vz::containers;
-use ovzha_host::{authkeys, check, ha_cf, haresources, kernel_users, mounts, ovzha_cf, services, unit};
+use ovzha_host::{authkeys, check, ha_cf, haresources, kernel_users, mounts, ovzha_cf, program, services, task, unit};
 
 use super::files::{FILE, nodes};
 
@@ -102,9 +102,12 @@ pub fn openvz(bytes: &[u8]) {
     }
 }
 
-/// What stands behind a resource's name or in a setting, and what systemd shows of a unit: each line is an argument.
-pub fn words(bytes: &[u8]) {
+/// What stands behind a resource's name or in a setting, each line an argument; and what a child said, as it is shown.
+pub fn arguments(bytes: &[u8]) {
     let text = &String::from_utf8_lossy(bytes);
+    let shown = [program::one_line(text), task::clean_label(text), task::escape(bytes)];
+    assert!(!shown.concat().contains(|c: char| c.is_control() && c != '\n'));
+    assert!(shown[0].chars().count() <= 300 && !shown[0].contains('\n') && !shown[1].contains('\n'));
     black_box(unit::State::parse(text).answer("web.service"));
     for line in text.lines() {
         if let Ok(wanted) = Wanted::parse(line) {

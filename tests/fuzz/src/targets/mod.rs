@@ -32,7 +32,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("machine", machine::machine),
     ("mounts", machine::mounts),
     ("openvz", machine::openvz),
-    ("words", machine::words),
+    ("arguments", machine::arguments),
     ("network", network::network),
     ("control", own::control),
     ("durable", own::durable),
