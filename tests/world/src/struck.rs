@@ -26,6 +26,7 @@ impl World {
             Act::Device(node, link, false) => *link < self.setup.links && self.wire.is_there(*node, *link),
             Act::Isolate(node, true) => !self.wire.isolated[*node],
             Act::Drbd(true) => self.mirrors.iter().any(|mirror| !mirror.cut),
+            Act::Path(group, true) => !self.mirrors[*group].cut,
             Act::Weather(loss, twice, damage, _) => loss + twice + damage > 0,
             Act::Stray(chance, _) => *chance > 0,
             Act::Slow(_, by) => *by > 0,
@@ -53,6 +54,7 @@ impl World {
             | Act::Device(_, _, true)
             | Act::Isolate(_, false)
             | Act::Drbd(false)
+            | Act::Path(_, false)
             | Act::Script(..)
             | Act::Unscript(..)
             | Act::Feign(..)
