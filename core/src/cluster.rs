@@ -233,6 +233,8 @@ impl Cluster {
                     self.bugs.find(BugId::PingAhead, None);
                     return self.settle(now);
                 }
+                // the answer ends a silence that was longer, perhaps, than when this node last looked
+                self.settle_gap(now);
                 // attached again, perhaps for a moment only: the peer is to hear of it, too
                 let silent = self.pings.silence(now) > self.config.keepalive.times(2);
                 self.pings.reply(ping, sent);
@@ -502,7 +504,9 @@ impl Cluster {
             flight.abandoned = true;
             return Some(Output::Abandon(flight.id));
         }
-        if (distrusted && !group.may_step(must_stop)) || (!guarded && matches!(group.state(), State::Starting(..))) {
+        // slept in between: the peer may have started it since (S-26)
+        let unready = (!guarded || group.doubtful) && matches!(group.state(), State::Starting(..));
+        if (distrusted && !group.may_step(must_stop)) || unready {
             return None;
         }
         let (resource, op) = group.next(self.now)?;
