@@ -231,8 +231,9 @@ impl World {
         self.record(node, Happening::Thaws);
         self.trace
             .line(self.now, &(node, "thaws"), || format!("{} moves again", letter(node)));
-        self.paths_change();
+        // before it can write anything
         self.finds_lost(node);
+        self.paths_change();
         for (key, left) in std::mem::take(&mut self.nodes[node].paused) {
             let ends = self.now + left;
             if let Some(task) = self.nodes[node].tasks.get_mut(&key) {

@@ -109,6 +109,9 @@ fn heal(world: &mut World) {
         world.step(&Act::Pass(15 * SECOND));
         world.step(&Act::Resolve);
         for node in 0..2 {
+            for group in 0..world.setup.groups.len() {
+                world.step(&Act::Diskless(node, group, false));
+            }
             world.step(&Act::Unstick(node));
             world.step(&Act::Revive(node));
             world.step(&Act::Ask(node, Command::Resume));
@@ -176,6 +179,22 @@ pub fn settle(world: &mut World) {
                 show(world, group)
             );
             world.watch.violation(world.now, &text);
+        }
+    }
+    for group in 0..world.setup.groups.len() {
+        for node in (0..2)
+            .filter(|node| world.mirrors[group].primary[*node])
+            .collect::<Vec<_>>()
+        {
+            world.flow(group);
+            let lacks = world.mirrors[group].writes.lacks(node);
+            if lacks > 0 {
+                let text = format!(
+                    "S2 group {group}: after healing node {node} lacks {} ms of acknowledged writes",
+                    lacks / 1000
+                );
+                world.watch.violation(world.now, &text);
+            }
         }
     }
     let now = world.now;

@@ -147,6 +147,8 @@ pub struct World {
     pub resync_takes: u64,
     /// Promotions of old data that the row admits.
     pub old_data: u64,
+    /// Times that users lost writes as the row admits.
+    pub lost_writes: u64,
     /// Handlers that wait for an answer: whose, of which group, asked of which life.
     pub(crate) asked: BTreeMap<u32, (usize, usize, u32)>,
     pub(crate) handlers: u32,
@@ -198,6 +200,7 @@ impl World {
             drbd_notices: 2_000_000,
             resync_takes: 500_000,
             old_data: 0,
+            lost_writes: 0,
             asked: BTreeMap::new(),
             handlers: 0,
             drbd_link: None,
