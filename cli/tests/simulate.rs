@@ -15,7 +15,7 @@ mod fixture {
 
     use serde_json::Value;
 
-    /// The article's files in a directory of their own, some replaced, and a root that has nothing but `drbd.conf`.
+    /// The article's files in a directory of their own, some replaced, and a machine that has nothing but `drbd.conf`.
     pub struct Cluster {
         dir: PathBuf,
     }
@@ -34,7 +34,7 @@ mod fixture {
                 ("ha.cf", "ha.d/ha.cf"),
                 ("authkeys", "ha.d/authkeys"),
                 ("haresources", "ha.d/haresources"),
-                ("drbd.conf", "root/etc/drbd.conf"),
+                ("drbd.conf", "machine/etc/drbd.conf"),
             ] {
                 write(to, &fs::read_to_string(article.join(from)).unwrap());
             }
@@ -50,7 +50,7 @@ mod fixture {
         pub fn run(&self, words: &[&str]) -> Output {
             Command::new(env!("CARGO_BIN_EXE_ovzha"))
                 .current_dir(&self.dir)
-                .args(["simulate", "-d", "ha.d", "--root", "root"])
+                .args(["simulate", "-d", "ha.d", "--machine", "machine"])
                 .args(words)
                 .output()
                 .unwrap()
@@ -96,7 +96,10 @@ mod fixture {
 }
 
 const WATCHDOG: (&str, &str) = ("ha.d/ovzha.cf", "watchdog /dev/watchdog\n");
-const FENCED: (&str, &str) = ("root/etc/drbd.conf", include_str!("../../host/tests/files/fenced.conf"));
+const FENCED: (&str, &str) = (
+    "machine/etc/drbd.conf",
+    include_str!("../../host/tests/files/fenced.conf"),
+);
 
 /// Name, files that are changed, words.
 const RUNS: [(&str, &[(&str, &str)], &[&str]); 15] = [
