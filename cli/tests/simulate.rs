@@ -381,6 +381,20 @@ fn bad_files_are_told_by_file_and_line() {
 }
 
 #[test]
+fn the_guide_shows_what_really_comes() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = fs::read_to_string(dir.join("../docs/GUIDE.md")).unwrap();
+    let section = guide.split("### What would happen if").nth(1).unwrap();
+    let shown = section.split("```").nth(3).unwrap();
+    let golden = fs::read_to_string(dir.join("tests/golden/simulate/freeze-watchdog.txt")).unwrap();
+    let lines: Vec<&str> = shown.lines().skip(1).filter(|line| line.trim() != "...").collect();
+    assert!(lines.len() > 10, "{shown}");
+    for line in lines {
+        assert!(golden.lines().any(|there| there == line), "{line}");
+    }
+}
+
+#[test]
 fn the_help_lists_every_fault() {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_ovzha"))
         .args(["simulate", "--help"])
