@@ -14,6 +14,7 @@ use ovzha_core::id::GroupSet;
 use ovzha_core::message::HoldReason;
 use ovzha_core::output::Op;
 use ovzha_core::time::Span;
+use ovzha_core::watchdog;
 
 pub use crate::act::Act;
 use crate::node::{Freeze, Script};
@@ -77,9 +78,16 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         last_resort: kind == Kind::Isolation || rng.chance(700),
         crc: false,
         fencing: rng.chance(500),
-        watchdog: None,
+        watchdog: watchdog(rng, kind, keepalive, deadtime, pings > 0),
         groups,
     }
+}
+
+/// The longest timeout that fits, where one does. A daemon that is restarted in time may be back too late for it (S-24).
+fn watchdog(rng: &mut Rng, kind: Kind, keepalive: u64, deadtime: u64, pings: bool) -> Option<u64> {
+    let ms = Span::from_millis;
+    let longest = watchdog::longest(ms(keepalive), ms(deadtime), pings).as_millis();
+    (kind != Kind::Restarts && longest >= 3 * keepalive && rng.chance(400)).then_some(longest)
 }
 
 fn group(rng: &mut Rng) -> GroupSetup {
