@@ -174,9 +174,9 @@ enum Verb {
         /// Where ha.cf, authkeys and haresources are
         #[arg(short = 'd', long, value_name = "DIR", default_value = "/etc/ha.d")]
         config_dir: PathBuf,
-        /// Where etc/drbd.conf is: fencing, and the cable of DRBD's addresses
+        /// Where a node's etc/drbd.conf is: it says how DRBD is fenced, and over which cable it goes
         #[arg(long, value_name = "DIR", default_value = "/")]
-        root: PathBuf,
+        machine: PathBuf,
         /// What is left to chance (moments between heartbeats, delays) is drawn from it
         #[arg(long, value_name = "NUMBER", default_value_t = 1)]
         seed: u64,
@@ -238,7 +238,7 @@ fn main() -> ExitCode {
         Verb::Check { config_dir, root } => check::run(&config_dir, &root),
         Verb::Simulate {
             config_dir,
-            root,
+            machine,
             seed,
             look_on,
             start_takes,
@@ -248,7 +248,7 @@ fn main() -> ExitCode {
             faults,
         } => simulate::run(&simulate::Options {
             config_dir,
-            root,
+            machine,
             seed,
             look_on,
             json,

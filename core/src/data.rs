@@ -221,7 +221,8 @@ impl Group {
         };
         let (ahead, marked) = (kept.ahead, kept.marked);
         [
-            (ahead != told.ahead).then_some(Notice::Ahead { group, ahead }),
+            // one that is marked gives its own writes up: the other disk does not get them
+            (ahead != told.ahead && (ahead || !marked)).then_some(Notice::Ahead { group, ahead }),
             (marked != told.marked).then_some(Notice::Marked { group, marked }),
             // of a group that is being stopped nobody can say that its I/O goes on
             (frozen != told.frozen.is_some() && (frozen || self.state() == State::Active))

@@ -40,6 +40,9 @@ _ovzha() {
             ovzha,resume)
                 cmd="ovzha__subcmd__resume"
                 ;;
+            ovzha,simulate)
+                cmd="ovzha__subcmd__simulate"
+                ;;
             ovzha,standby)
                 cmd="ovzha__subcmd__standby"
                 ;;
@@ -56,7 +59,7 @@ _ovzha() {
 
     case "${cmd}" in
         ovzha)
-            opts="-h -V --run-dir --help --version daemon status standby takeover hold resume clear confirm-data fence-peer check demo"
+            opts="-h -V --run-dir --help --version daemon status standby takeover hold resume clear confirm-data fence-peer check simulate demo"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -234,6 +237,52 @@ _ovzha() {
                 return 0
             fi
             case "${prev}" in
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ovzha__subcmd__simulate)
+            opts="-d -h --config-dir --machine --seed --for --start-takes --stop-takes --all --json --run-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --machine)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --start-takes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stop-takes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --run-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
