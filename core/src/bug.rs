@@ -22,6 +22,7 @@ const BUGS_MAX: usize = 16;
 
 /// What was found. Its number is stable: it stands in logs and in reports.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum BugId {
     /// The host ended a step that was never begun.
     EffectUnknown,
@@ -131,6 +132,7 @@ impl fmt::Display for BugId {
 
 /// A bug, and the group it was found in; `None`: it concerns all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Bug {
     /// What was found.
     pub id: BugId,
@@ -140,6 +142,7 @@ pub struct Bug {
 
 /// The bugs of this life.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Bugs {
     /// What was found, and whether it was told.
     found: Vec<(Bug, bool), BUGS_MAX>,

@@ -8,6 +8,7 @@ use crate::time::{Instant, Span};
 
 /// One thing that happened. `Cluster::handle` never fails on any of them.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Event<'a> {
     /// Only time has passed.
     Tick,
@@ -81,6 +82,7 @@ pub enum Event<'a> {
 
 /// How an effect ended. Every effect ends in exactly one of these.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Outcome {
     /// Start, stop: done and verified. Probe: it runs.
     Done,
@@ -104,6 +106,7 @@ pub enum Outcome {
 
 /// What an admin can ask of the core.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Command {
     /// Hand those of these groups that are active here to the other node.
     Standby {

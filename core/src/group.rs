@@ -41,6 +41,7 @@ pub const LOOK_AGAIN: Span = Span::from_secs(30);
 
 /// Where the group stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum State {
     /// The resource to probe next.
     Probing(u8),
@@ -62,6 +63,7 @@ pub enum State {
 
 /// An effect that was handed to the host.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct InFlight {
     /// Its number.
     pub id: EffectId,
@@ -79,6 +81,7 @@ pub struct InFlight {
 
 /// A part of the group that is stopped while what stands left of it runs on: from this resource on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 enum Part {
     /// To be started again.
     Restart(u8),
@@ -96,6 +99,7 @@ impl Part {
 
 /// The last thing that went wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Failure {
     /// The resource.
     pub resource: u8,
@@ -133,6 +137,7 @@ pub enum Turn {
 
 /// One group.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts that outlive the phases")]
 pub struct Group {
     state: State,

@@ -40,6 +40,7 @@ pub mod owner;
 pub mod ping;
 pub mod placing;
 pub mod program;
+pub mod record;
 pub mod reload;
 pub mod respawn;
 pub mod run;

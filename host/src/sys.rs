@@ -17,7 +17,8 @@ mod watchdog;
 
 pub use child::{Child, end_with_us, fork_apart, spawn};
 pub use file::{
-    anonymous_file, anonymous_input, lock_instance, random_bytes, remove_attribute, set_nonblocking, somebody_writes_to,
+    Pinned, anonymous_file, anonymous_input, keep_in_memory, lock_instance, random_bytes, remove_attribute,
+    set_nonblocking, somebody_writes_to,
 };
 pub use link_layer::{arp_socket, route_request};
 pub use net::{DeviceAddress, Peer, device_addresses, device_index, host_name, network_changes, peer_of};
