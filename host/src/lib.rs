@@ -9,6 +9,7 @@ pub mod bugs;
 pub mod busy;
 pub mod check;
 pub mod children;
+pub mod clause;
 pub mod config;
 pub mod control;
 pub mod core_config;

@@ -34,12 +34,14 @@
 mod block;
 pub mod due;
 pub mod entry;
+pub mod explained;
 pub mod keep;
 pub mod names;
 pub mod reader;
 pub mod recorded;
 pub mod replay;
 mod ring;
+pub mod timeline;
 pub mod writer;
 
 /// Raised whenever a byte of the content means something else than before, the core's own state included.
