@@ -40,7 +40,7 @@ pub mod names;
 pub mod reader;
 pub mod recorded;
 pub mod replay;
-mod ring;
+pub mod ring;
 pub mod timeline;
 pub mod writer;
 
