@@ -3,6 +3,7 @@
 use crate::data::Seen;
 use crate::id::{ClientId, EffectId, GroupId, GroupSet, LinkId};
 use crate::message::HoldReason;
+use crate::output::Op;
 use crate::rejection::Rejection;
 use crate::time::{Instant, Span};
 
@@ -102,6 +103,21 @@ pub enum Outcome {
     Unfit,
     /// Not done, and its child can't be killed.
     Stuck,
+}
+
+impl Outcome {
+    /// Whether an operation that ended so is shown as the last failure.
+    #[must_use]
+    pub const fn is_failure_of(self, op: Op) -> bool {
+        match self {
+            Self::Done => false,
+            Self::NotRunning => matches!(op, Op::Monitor),
+            Self::Degraded => !matches!(op, Op::Probe | Op::Monitor),
+            Self::Partial => !matches!(op, Op::Probe),
+            Self::Blocked => !matches!(op, Op::Monitor),
+            Self::Failed | Self::TimedOut | Self::Unfit | Self::Stuck => true,
+        }
+    }
 }
 
 /// What an admin can ask of the core.

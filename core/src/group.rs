@@ -533,7 +533,7 @@ impl Group {
         } else {
             !look || self.looked(now, flight.resource, outcome, flight.abandoned)
         };
-        let failed = self.kind(flight.resource) != Kind::Notice && is_failure(flight.op, outcome);
+        let failed = self.kind(flight.resource) != Kind::Notice && outcome.is_failure_of(flight.op);
         if failed && news && !flight.abandoned {
             self.failure = Some(Failure {
                 resource: flight.resource,
@@ -580,19 +580,6 @@ impl Group {
         .into_iter()
         .flatten()
         .min()
-    }
-}
-
-/// Whether an operation that ended so is shown as the last failure.
-#[must_use]
-pub const fn is_failure(op: Op, outcome: Outcome) -> bool {
-    match outcome {
-        Outcome::Done => false,
-        Outcome::NotRunning => matches!(op, Op::Monitor),
-        Outcome::Degraded => !matches!(op, Op::Probe | Op::Monitor),
-        Outcome::Partial => !matches!(op, Op::Probe),
-        Outcome::Blocked => !matches!(op, Op::Monitor),
-        Outcome::Failed | Outcome::TimedOut | Outcome::Unfit | Outcome::Stuck => true,
     }
 }
 

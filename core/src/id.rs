@@ -54,7 +54,7 @@ impl GroupSet {
         set
     }
 
-    fn bit(place: usize) -> u16 {
+    pub(crate) fn bit(place: usize) -> u16 {
         u32::try_from(place)
             .ok()
             .and_then(|place| 1_u16.checked_shl(place))

@@ -1,4 +1,8 @@
 //! The Linux side of ovzha: files, links, children, and the loop that drives the core.
+// the tests inside share their bed with those beside
+#[cfg(test)]
+extern crate self as ovzha_host;
+
 pub mod address;
 pub mod agent;
 pub mod alert;

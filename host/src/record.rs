@@ -32,6 +32,8 @@
 //! ```
 
 mod block;
+#[cfg(test)]
+mod cost;
 pub mod due;
 pub mod entry;
 pub mod explained;

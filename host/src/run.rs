@@ -12,7 +12,6 @@ use ovzha_core::bug::Bug;
 use ovzha_core::config::last_words;
 use ovzha_core::event::{Command, Event};
 use ovzha_core::frame::FrameBuf;
-use ovzha_core::group::is_failure;
 use ovzha_core::id::{ClientId, GroupId, LinkId};
 use ovzha_core::message::Connection;
 use ovzha_core::notice::Notice;
@@ -289,7 +288,7 @@ impl Daemon {
         while let Some(ended) = self.children.ended(now, &self.config) {
             match ended {
                 Ended::Effect(effect, outcome, reason) => {
-                    if is_failure(effect.op, outcome) {
+                    if outcome.is_failure_of(effect.op) {
                         self.facts.failed(effect.group, &reason);
                     }
                     self.reason = reason;

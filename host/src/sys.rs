@@ -4,6 +4,8 @@
 //! count (2.6.32): every newer call falls back to the older one, or its absence is an error the caller can tell.
 //! Signals arrive by signalfd, so no code of ours ever runs inside a signal handler.
 
+#[cfg(test)]
+mod allocations;
 mod child;
 mod file;
 mod link_layer;
@@ -15,6 +17,8 @@ mod user;
 mod wait;
 mod watchdog;
 
+#[cfg(test)]
+pub use allocations::allocations;
 pub use child::{Child, end_with_us, fork_apart, spawn};
 pub use file::{
     Pinned, anonymous_file, anonymous_input, keep_in_memory, lock_instance, random_bytes, remove_attribute,
