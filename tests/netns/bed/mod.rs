@@ -419,6 +419,9 @@ impl Pair {
             &ovzha().display().to_string(),
             &["replay", &record.display().to_string()],
         );
+        if let Some(dir) = std::env::var_os("OVZHA_KEEP_RECORD") {
+            fs::copy(&record, Path::new(&dir).join(format!("record-node{number}"))).unwrap();
+        }
         let same = replayed.ok && replayed.out.contains("outputs the same");
         self.check(same, &format!("the record of node {number}: {replayed:?}"));
     }
