@@ -35,12 +35,15 @@ const _: () = assert!(PINGS_MAX <= 16, "a heartbeat counts ping nodes in four bi
 
 /// One node's view of the pair. `Clone`, `Eq` and `Hash`, so that simulators copy it and checkers hash it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent facts, each told once or level-triggered"
 )]
 pub struct Cluster {
     pub(crate) config: Config,
+    /// Never written down.
+    #[cfg_attr(feature = "record", serde(skip, default = "no_keys"))]
     pub(crate) keyring: Keyring,
     pub(crate) boot: BootId,
     /// Number of our newest frame.
@@ -109,6 +112,11 @@ pub struct Cluster {
     notices: Vec<Notice, NOTICES>,
     lost: u16,
     effects: EffectId,
+}
+
+#[cfg(feature = "record")]
+const fn no_keys() -> Keyring {
+    Keyring::new(crate::auth::Domain::Node)
 }
 
 impl Cluster {

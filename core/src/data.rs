@@ -34,6 +34,7 @@ const SHOWN: Span = Span::from_secs(15);
 
 /// DRBD of a group as this node observed it; of several devices the worst.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Seen {
     /// What the other node is told; `ahead`: Primary, and writes don't reach a current disk of the peer.
     pub drbd: Drbd,
@@ -47,6 +48,7 @@ pub struct Seen {
 
 /// What shows that our copy is current, when no fact on disk says more.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::struct_excessive_bools, reason = "independent pieces of evidence")]
 pub(crate) struct Evidence {
     /// DRBD has compared the copies since this life began, or since this node last slept.
@@ -98,6 +100,7 @@ struct Theirs {
 
 /// What was last told of it, and since when.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct DataTold {
     ahead: bool,
     marked: bool,

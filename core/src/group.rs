@@ -41,6 +41,7 @@ pub const LOOK_AGAIN: Span = Span::from_secs(30);
 
 /// Where the group stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum State {
     /// The resource to probe next.
     Probing(u8),
@@ -62,6 +63,7 @@ pub enum State {
 
 /// An effect that was handed to the host.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct InFlight {
     /// Its number.
     pub id: EffectId,
@@ -79,6 +81,7 @@ pub struct InFlight {
 
 /// A part of the group that is stopped while what stands left of it runs on: from this resource on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 enum Part {
     /// To be started again.
     Restart(u8),
@@ -96,6 +99,7 @@ impl Part {
 
 /// The last thing that went wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Failure {
     /// The resource.
     pub resource: u8,
@@ -133,6 +137,7 @@ pub enum Turn {
 
 /// One group.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts that outlive the phases")]
 pub struct Group {
     state: State,
@@ -528,7 +533,7 @@ impl Group {
         } else {
             !look || self.looked(now, flight.resource, outcome, flight.abandoned)
         };
-        let failed = self.kind(flight.resource) != Kind::Notice && is_failure(flight.op, outcome);
+        let failed = self.kind(flight.resource) != Kind::Notice && outcome.is_failure_of(flight.op);
         if failed && news && !flight.abandoned {
             self.failure = Some(Failure {
                 resource: flight.resource,
@@ -575,19 +580,6 @@ impl Group {
         .into_iter()
         .flatten()
         .min()
-    }
-}
-
-/// Whether an operation that ended so is shown as the last failure.
-#[must_use]
-pub const fn is_failure(op: Op, outcome: Outcome) -> bool {
-    match outcome {
-        Outcome::Done => false,
-        Outcome::NotRunning => matches!(op, Op::Monitor),
-        Outcome::Degraded => !matches!(op, Op::Probe | Op::Monitor),
-        Outcome::Partial => !matches!(op, Op::Probe),
-        Outcome::Blocked => !matches!(op, Op::Monitor),
-        Outcome::Failed | Outcome::TimedOut | Outcome::Unfit | Outcome::Stuck => true,
     }
 }
 

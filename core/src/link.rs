@@ -13,6 +13,7 @@ const EARLY: u8 = 12;
 
 /// A link as its last frames show it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum LinkState {
     /// Can't be written to.
     Closed,
@@ -28,6 +29,7 @@ pub enum LinkState {
 
 /// One link.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Link {
     state: LinkState,
     open: bool,

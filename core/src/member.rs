@@ -20,6 +20,7 @@ pub type Reports = Vec<Option<GroupReport>, GROUPS_MAX>;
 
 /// The peer as its silence shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum MemberState {
     /// Never heard in our life.
     Awaited,
@@ -49,6 +50,7 @@ pub enum Belief {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 struct Life {
     boot: BootId,
     highest: Sequence,
@@ -58,6 +60,7 @@ struct Life {
 
 /// The peer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Member {
     state: MemberState,
     life: Option<Life>,

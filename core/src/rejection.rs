@@ -4,6 +4,7 @@
 
 /// Why bytes from a link were not used. The numbers are fixed: they appear in status output and in recordings.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Rejection {
@@ -114,6 +115,7 @@ impl Rejection {
 
 /// One counter a reason; each stays at its largest value rather than wrapping.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rejections([u32; Rejection::COUNT]);
 
 impl Rejections {
