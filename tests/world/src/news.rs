@@ -7,6 +7,7 @@ use ovzha_core::decide::{Decision, Why};
 use ovzha_core::event::Event;
 use ovzha_core::id::LinkId;
 
+use crate::trace::TRACES;
 use crate::wire::Origin;
 use crate::world::World;
 
@@ -34,10 +35,11 @@ impl World {
             )
         });
         if !lone && !self.setup.crc && daemon.believed() != without.believed() && !only_link(daemon, &without) {
-            let (with, without) = (format!("{:?}", daemon.believed()), format!("{:?}", without.believed()));
-            let place = with.bytes().zip(without.bytes()).position(|(one, other)| one != other);
-            let from = place.unwrap_or(0).saturating_sub(60);
-            let part = with.get(from..from + 120).unwrap_or_default();
+            let part = if TRACES {
+                first_difference(daemon, &without)
+            } else {
+                String::new()
+            };
             let text =
                 format!("S5 node {node}: a frame that is no news changed more than counters ({origin:?}): ..{part}..");
             self.watch.violation(self.now, &text);
@@ -72,6 +74,14 @@ impl World {
         }
         first
     }
+}
+
+/// Where what two clusters believe begins to differ, in the words of the first one.
+fn first_difference(one: &Cluster, other: &Cluster) -> String {
+    let (one, other) = (format!("{:?}", one.believed()), format!("{:?}", other.believed()));
+    let place = one.bytes().zip(other.bytes()).position(|(one, other)| one != other);
+    let from = place.unwrap_or(0).saturating_sub(60);
+    one.get(from..from + 120).unwrap_or_default().to_owned()
 }
 
 /// Whether two clusters differ in what they think of a link and in nothing else that shows: a copy of a frame that
