@@ -11,15 +11,17 @@ use ovzha_world::seed::{Report, run};
 const SEEDS: u64 = 10_000;
 const TWICE: u64 = 100;
 const THREADS: u64 = 2;
-const SHOWN: usize = 10;
+const SHOWN: usize = 60;
 
 #[derive(Default)]
 #[cfg(test)]
 struct Sum {
-    faults: usize,
+    faults: u64,
     seconds: u64,
     admitted: BTreeMap<Cause, u32>,
     failed: Vec<(u64, String)>,
+    hist: BTreeMap<u64, u64>,
+    late: u64,
 }
 
 #[cfg(test)]
@@ -30,6 +32,8 @@ impl Sum {
         for cause in &report.admitted {
             *self.admitted.entry(*cause).or_default() += 1;
         }
+        *self.hist.entry(report.faults.min(20)).or_default() += 1;
+        self.late = self.late.max(report.last);
         if let Some(first) = report.violations.first() {
             self.failed.push((seed, format!("{:?}: {first}", report.kind)));
         }
@@ -42,6 +46,10 @@ impl Sum {
             *self.admitted.entry(cause).or_default() += times;
         }
         self.failed.extend(other.failed);
+        for (k, v) in other.hist {
+            *self.hist.entry(k).or_default() += v;
+        }
+        self.late = self.late.max(other.late);
     }
 }
 
@@ -95,6 +103,7 @@ fn seeds_keep_what_is_promised() {
         admitted.join(" "),
         sum.seconds / 3600
     ));
+    say(&format!("sim: {:?} late {}", sum.hist, sum.late));
     sum.failed.sort();
     let shown: Vec<String> = sum
         .failed

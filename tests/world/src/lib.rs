@@ -29,6 +29,8 @@ pub mod rng;
 pub mod script;
 pub mod seed;
 pub mod setup;
+pub mod strike;
+mod struck;
 pub mod trace;
 mod watchdog;
 pub mod wire;

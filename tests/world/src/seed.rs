@@ -13,13 +13,51 @@ use crate::check::Cause;
 use crate::faults::{Kind, plan, setup};
 use crate::rng::Rng;
 use crate::setup::Setup;
+use crate::strike::{SECOND, Strike};
 use crate::world::{World, group_id};
 
-const SECOND: u64 = 1_000_000;
 /// What a script can be of.
 const OPS: [Op; 4] = [Op::Probe, Op::Start, Op::Stop, Op::Monitor];
 /// After this a request must have been answered.
 const ANSWERED: u64 = 30 * SECOND;
+
+/// Everything that a seed decides before its run.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its kind of trouble.
+    pub kind: Kind,
+    /// Both nodes' files.
+    pub setup: Setup,
+    /// What strikes.
+    pub strikes: Vec<Strike>,
+    /// What the World draws from.
+    pub chance: u64,
+    /// From the last strike to the repair, in microseconds.
+    pub tail: u64,
+    notices: u64,
+    resets: u64,
+    resync: u64,
+}
+
+impl Case {
+    /// The case of a seed.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        let kind = Kind::of(seed);
+        let mut rng = Rng::new(seed);
+        let setup = setup(&mut rng, kind);
+        Self {
+            kind,
+            strikes: plan(&mut rng, kind, &setup),
+            setup,
+            chance: rng.next(),
+            notices: rng.between(SECOND / 2, 12 * SECOND),
+            resets: rng.between(5, 40) * SECOND,
+            resync: rng.pick(&[SECOND / 2, 5 * SECOND, 60 * SECOND]).unwrap_or(SECOND),
+            tail: rng.below(30) * SECOND,
+        }
+    }
+}
 
 /// What became of a seed.
 #[derive(Clone, Debug)]
@@ -29,13 +67,17 @@ pub struct Report {
     /// One number for everything that happened.
     pub hash: u64,
     /// Faults that struck.
-    pub faults: usize,
+    pub faults: u64,
+    /// When the last of them struck, in seconds.
+    pub last: u64,
     /// Simulated time in seconds.
     pub seconds: u64,
     /// What must not be.
     pub violations: Vec<String>,
     /// Two actives that the row admits.
     pub admitted: Vec<Cause>,
+    /// Times that users lost writes as the row admits.
+    pub lost_writes: u64,
     /// What happened, if it was to be kept.
     pub lines: Vec<String>,
 }
@@ -43,24 +85,35 @@ pub struct Report {
 /// Runs one seed.
 #[must_use]
 pub fn run(seed: u64, verbose: bool) -> Report {
-    let kind = Kind::of(seed);
-    let mut rng = Rng::new(seed);
-    let setup = setup(&mut rng, kind);
-    let plan = plan(&mut rng, kind, &setup);
-    let wish = format!("{kind:?} {setup:?}");
-    let mut world = match World::new(setup, rng.next(), verbose) {
+    run_case(&Case::of(seed), verbose)
+}
+
+/// Runs a case: all that strikes, as often as need be one more power cut, then the repair.
+#[must_use]
+pub fn run_case(case: &Case, verbose: bool) -> Report {
+    let kind = case.kind;
+    let mut world = match World::new(case.setup.clone(), case.chance, verbose) {
         Ok(world) => world,
         Err(error) => return refused(kind, error),
     };
-    world.trace.line(0, &seed, || wish);
-    world.drbd_notices = rng.between(500_000, 12 * SECOND);
-    world.reset_takes = Some(rng.between(5, 40) * SECOND);
-    for (at, what) in &plan {
+    world.trace.line(0, &0, || format!("{kind:?} {:?}", case.setup));
+    world.drbd_notices = case.notices;
+    world.reset_takes = Some(case.resets);
+    world.resync_takes = case.resync;
+    let mut plan: Vec<(u64, &Act)> = case
+        .strikes
+        .iter()
+        .flat_map(|strike| &strike.acts)
+        .map(|(at, act)| (*at, act))
+        .collect();
+    plan.sort_by_key(|(at, _)| *at);
+    for (at, what) in plan {
         world.step(&Act::Pass(at.saturating_sub(world.now)));
-        world.trace.line(*at, &0, || format!("- {what:?}"));
+        world.trace.line(at, &0, || format!("- {what:?}"));
         world.step(what);
     }
-    world.step(&Act::Pass(rng.below(30) * SECOND));
+    world.step(&Act::Pass(case.tail));
+    let (last, faults) = (world.now / SECOND, world.struck);
     let before = world.watch.steps;
     heal(&mut world);
     settle(&mut world);
@@ -70,10 +123,12 @@ pub fn run(seed: u64, verbose: bool) -> Report {
     Report {
         kind,
         hash: world.trace.hash(),
-        faults: plan.len(),
+        faults,
+        last,
         seconds: world.now / SECOND,
         violations: world.watch.violations.clone(),
         admitted: world.watch.admitted.iter().map(|(_, _, cause)| *cause).collect(),
+        lost_writes: world.lost_writes,
         lines: std::mem::take(&mut world.trace.lines),
     }
 }
@@ -83,9 +138,11 @@ fn refused(kind: Kind, error: String) -> Report {
         kind,
         hash: 0,
         faults: 0,
+        last: 0,
         seconds: 0,
         violations: vec![error],
         admitted: Vec::new(),
+        lost_writes: 0,
         lines: Vec::new(),
     }
 }
@@ -158,7 +215,8 @@ fn repairs(setup: &Setup) -> Vec<Act> {
 
 /// L1, L2, L3: what must be so within a bound when nothing is wrong any more.
 pub fn settle(world: &mut World) {
-    let bound = (world.setup.initdead + 4 * world.setup.deadtime) * 1000 + 90 * SECOND;
+    // a resync may have to end first, and one the other way
+    let bound = (world.setup.initdead + 4 * world.setup.deadtime) * 1000 + 90 * SECOND + 2 * world.resync_takes;
     let until = world.now + bound;
     while world.now < until && !is_settled(world) {
         world.step(&Act::Pass(5 * SECOND));
@@ -222,7 +280,8 @@ fn is_settled(world: &World) -> bool {
         .filter_map(|node| node.daemon.as_ref())
         .flat_map(|daemon| daemon.snapshot().groups)
         .any(|group| !matches!(group.decision, Decision::Stay(_)));
-    !waits && (0..world.setup.groups.len()).all(|group| runs_once(world, group))
+    let syncs = world.mirrors.iter().any(|mirror| mirror.syncing.is_some());
+    !waits && !syncs && (0..world.setup.groups.len()).all(|group| runs_once(world, group))
 }
 
 /// Runs whole on exactly one node.
