@@ -43,8 +43,8 @@ impl Kind {
     }
 }
 
-/// Strikes of a seed at least, beside those that extra ones make up for.
-const STRIKES: u64 = 11;
+/// Strikes that are planned at least: some find nothing to strike.
+const STRIKES: u64 = 12;
 
 /// A seed's configuration.
 #[must_use]

@@ -29,6 +29,7 @@ pub mod rng;
 pub mod script;
 pub mod seed;
 pub mod setup;
+pub mod shrink;
 pub mod strike;
 mod struck;
 pub mod trace;

@@ -101,8 +101,9 @@ impl Mirror {
     #[must_use]
     pub fn refuses_disk(&self, node: usize) -> bool {
         let helped = self.connected && !self.diskless[1 - node];
-        let used = self.primary[node] || (self.connected && self.primary[1 - node]);
-        self.diskless[node] && used && !helped && self.writes.is_behind(node)
+        let far = self.connected && self.primary[1 - node] && self.writes.misses(node, 1 - node);
+        let near = self.primary[node] && self.writes.misses(node, node);
+        self.diskless[node] && !helped && (near || far)
     }
 
     /// Whether a connection is refused: a Primary without a disk wants the data that it had, and these are older.
@@ -110,7 +111,7 @@ impl Mirror {
     pub fn refuses_connection(&self) -> bool {
         let refuses = |node: usize| {
             let other = 1 - node;
-            self.primary[node] && self.diskless[node] && !self.diskless[other] && self.writes.is_behind(other)
+            self.primary[node] && self.diskless[node] && !self.diskless[other] && self.writes.misses(other, node)
         };
         refuses(0) || refuses(1)
     }
@@ -176,11 +177,15 @@ impl Mirror {
         }
     }
 
-    /// A person gave up one half's data: that of the Secondary. Whose data are kept.
+    /// A person gave up one half's data: that of the Secondary, or of the one that was told that it is old. Whose data are
+    /// kept.
     pub const fn resolve(&mut self) -> usize {
         self.alone = false;
-        let kept = if self.primary[1] { 1 } else { 0 };
+        let second = self.primary[1] || (!self.primary[0] && self.outdated[0]);
+        let kept = if second { 1 } else { 0 };
         self.wrote[1 - kept] = false;
+        self.outdated[1 - kept] = !self.primary[1 - kept];
+        self.outdated[kept] = false;
         kept
     }
 

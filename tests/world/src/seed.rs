@@ -18,6 +18,10 @@ use crate::world::{World, group_id};
 
 /// What a script can be of.
 const OPS: [Op; 4] = [Op::Probe, Op::Start, Op::Stop, Op::Monitor];
+/// Faults that strike in each seed at least.
+pub const FAULTS: u64 = 10;
+/// All of them strike within this time.
+pub const PHASE: u64 = 600 * SECOND;
 /// After this a request must have been answered.
 const ANSWERED: u64 = 30 * SECOND;
 
@@ -34,6 +38,8 @@ pub struct Case {
     pub chance: u64,
     /// From the last strike to the repair, in microseconds.
     pub tail: u64,
+    /// Power cuts make up for strikes that found nothing to strike.
+    pub makes_up: bool,
     notices: u64,
     resets: u64,
     resync: u64,
@@ -55,6 +61,7 @@ impl Case {
             resets: rng.between(5, 40) * SECOND,
             resync: rng.pick(&[SECOND / 2, 5 * SECOND, 60 * SECOND]).unwrap_or(SECOND),
             tail: rng.below(30) * SECOND,
+            makes_up: true,
         }
     }
 }
@@ -78,6 +85,8 @@ pub struct Report {
     pub admitted: Vec<Cause>,
     /// Times that users lost writes as the row admits.
     pub lost_writes: u64,
+    /// What was added to the case to have enough faults.
+    pub extra: Vec<Strike>,
     /// What happened, if it was to be kept.
     pub lines: Vec<String>,
 }
@@ -88,7 +97,7 @@ pub fn run(seed: u64, verbose: bool) -> Report {
     run_case(&Case::of(seed), verbose)
 }
 
-/// Runs a case: all that strikes, as often as need be one more power cut, then the repair.
+/// Runs a case: all that strikes, as often as need be one more power cut, then the repair. The same case is the same run.
 #[must_use]
 pub fn run_case(case: &Case, verbose: bool) -> Report {
     let kind = case.kind;
@@ -112,8 +121,14 @@ pub fn run_case(case: &Case, verbose: bool) -> Report {
         world.trace.line(at, &0, || format!("- {what:?}"));
         world.step(what);
     }
+    let extra = if case.makes_up {
+        make_up(&mut world, kind)
+    } else {
+        Vec::new()
+    };
+    let last = world.now / SECOND;
     world.step(&Act::Pass(case.tail));
-    let (last, faults) = (world.now / SECOND, world.struck);
+    let faults = world.struck;
     let before = world.watch.steps;
     heal(&mut world);
     settle(&mut world);
@@ -129,8 +144,36 @@ pub fn run_case(case: &Case, verbose: bool) -> Report {
         violations: world.watch.violations.clone(),
         admitted: world.watch.admitted.iter().map(|(_, _, cause)| *cause).collect(),
         lost_writes: world.lost_writes,
+        extra,
         lines: std::mem::take(&mut world.trace.lines),
     }
+}
+
+/// Strikes on until enough of them have struck: power cuts, where daemons restart their deaths.
+fn make_up(world: &mut World, kind: Kind) -> Vec<Strike> {
+    let mut extra = Vec::new();
+    let (away, pause) = if kind == Kind::Restarts {
+        (world.setup.deadtime * 300, world.setup.deadtime * 1500)
+    } else {
+        (3 * SECOND, 6 * SECOND)
+    };
+    while world.struck < FAULTS && world.now < PHASE {
+        let node = usize::from(world.struck % 2 == 1);
+        let (down, up) = if kind == Kind::Restarts {
+            (Act::Kill(node), Act::Revive(node))
+        } else {
+            (Act::Off(node), Act::On(node))
+        };
+        let mut acts = Vec::new();
+        for (act, then) in [(down, away), (up, pause)] {
+            world.trace.line(world.now, &0, || format!("- {act:?}"));
+            world.step(&act);
+            acts.push((world.now, act));
+            world.step(&Act::Pass(then));
+        }
+        extra.push(Strike { acts });
+    }
+    extra
 }
 
 fn refused(kind: Kind, error: String) -> Report {
@@ -143,6 +186,7 @@ fn refused(kind: Kind, error: String) -> Report {
         violations: vec![error],
         admitted: Vec::new(),
         lost_writes: 0,
+        extra: Vec::new(),
         lines: Vec::new(),
     }
 }

@@ -31,6 +31,16 @@ pub(crate) struct Striker<'a> {
     pub setup: &'a Setup,
 }
 
+impl std::fmt::Display for Strike {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (place, (at, act)) in self.acts.iter().enumerate() {
+            let gap = if place == 0 { "" } else { "; " };
+            write!(out, "{gap}{}.{:03} {act:?}", at / SECOND, at / 1000 % 1000)?;
+        }
+        Ok(())
+    }
+}
+
 impl Striker<'_> {
     pub fn strike(&mut self, at: u64) -> Strike {
         let node = self.rng.node();

@@ -59,10 +59,10 @@ impl Writes {
         of(0).max(of(1))
     }
 
-    /// Users were told of writes that this half lacks.
+    /// This half lacks writes that the Primary on `writer` has acknowledged.
     #[must_use]
-    pub fn is_behind(&self, half: usize) -> bool {
-        self.lacks(half) > 0
+    pub const fn misses(&self, half: usize, writer: usize) -> bool {
+        self.acked[writer] > self.holds[half][writer]
     }
 
     /// What this half lacks is lost for good, and was told.

@@ -92,6 +92,7 @@ fn setup(choices: &mut Choices<'_>, trouble: Trouble) -> Setup {
         last_resort: trouble == Trouble::Isolation || on(4),
         crc: false,
         fencing: on(5),
+        watchdog: None,
         groups,
     }
 }
