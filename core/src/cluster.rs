@@ -200,6 +200,14 @@ impl Cluster {
         copy
     }
 
+    /// The same without what came over which link: of a frame that is no news otherwise that may change (P-19).
+    #[must_use]
+    pub fn believed_but_links(&self) -> Self {
+        let mut copy = self.believed();
+        copy.links.clear();
+        copy
+    }
+
     /// Takes one event. Never fails; poll afterwards.
     pub fn handle(&mut self, now: Instant, event: Event<'_>) {
         // a clock that seems to run backwards stands still

@@ -151,7 +151,7 @@ impl Group {
         if seen.mirrored && !stale {
             self.durable.ahead = false;
             self.evidence.confirmed = false;
-        } else if seen.drbd.ahead && !self.is_yielding() {
+        } else if seen.drbd.ahead && holds_writes(seen.drbd.disk) && !self.is_yielding() {
             self.durable.ahead = true;
         }
         self.evidence.shown = seen.current && usable;
@@ -239,6 +239,11 @@ impl Group {
             self.durable.ahead = false;
         }
     }
+}
+
+/// What is written here is on this disk: without one it went to the other node alone, or nowhere, and this one is older.
+pub(crate) const fn holds_writes(disk: Disk) -> bool {
+    !matches!(disk, Disk::Failed | Disk::Inconsistent)
 }
 
 /// A half of which nothing is missing on the other one.

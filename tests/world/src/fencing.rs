@@ -162,6 +162,11 @@ impl World {
     pub(crate) fn sync_ends(&mut self, group: usize, turn: u32) {
         let mirror = &mut self.mirrors[group];
         if mirror.resyncs == turn && mirror.connected {
+            let source = mirror.syncing.map(|target| 1 - target);
+            if let Some(source) = source {
+                self.copied(source, group);
+            }
+            let mirror = &mut self.mirrors[group];
             mirror.synced();
             mirror.compare();
             self.resync(group);
@@ -169,26 +174,38 @@ impl World {
         }
     }
 
-    /// S3: a half is promoted; the other one must have nothing that it lacks.
+    /// S3: a half is promoted; the other one must have nothing that it lacks. S2: nor must any user miss anything.
     pub(crate) fn promotes(&mut self, node: usize, group: usize) {
         let mirror = &self.mirrors[group];
         let other = 1 - node;
-        if !mirror.wrote[other] || mirror.wrote[node] || mirror.primary[node] || mirror.connected {
+        if mirror.primary[node] || mirror.connected {
             return;
         }
+        let old = mirror.wrote[other] && !mirror.wrote[node];
+        let admitted = self.admits_old_data(node, group);
+        if old && admitted {
+            self.old_data += 1;
+        } else if old {
+            let text = format!("S3 group {group}: node {node} promotes data that lack writes of node {other}");
+            self.watch.violation(self.now, &text);
+        }
+        self.goes_on(node, group);
+    }
+
+    /// Whether the row admits that this node goes on without the newest writes of the other one (S-10, S-11, S-61).
+    pub(crate) fn admits_old_data(&self, node: usize, group: usize) -> bool {
+        let (mirror, other) = (&self.mirrors[group], 1 - node);
         let excuses = self.excuses(node);
         // without fencing what is written between the loss of the mirror and the next word of it is lost
         let told = 4 * self.setup.keepalive * MS + 1000 * MS;
-        let gone = self.troubles.gone[other].unwrap_or(self.now);
-        let window = !mirror.fencing && gone < mirror.wrote_at[other].saturating_add(told);
-        // an isolated active writes on until it has stopped (S-11)
         let since = mirror.wrote_at[other];
-        let apart = self.troubles.isolated.is_some_and(|until| until >= since) && !mirror.fencing;
-        if window || excuses.daemon && !mirror.fencing || apart || excuses.cut || excuses.isolated || excuses.frozen {
-            self.old_data += 1;
-            return;
-        }
-        let text = format!("S3 group {group}: node {node} promotes data that lack writes of node {other}");
-        self.watch.violation(self.now, &text);
+        let gone = self.troubles.gone[other].unwrap_or(self.now);
+        let window = gone < since.saturating_add(told);
+        // an isolated active writes on until it has stopped (S-11)
+        let apart = self.troubles.isolated.is_some_and(|until| until >= since);
+        let unfenced = !mirror.fencing && (window || apart || excuses.daemon);
+        // both halves have writes of their own already, or the mark is gone with the disk that kept it
+        let settled = mirror.differs() || mirror.forgot[node];
+        unfenced || settled || excuses.cut || excuses.isolated || excuses.frozen
     }
 }

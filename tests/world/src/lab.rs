@@ -76,8 +76,15 @@ impl World {
 
     /// A person chooses whose data stays, wherever DRBD parted.
     pub fn resolve_split_brains(&mut self) {
-        for mirror in self.mirrors.iter_mut().filter(|mirror| mirror.alone) {
-            mirror.resolve();
+        for group in 0..self.mirrors.len() {
+            if self.mirrors[group].alone {
+                self.flow(group);
+                let mirror = &mut self.mirrors[group];
+                let kept = mirror.resolve();
+                // the person was told what the other half holds, and let it go
+                mirror.writes.give_up(kept);
+                mirror.writes.copy(kept);
+            }
         }
         self.paths_change();
     }

@@ -7,7 +7,7 @@
 //! seed    faults (a plan) -+  act::Act      +-> node, life   clock, disk, daemon    check   S1..S8, L1..L4
 //! fuzz                    -+-> World::step -+-> machine      scripts                excuse  what a row admits
 //! exhaustive check        -+   (one door)   +-> wire, lab    links, frames          trace   lines, one hash
-//! ovzha simulate          -+                +-> mirror, fencing  DRBD
+//! ovzha simulate          -+                +-> mirror, fencing, writes  DRBD, and what users wrote
 //! ```
 //!
 //! One choice at a time changes the World, the same way for the same seed; between two choices nothing happens.
@@ -28,6 +28,10 @@ pub mod rng;
 pub mod script;
 pub mod seed;
 pub mod setup;
+pub mod shrink;
+pub mod strike;
+mod struck;
 pub mod trace;
 pub mod wire;
 pub mod world;
+pub mod writes;

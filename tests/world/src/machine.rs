@@ -46,6 +46,9 @@ impl World {
         };
         let script = self.nodes[node].script(step);
         let feigned = self.feigns(step);
+        let key = (step.group, step.resource, op_number(step.op));
+        let met = script.is_some() && self.nodes[node].unused.remove(&key);
+        self.struck += u64::from(met) + u64::from(feigned);
         let usual = match step.op {
             Op::Probe | Op::Monitor | Op::Outdate | Op::Confirm | Op::Resume => 20 * MS,
             Op::Start => 300 * MS,
@@ -68,7 +71,7 @@ impl World {
             (Op::Start | Op::Stop | Op::Outdate | Op::Confirm | Op::Resume, None) => Outcome::Done,
         };
         // what is not there, or not for this node, was never begun
-        let effective = outcome != Outcome::Blocked && (step.op, outcome) != (Op::Start, Outcome::Unfit);
+        let effective = outcome != Outcome::Blocked && !useless && (step.op, outcome) != (Op::Start, Outcome::Unfit);
         if effective && promotes {
             self.promotes(node, step.group);
         }
@@ -291,30 +294,34 @@ impl World {
 
     /// A half of a mirror loses its disk, or gets it back.
     pub fn set_diskless(&mut self, node: usize, group: usize, diskless: bool) {
-        let now = self.now;
+        self.flow(group);
         let mirror = &mut self.mirrors[group];
+        if mirror.refuses_disk(node) {
+            return;
+        }
         mirror.diskless[node] = diskless;
-        mirror.writes_over(node, now);
+        self.flow(group);
+        let mirror = &mut self.mirrors[group];
         if mirror.connected && mirror.syncing.is_none() {
             mirror.compare();
         }
         self.resync(group);
         self.looks(group);
+        // a connection that was refused for it is tried again
+        self.paths_change();
     }
 
     /// I/O of a half waits because somebody says so, or goes on.
     pub(crate) fn suspend(&mut self, node: usize, group: usize, on: bool) {
         self.mirrors[group].suspended[node] = on;
+        self.flow(group);
     }
 
     /// Something changed that DRBD's connection may depend on.
     pub fn paths_change(&mut self) {
         let off = |node: usize| !self.nodes[node].power || self.nodes[node].is_still() || self.wire.isolated[node];
         let away = off(0) || off(1);
-        let shared = self
-            .drbd_link
-            .and_then(|link| self.wire.ways.get(link))
-            .is_some_and(|ways| ways[0].cut || ways[1].cut);
+        let shared = self.shared_cut();
         for group in 0..self.mirrors.len() {
             let notices = self.drbd_notices;
             let mirror = &mut self.mirrors[group];
@@ -326,8 +333,26 @@ impl World {
             } else if !open && mirror.connected {
                 self.at(self.now + notices, What::Path { group, turn });
             }
+            self.flow(group);
         }
         self.note_troubles();
+    }
+
+    /// The link whose way DRBD shares is cut.
+    pub(crate) fn shared_cut(&self) -> bool {
+        let link = self.drbd_link.and_then(|link| self.wire.ways.get(link));
+        link.is_some_and(|ways| ways[0].cut || ways[1].cut)
+    }
+
+    /// The connection of a mirror is lost, and its Primary asks what that means.
+    pub(crate) fn part(&mut self, group: usize) {
+        self.flow(group);
+        let asked = self.mirrors[group].drop_connection(self.now);
+        for (node, asks) in asked.into_iter().enumerate() {
+            if asks {
+                self.ask_handler(node, group);
+            }
+        }
     }
 
     pub(crate) fn path_settles(&mut self, group: usize, turn: u32) {
@@ -335,13 +360,12 @@ impl World {
             return;
         }
         if self.mirrors[group].connected {
-            let asked = self.mirrors[group].drop_connection(self.now);
-            for (node, asks) in asked.into_iter().enumerate() {
-                if asks {
-                    self.ask_handler(node, group);
-                }
-            }
+            self.part(group);
         } else {
+            self.flow(group);
+            if self.mirrors[group].refuses_connection() {
+                return;
+            }
             self.mirrors[group].connect();
             self.resync(group);
             if self.mirrors[group].alone {
@@ -354,6 +378,7 @@ impl World {
     }
 
     pub(crate) fn looks(&mut self, group: usize) {
+        self.flow(group);
         for node in 0..2 {
             let life = self.nodes[node].life;
             let again = false;

@@ -6,6 +6,8 @@
 use ovzha_core::data::Seen;
 use ovzha_core::message::{Connection, Disk, Drbd};
 
+use crate::writes::Writes;
+
 /// One mirrored device.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about one device")]
@@ -44,6 +46,8 @@ pub struct Mirror {
     pub suspended: [bool; 2],
     /// They differ: it stays disconnected until a person chooses.
     pub alone: bool,
+    /// What users were told is written, and where it is.
+    pub writes: Writes,
     /// Counts changes of the path, so that an old timer is known as such.
     pub turn: u32,
 }
@@ -67,11 +71,18 @@ impl Mirror {
         self.wrote[0] && self.wrote[1]
     }
 
+    /// A half takes writes that the other one does not get.
+    pub const fn writes_to(&mut self, half: usize, now: u64) {
+        if !self.wrote[half] {
+            (self.wrote[half], self.wrote_at[half]) = (true, now);
+        }
+    }
+
     /// A Primary goes on by itself.
     pub const fn writes_alone(&mut self, node: usize, now: u64) {
         self.frozen[node] = false;
-        if !self.wrote[node] && !self.diskless[node] {
-            (self.wrote[node], self.wrote_at[node]) = (true, now);
+        if !self.diskless[node] {
+            self.writes_to(node, now);
         }
     }
 
@@ -81,16 +92,26 @@ impl Mirror {
         self.frozen[node] = false;
         if primary && !self.connected {
             self.writes_alone(node, now);
-        } else if primary {
-            self.writes_over(node, now);
         }
     }
 
-    /// A Primary without a disk writes to the other half alone.
-    pub const fn writes_over(&mut self, node: usize, now: u64) {
-        if self.connected && self.primary[node] && self.diskless[node] && !self.wrote[1 - node] {
-            (self.wrote[1 - node], self.wrote_at[1 - node]) = (true, now);
-        }
+    /// Whether a disk that comes back is refused: old data under a Primary that has no disk and has written elsewhere.
+    #[must_use]
+    pub fn refuses_disk(&self, node: usize) -> bool {
+        let helped = self.connected && !self.diskless[1 - node];
+        let far = self.connected && self.primary[1 - node] && self.writes.misses(node, 1 - node);
+        let near = self.primary[node] && self.writes.misses(node, node);
+        self.diskless[node] && !helped && (near || far)
+    }
+
+    /// Whether a connection is refused: a Primary without a disk wants the data that it had, and these are older.
+    #[must_use]
+    pub fn refuses_connection(&self) -> bool {
+        let refuses = |node: usize| {
+            let other = 1 - node;
+            self.primary[node] && self.diskless[node] && !self.diskless[other] && self.writes.misses(other, node)
+        };
+        refuses(0) || refuses(1)
     }
 
     /// The connection is noticed to be lost. The nodes whose handlers are to be asked.
@@ -105,7 +126,9 @@ impl Mirror {
             if !self.primary[node] {
                 continue;
             }
-            if self.fencing && !self.peer_old[node] {
+            if self.diskless[node] {
+                // nothing to protect: DRBD asks nobody
+            } else if self.fencing && !self.peer_old[node] {
                 (self.frozen[node], *asks) = (true, true);
             } else {
                 self.writes_alone(node, now);
@@ -130,7 +153,9 @@ impl Mirror {
     /// Connected: who is behind?
     pub fn compare(&mut self) {
         let behind = |node: usize| {
-            let late = self.wrote[1 - node] || self.inconsistent[node] || self.outdated[node];
+            // the generations decide; what it was told counts where they say nothing
+            let told_old = self.outdated[node] && !self.wrote[node];
+            let late = self.wrote[1 - node] || self.inconsistent[node] || told_old;
             late && !self.diskless[node]
         };
         self.syncing = (0..2).find(|node| behind(*node));
@@ -140,16 +165,22 @@ impl Mirror {
 
     /// A resync ends.
     pub const fn synced(&mut self) {
+        self.forgot = [false; 2];
         if let Some(target) = self.syncing.take() {
             (self.inconsistent[target], self.wrote[1 - target]) = (false, false);
         }
     }
 
-    /// A person gave up one half's data: that of the Secondary.
-    pub const fn resolve(&mut self) {
+    /// A person gave up one half's data: that of the Secondary, or of the one that was told that it is old. Whose data are
+    /// kept.
+    pub const fn resolve(&mut self) -> usize {
         self.alone = false;
-        let kept = if self.primary[1] { 1 } else { 0 };
+        let second = self.primary[1] || (!self.primary[0] && self.outdated[0]);
+        let kept = if second { 1 } else { 0 };
         self.wrote[1 - kept] = false;
+        self.outdated[1 - kept] = !self.primary[1 - kept];
+        self.outdated[kept] = false;
+        kept
     }
 
     /// The machine is off: what is on the disk stays, and how it was with the peer is known if it was on record.

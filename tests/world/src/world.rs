@@ -18,7 +18,7 @@ use crate::excuse::Troubles;
 use crate::mirror::Mirror;
 use crate::node::{Input, Node};
 use crate::rng::Rng;
-use crate::setup::Setup;
+use crate::setup::{Model, Setup};
 use crate::trace::Trace;
 use crate::wire::{Origin, Wire};
 
@@ -136,8 +136,12 @@ pub struct World {
     pub drbd_notices: u64,
     /// How long a resync takes.
     pub resync_takes: u64,
+    /// Faults that have struck.
+    pub struck: u64,
     /// Promotions of old data that the row admits.
     pub old_data: u64,
+    /// Times that users lost writes as the row admits.
+    pub lost_writes: u64,
     /// Handlers that wait for an answer: whose, of which group, asked of which life.
     pub(crate) asked: BTreeMap<u32, (usize, usize, u32)>,
     pub(crate) handlers: u32,
@@ -178,7 +182,9 @@ impl World {
             reset_takes: Some(30_000_000),
             drbd_notices: 2_000_000,
             resync_takes: 500_000,
+            struck: 0,
             old_data: 0,
+            lost_writes: 0,
             asked: BTreeMap::new(),
             handlers: 0,
             drbd_link: None,
@@ -192,6 +198,11 @@ impl World {
         };
         world.trace.mix(0, &seed);
         Ok(world)
+    }
+
+    /// Whether a group has a mirror.
+    pub(crate) fn is_mirrored(&self, group: usize) -> bool {
+        self.setup.groups[group].resources.contains(&Model::Drbd)
     }
 
     pub(crate) fn at(&mut self, at: u64, what: What) {
