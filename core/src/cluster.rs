@@ -542,7 +542,8 @@ impl Cluster {
         if !matches!(group.state(), State::Starting(..)) || group.flight.is_some() || self.bugs.stops(index) {
             return None;
         }
-        if self.recorded.get(index).is_none_or(|run| *run < group.durable.run) {
+        // a part that starts again begins no run: a disk that does not answer must not keep it stopped
+        if !group.restarts() && self.recorded.get(index).is_none_or(|run| *run < group.durable.run) {
             return Some(BugId::StartUnrecorded);
         }
         match decide(&self.view(self.now, index)?) {

@@ -242,7 +242,6 @@ impl Member {
     pub(crate) fn forget_candidates(&mut self) {
         self.candidates.clear();
         self.turn = 0;
-        self.newer = None;
     }
 
     /// Whether a frame of this life would be news (a life that proved nothing is answered early once).

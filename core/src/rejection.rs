@@ -34,9 +34,9 @@ pub enum Rejection {
     Sender = 12,
     /// 13: addressed to someone else.
     Addressee = 13,
-    /// 14: the sender says it sent this on another link than the one it came by.
+    /// 14: the sender says it sent this on another link than the one it came by; it counts for none, and is believed.
     Link = 14,
-    /// 15: a sequence number not newer than the newest known (P-20).
+    /// 15: a sequence number not newer than the newest of its link (P-19).
     Stale = 15,
     /// 16: another life of the sender that has not proved itself yet (P-21).
     UnprovedLife = 16,

@@ -301,6 +301,9 @@ impl World {
             return;
         }
         mirror.diskless[node] = diskless;
+        if diskless {
+            mirror.break_sync(node);
+        }
         self.flow(group);
         let mirror = &mut self.mirrors[group];
         if mirror.connected && mirror.syncing.is_none() {

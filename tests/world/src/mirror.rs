@@ -73,6 +73,20 @@ impl Mirror {
         self.wrote[0] && self.wrote[1]
     }
 
+    /// Whether a half has a disk, and all of the data on it.
+    #[must_use]
+    pub fn holds_all(&self, node: usize) -> bool {
+        !self.diskless[node] && !self.inconsistent[node] && self.syncing != Some(node)
+    }
+
+    /// A half lost its disk: a resync from it or into it ends half-way.
+    pub fn break_sync(&mut self, node: usize) {
+        if let Some(target) = self.syncing.take() {
+            self.inconsistent[target] = true;
+            self.peer_old[1 - target] |= target != node;
+        }
+    }
+
     /// A half takes writes that the other one does not get.
     pub const fn writes_to(&mut self, half: usize, now: u64) {
         if !self.wrote[half] {
@@ -81,15 +95,15 @@ impl Mirror {
     }
 
     /// A Primary goes on by itself.
-    pub const fn writes_alone(&mut self, node: usize, now: u64) {
+    pub fn writes_alone(&mut self, node: usize, now: u64) {
         self.frozen[node] = false;
-        if !self.diskless[node] {
+        if self.holds_all(node) {
             self.writes_to(node, now);
         }
     }
 
     /// This node takes or leaves the Primary role.
-    pub const fn set_primary(&mut self, node: usize, primary: bool, now: u64) {
+    pub fn set_primary(&mut self, node: usize, primary: bool, now: u64) {
         self.primary[node] = primary;
         self.frozen[node] = false;
         if primary && !self.connected {

@@ -28,11 +28,11 @@ impl World {
         let mut without = Cluster::clone(daemon);
         without.handle(now, Event::Tick);
         daemon.handle(now, received);
-        // the exceptions: at a lone start somebody else's frames mean Hold (S-30, S-32), and what can't be read does (S-28)
+        // the exception: at a lone start somebody else's frames mean Hold (S-30, S-32)
         let lone = daemon.snapshot().groups.iter().any(|group| {
             matches!(
                 group.decision,
-                Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice | Why::PeerNewer)
+                Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice)
             )
         });
         if !lone && daemon.believed() != without.believed() && !only_link(daemon, &without) {
