@@ -3,15 +3,7 @@
 //! A step counts when its effect is `Done`, which the host says only after it has seen the result. Which
 //! resources may be running is kept as a mask that a start sets *before* it begins and only a successful
 //! stop (or a probe) clears: whatever is unknown counts as running.
-//!
-//! ```text
-//! Probing -> Active | Idle | Partial
-//! Idle, Partial -> Claiming -> Starting -> Active -> Stopping -> Idle
-//!                  Claiming -> Idle (withdrawn)
-//!                              Starting -> Stopping (failed, given up) -> Idle
-//! Active -> Stopping -> Starting -> Active (a part that failed is restarted) or Active without that part
-//! any -> Stuck (a child can't be killed, a stop failed) -> Probing, Stopping
-//! ```
+//! Which state may follow which stands in `states`.
 
 mod chore;
 mod monitor;
@@ -30,6 +22,7 @@ use crate::fence_peer::Waiting;
 use crate::id::{EffectId, Sequence, Tenure};
 use crate::message::{Disk, Drbd, Phase};
 use crate::output::{GroupDurable, Op};
+use crate::states;
 use crate::time::{Instant, Span};
 use chore::Chore;
 use monitor::Monitors;
@@ -352,6 +345,7 @@ impl Group {
     }
 
     fn enter(&mut self, now: Instant, state: State) {
+        states::group(self.state, state);
         self.state = state;
         self.since = now;
         self.pause = None;

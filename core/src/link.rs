@@ -6,6 +6,7 @@
 
 use crate::id::Sequence;
 use crate::message::Silence;
+use crate::states;
 use crate::time::{Instant, Span};
 
 /// Frames in one keepalive at most: whatever goes wrong, a link is not flooded. A switch-over needs six.
@@ -113,14 +114,14 @@ impl Link {
             self.open = true;
             self.opened = now;
             self.due = now;
-            self.state = LinkState::Silent;
+            self.enter(LinkState::Silent);
         }
     }
 
     /// The host lost it.
     pub fn closed(&mut self) {
         self.open = false;
-        self.state = LinkState::Closed;
+        self.enter(LinkState::Closed);
     }
 
     /// A new life of the peer counts from 1 again.
@@ -168,8 +169,13 @@ impl Link {
             (true, _) => LinkState::Dead,
         };
         let changed = next != self.state;
-        self.state = next;
+        self.enter(next);
         changed.then_some(next)
+    }
+
+    fn enter(&mut self, state: LinkState) {
+        states::link(self.state, state);
+        self.state = state;
     }
 
     /// The next moment at which silence would change the state.

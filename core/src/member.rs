@@ -10,6 +10,7 @@ use heapless::Vec;
 use crate::id::{BootId, GROUPS_MAX, Sequence};
 use crate::message::{Detail, Echo, GroupReport, Head, Message, Names};
 use crate::queue::pop_front;
+use crate::states;
 use crate::time::{Instant, Span};
 
 /// Unproved lives that are echoed in turn, so that the real one among them can prove itself.
@@ -292,7 +293,7 @@ impl Member {
     pub fn woke(&mut self, now: Instant) {
         self.count_from = now;
         if self.state == MemberState::Dead {
-            self.state = MemberState::Late;
+            self.enter(MemberState::Late);
         }
     }
 
@@ -304,7 +305,7 @@ impl Member {
 
     /// It said it is stopping and runs nothing.
     pub fn leave(&mut self) {
-        self.state = MemberState::Left;
+        self.enter(MemberState::Left);
     }
 
     /// The state that the silence calls for; `Some` if it changed. `init`: when `initdead` ends, if it runs.
@@ -322,15 +323,20 @@ impl Member {
             (Some(_), _) => MemberState::Alive,
         };
         let changed = next != self.state;
-        self.state = next;
+        self.enter(next);
         changed.then_some(next)
     }
 
     /// It is heard again after having left.
     pub fn returned(&mut self) {
         if self.state == MemberState::Left {
-            self.state = MemberState::Alive;
+            self.enter(MemberState::Alive);
         }
+    }
+
+    fn enter(&mut self, state: MemberState) {
+        states::member(self.state, state);
+        self.state = state;
     }
 
     /// The next moment at which silence would change the state.
