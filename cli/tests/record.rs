@@ -1,4 +1,5 @@
 //! `ovzha events`, `explain` and `replay` run as programs, on a record that two machines with the real DRBD made.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
