@@ -221,7 +221,9 @@ fn changes(view: &View) -> Vec<(&'static str, &'static str, Why)> {
     let now = words(decide(view));
     let mut others: Vec<(&'static str, View)> = Vec::new();
     let mut try_peer = |text, peer| others.push((text, View { peer, ..*view }));
-    try_peer("the peer were dead", Peer::Dead);
+    if view.attached == Attached::Unknown {
+        try_peer("the peer were dead", Peer::Dead);
+    }
     try_peer("the peer had stopped in order", Peer::Left);
     let lives = |phase, able| {
         let flags = GroupFlags {
@@ -255,12 +257,24 @@ fn changes(view: &View) -> Vec<(&'static str, &'static str, Why)> {
         others.push((text, View { data, ..*view }));
     }
     for (text, attached) in [
-        ("a ping node answered late enough", Attached::Proved),
+        ("a ping were answered after the peer's last heartbeat", Attached::Proved),
         ("no ping node answered", Attached::Isolated),
     ] {
         if view.attached != Attached::Unknown {
             others.push((text, View { attached, ..*view }));
         }
+    }
+    if view.attached != Attached::Unknown {
+        let (peer, attached) = (Peer::Dead, Attached::Proved);
+        let text = "the peer were dead and a ping was answered after that";
+        others.push((
+            text,
+            View {
+                peer,
+                attached,
+                ..*view
+            },
+        ));
     }
     others.push((
         "a monitor found it failed",
@@ -336,8 +350,8 @@ const fn data(data: Data) -> &'static str {
 const fn attached(attached: Attached) -> &'static str {
     match attached {
         Attached::Unknown => "no ping nodes are configured",
-        Attached::Proved => "a ping node answers",
-        Attached::Unproved => "not proved by a ping node yet",
+        Attached::Proved => "a ping was answered after the peer's last heartbeat",
+        Attached::Unproved => "no ping was answered since the peer's last heartbeat and a keepalive",
         Attached::Isolated => "no ping node answers",
     }
 }

@@ -123,8 +123,8 @@ impl Known {
                 let outcome = told::outcome(*outcome);
                 match self.effects.remove(effect) {
                     Some(effect) => {
-                        let text = format!("{}: {outcome}", step(names, effect));
-                        ("done", effect.op == Op::Monitor, text)
+                        // what is news in it is told by a notice
+                        ("done", true, format!("{}: {outcome}", step(names, effect)))
                     }
                     None => ("done", false, format!("effect {}: {outcome}", effect.0)),
                 }
