@@ -7,6 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use ovzha_core::cluster::Cluster;
+use ovzha_core::config::Config as CoreConfig;
 use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::BootId;
 use ovzha_core::output::Durable;
@@ -77,11 +78,7 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         say(&why);
         LACKING
     })?;
-    let core = watchdog.as_ref().map(Watchdog::core);
-    let core = core_config::core_config(&config, options.last_resort, core).map_err(|why| {
-        say(&why);
-        BAD
-    })?;
+    let core = core_of(&config, options, watchdog.as_ref())?;
     let program = own_program().map_err(|error| lacking("own program", &error))?;
     let fingerprint = Fingerprint::take(&options.config_dir, &program);
     let (durable, damage) = durable(&options.state_dir, config.groups.len());
@@ -133,10 +130,16 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         config,
     };
     tell_heritage(&mut daemon, damage);
-    if let Some(why) = unrecorded {
-        daemon.log.say(&Line::NotRecorded(&why));
-    }
+    unrecorded.inspect(|why| daemon.log.say(&Line::NotRecorded(why)));
     Ok(daemon)
+}
+
+/// What the core decides by.
+fn core_of(config: &Config, options: &Options, watchdog: Option<&Watchdog>) -> Result<CoreConfig, u8> {
+    core_config::core_config(config, options.last_resort, watchdog.map(Watchdog::core)).map_err(|why| {
+        say(&why);
+        BAD
+    })
 }
 
 /// The core with its recorder, if there is to be one, and why there is none although there should be.

@@ -56,9 +56,10 @@ pub(super) fn read_header(segment: &[u8]) -> Header {
 
 /// What stands before `content` in segment `number`; none if it is longer than a block can be.
 pub(super) fn prefix(number: u64, content: &[u8]) -> Option<[u8; PREFIX]> {
-    let [a, b] = u16::try_from(content.len()).ok()?.to_le_bytes();
-    let [c, d, e, f] = check(number, content).to_le_bytes();
-    Some([a, b, c, d, e, f])
+    let mut bytes = [0; PREFIX];
+    *bytes.first_chunk_mut()? = u16::try_from(content.len()).ok()?.to_le_bytes();
+    *bytes.last_chunk_mut()? = check(number, content).to_le_bytes();
+    Some(bytes)
 }
 
 fn check(number: u64, content: &[u8]) -> u32 {
@@ -70,10 +71,10 @@ fn check(number: u64, content: &[u8]) -> u32 {
 
 /// The next block's content and what follows it; none where the next block is not whole.
 pub(super) fn next(number: u64, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (prefix, rest) = bytes.split_first_chunk::<PREFIX>()?;
-    let [a, b, c, d, e, f] = *prefix;
-    let (content, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes([a, b])))?;
-    let whole = !content.is_empty() && check(number, content) == u32::from_le_bytes([c, d, e, f]);
+    let (length, rest) = bytes.split_first_chunk()?;
+    let (right, rest) = rest.split_first_chunk()?;
+    let (content, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+    let whole = !content.is_empty() && check(number, content) == u32::from_le_bytes(*right);
     whole.then_some((content, rest))
 }
 

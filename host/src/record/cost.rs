@@ -41,11 +41,12 @@ fn frames() -> Vec<Vec<u8>> {
     let mut sent = Vec::new();
     for link in 0..3 {
         peer.handle(now, Event::Opened { link: LinkId(link) });
-        loop {
-            match peer.poll(&mut buffer) {
-                Output::Send { bytes, .. } => sent.push(bytes.to_vec()),
-                Output::Wait { .. } => break,
-                _ => {}
+        let mut done = false;
+        while !done {
+            let output = peer.poll(&mut buffer);
+            done = matches!(output, Output::Wait { .. });
+            if let Output::Send { bytes, .. } = output {
+                sent.push(bytes.to_vec());
             }
         }
     }

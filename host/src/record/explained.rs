@@ -219,27 +219,7 @@ const SWITCHES: [Switch; 19] = [
 
 fn changes(view: &View) -> Vec<(&'static str, &'static str, Why)> {
     let now = words(decide(view));
-    let mut others: Vec<(&'static str, View)> = Vec::new();
-    let mut try_peer = |text, peer| others.push((text, View { peer, ..*view }));
-    try_peer("the peer were dead", Peer::Dead);
-    try_peer("the peer had stopped in order", Peer::Left);
-    let lives = |phase, able| {
-        let flags = GroupFlags {
-            able,
-            ..GroupFlags::default()
-        };
-        Peer::Alive(PeerGroup {
-            phase,
-            flags,
-            earlier: false,
-            fresh: true,
-            stopping: false,
-            isolated: false,
-        })
-    };
-    try_peer("the peer lived, idle and able", lives(Phase::Idle, true));
-    try_peer("the peer lived, idle and not able", lives(Phase::Idle, false));
-    try_peer("the peer ran it", lives(Phase::Active, true));
+    let mut others = other_peers(view);
     for switch in &SWITCHES {
         let mut other = *view;
         let fact = (switch.of)(&mut other);
@@ -255,12 +235,24 @@ fn changes(view: &View) -> Vec<(&'static str, &'static str, Why)> {
         others.push((text, View { data, ..*view }));
     }
     for (text, attached) in [
-        ("a ping node answered late enough", Attached::Proved),
+        ("a ping were answered after the peer's last heartbeat", Attached::Proved),
         ("no ping node answered", Attached::Isolated),
     ] {
         if view.attached != Attached::Unknown {
             others.push((text, View { attached, ..*view }));
         }
+    }
+    if view.attached != Attached::Unknown {
+        let (peer, attached) = (Peer::Dead, Attached::Proved);
+        let text = "the peer were dead and a ping was answered after that";
+        others.push((
+            text,
+            View {
+                peer,
+                attached,
+                ..*view
+            },
+        ));
     }
     others.push((
         "a monitor found it failed",
@@ -279,6 +271,35 @@ fn changes(view: &View) -> Vec<(&'static str, &'static str, Why)> {
     let told = others.into_iter().map(|(text, other)| (text, words(decide(&other))));
     let told = told.filter(|(_, (decision, _))| *decision != now.0);
     told.map(|(text, (decision, why))| (text, decision, why)).collect()
+}
+
+/// The same row with another peer.
+fn other_peers(view: &View) -> Vec<(&'static str, View)> {
+    let lives = |phase, able| {
+        let flags = GroupFlags {
+            able,
+            ..GroupFlags::default()
+        };
+        Peer::Alive(PeerGroup {
+            phase,
+            flags,
+            earlier: false,
+            fresh: true,
+            stopping: false,
+            isolated: false,
+        })
+    };
+    let mut peers = vec![
+        ("the peer had stopped in order", Peer::Left),
+        ("the peer lived, idle and able", lives(Phase::Idle, true)),
+        ("the peer lived, idle and not able", lives(Phase::Idle, false)),
+        ("the peer ran it", lives(Phase::Active, true)),
+    ];
+    if view.attached == Attached::Unknown {
+        peers.insert(0, ("the peer were dead", Peer::Dead));
+    }
+    let other = |(text, peer)| (text, View { peer, ..*view });
+    peers.into_iter().map(other).collect()
 }
 
 const fn mine(mine: Mine) -> &'static str {
@@ -336,8 +357,8 @@ const fn data(data: Data) -> &'static str {
 const fn attached(attached: Attached) -> &'static str {
     match attached {
         Attached::Unknown => "no ping nodes are configured",
-        Attached::Proved => "a ping node answers",
-        Attached::Unproved => "not proved by a ping node yet",
+        Attached::Proved => "a ping was answered after the peer's last heartbeat",
+        Attached::Unproved => "no ping was answered since the peer's last heartbeat and a keepalive",
         Attached::Isolated => "no ping node answers",
     }
 }

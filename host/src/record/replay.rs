@@ -4,10 +4,10 @@
 //! its predecessor without a gap, the state that the replay has come to is compared with that checkpoint, too: a core
 //! that says the same and believes something else is found at the next segment.
 
-use ovzha_core::auth::{Keyring, TAG_LEN};
+use ovzha_core::auth::Keyring;
 use ovzha_core::cluster::Cluster;
 use ovzha_core::event::Event;
-use ovzha_core::frame::{FRAME_MAX, FrameBuf};
+use ovzha_core::frame::{FRAME_MAX, FrameBuf, HEADER_LEN};
 use ovzha_core::id::KeyId;
 use ovzha_core::message::Message;
 use ovzha_core::output::Output;
@@ -16,9 +16,6 @@ use ovzha_core::time::Instant;
 use super::entry::{Begins, Entry};
 use super::reader::{Record, Segment, keyring};
 use super::recorded::untagged;
-
-/// Bytes of a frame before its message.
-use ovzha_core::frame::HEADER_LEN;
 
 /// Where the fresh core went another way.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,15 +59,17 @@ pub fn replay(record: &Record) -> impl Iterator<Item = (Segment<'_>, Shown)> {
             .filter(|(number, _)| follows && number + 1 == segment.number);
         let shown = match segment.cluster() {
             None => Shown::Unreadable,
-            Some(cluster) => match disagreement(&segment, earlier.map(|(_, cluster)| cluster), &cluster) {
-                Some(difference) => Shown::Differs(Box::new(difference)),
-                None => {
+            Some(cluster) => {
+                let earlier = earlier.map(|(_, cluster)| cluster);
+                if let Some(difference) = disagreement(&segment, earlier, &cluster) {
+                    Shown::Differs(Box::new(difference))
+                } else {
                     let mut run = Run::new(cluster);
                     let shown = run.through(&segment, |_| true);
                     before = Some((segment.number, run.cluster));
                     shown
                 }
-            },
+            }
         };
         (segment, shown)
     })
@@ -179,22 +178,20 @@ impl Run {
     }
 }
 
-const _: () = assert!(TAG_LEN + HEADER_LEN <= FRAME_MAX);
-
 /// An event in the words of the code.
 fn told(event: &Event<'_>) -> String {
-    match event {
-        Event::Received { link, bytes } => format!("Received over link {}: {}", link.0, message(bytes)),
-        other => format!("{other:?}"),
+    if let Event::Received { link, bytes } = event {
+        return format!("Received over link {}: {}", link.0, message(bytes));
     }
+    format!("{event:?}")
 }
 
 /// An output in the words of the code.
 fn said(output: &Output<'_>) -> String {
-    match output {
-        Output::Send { link, bytes } => format!("Send over link {}: {}", link.0, message(bytes)),
-        other => format!("{other:?}"),
+    if let Output::Send { link, bytes } = output {
+        return format!("Send over link {}: {}", link.0, message(bytes));
     }
+    format!("{output:?}")
 }
 
 /// What a frame without its tag says.

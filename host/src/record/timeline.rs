@@ -116,15 +116,15 @@ impl Known {
                 (
                     "drbd",
                     !news,
-                    format!("{}: DRBD seen: {}", told::group(names, *group), disk(seen)),
+                    format!("{}: DRBD seen: {}", told::group(names, *group), disk(*seen)),
                 )
             }
             Event::Done { effect, outcome } => {
                 let outcome = told::outcome(*outcome);
                 match self.effects.remove(effect) {
                     Some(effect) => {
-                        let text = format!("{}: {outcome}", step(names, &effect));
-                        ("done", effect.op == Op::Monitor, text)
+                        // what is news in it is told by a notice
+                        ("done", true, format!("{}: {outcome}", step(names, effect)))
                     }
                     None => ("done", false, format!("effect {}: {outcome}", effect.0)),
                 }
@@ -151,10 +151,10 @@ impl Known {
             }
             Output::Start(effect) => {
                 self.effects.insert(effect.id, *effect);
-                ("start", effect.op == Op::Monitor, step(names, effect))
+                ("start", effect.op == Op::Monitor, step(names, *effect))
             }
             Output::Abandon(effect) => {
-                let of = self.effects.get(effect).map(|effect| step(names, effect));
+                let of = self.effects.get(effect).map(|effect| step(names, *effect));
                 let of = of.unwrap_or_else(|| format!("effect {}", effect.0));
                 ("abandon", false, format!("give up: {of}"))
             }
@@ -187,7 +187,7 @@ impl Known {
     }
 }
 
-fn step(names: &dyn Named, effect: &Effect) -> String {
+fn step(names: &dyn Named, effect: Effect) -> String {
     let resource = told::resource(names, effect.group, effect.resource);
     let group = told::group(names, effect.group);
     format!("{group}: {} {resource}", told::operation(effect.op))
@@ -204,7 +204,7 @@ fn header(bytes: &[u8]) -> Option<Header> {
     frame::peek(&whole).ok()
 }
 
-fn disk(seen: &Seen) -> String {
+fn disk(seen: Seen) -> String {
     let drbd = seen.drbd;
     let role = if drbd.primary { "Primary" } else { "not Primary" };
     let io = if drbd.suspended { ", I/O frozen" } else { "" };

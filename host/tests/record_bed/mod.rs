@@ -166,7 +166,7 @@ impl Node {
 
 /// Both.
 pub struct Pair {
-    pub nodes: [Node; 2],
+    pub nodes: Vec<Node>,
     pub now: Instant,
     /// Frames get through.
     pub cable: bool,
@@ -180,7 +180,7 @@ impl Pair {
         let now = Instant::from_millis(5_000);
         let (first, second) = (core(0, 1, now), core(1, 1, now));
         let writer = writer(&dir.run(), &dir.state(), mib, &first, now);
-        let mut nodes = [
+        let mut nodes = vec![
             Node::new(Recorded::new(first, Some(writer)), now),
             Node::new(Recorded::new(second, None), now),
         ];

@@ -411,10 +411,10 @@ impl Pair {
     /// Replays what the node recorded, if it is on and did: an earlier release does not.
     fn check_record(&self, number: Number) {
         let node = self.node(number);
-        let record = node.root().join("run/ovzha/record");
-        if !node.is_on() || !record.exists() {
+        if !node.has("run/ovzha/record") {
             return;
         }
+        let record = node.root().join("run/ovzha/record");
         let replayed = run(
             &ovzha().display().to_string(),
             &["replay", &record.display().to_string()],
