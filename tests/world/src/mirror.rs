@@ -142,7 +142,7 @@ impl Mirror {
     }
 
     /// A half notices that it is alone: a Primary goes on, or waits for its handler. Whether the handler is to be asked.
-    pub const fn loses_peer(&mut self, node: usize, now: u64) -> bool {
+    pub fn loses_peer(&mut self, node: usize, now: u64) -> bool {
         self.late[node] = false;
         // without a disk there is nothing to protect: DRBD asks nobody
         if !self.primary[node] || self.diskless[node] {
