@@ -123,7 +123,7 @@ mod tests {
     /// A case that fails is made smaller and fails in the same way: here by a key that nobody corrects.
     #[test]
     fn what_fails_is_made_small() {
-        let mut case = Case::of(5);
+        let mut case = Case::of(4);
         case.strikes.push(Strike {
             acts: vec![(0, Act::Key(1, "another key".to_owned()))],
         });
