@@ -9,9 +9,6 @@
 //! | `Anything` | rows none and ping: all of it, cuts between living nodes, freezes, dead daemons | only with an excuse, counted |
 //! | `Restarts` | daemons restarted within deadtime | never, and nothing is started or stopped |
 
-use ovzha_core::time::Span;
-use ovzha_core::watchdog;
-
 use crate::act::Act;
 use crate::rng::Rng;
 use crate::setup::{GroupSetup, Model, Setup};
@@ -75,16 +72,9 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         // the cheap digest lets more seeds be run
         crc: rng.chance(850),
         fencing: rng.chance(500),
-        watchdog: watchdog(rng, kind, keepalive, deadtime, pings > 0),
+        watchdog: None,
         groups,
     }
-}
-
-/// The longest timeout that fits, where one does. A daemon that is restarted in time may be back too late for it (S-24).
-fn watchdog(rng: &mut Rng, kind: Kind, keepalive: u64, deadtime: u64, pings: bool) -> Option<u64> {
-    let ms = Span::from_millis;
-    let longest = watchdog::longest(ms(keepalive), ms(deadtime), pings).as_millis();
-    (kind != Kind::Restarts && longest >= 3 * keepalive && rng.chance(400)).then_some(longest)
 }
 
 fn group(rng: &mut Rng) -> GroupSetup {
