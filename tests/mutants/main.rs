@@ -1,9 +1,9 @@
 //! Runs every mutant of core against its driver: each must be caught, and what is not mutated must pass.
 //!
 //! `.ci/run mutants` runs this; `OVZHA_MUTANT=word` runs those whose name has the word. The sources are copied to
-//! `target/mutants`, where two copies are worked on at once. A mutant is caught by a checker that calls `VIOLATION`, by
+//! `target/mutants-tree`, where two copies are worked on at once. A mutant is caught by a checker that calls `VIOLATION`, by
 //! a scenario that cites the mutant's clause and comes out otherwise, or by a test of core. One that does not compile, or
-//! that nobody catches, is a failure. What caught each is written to `tests/mutants/CAUGHT.md` when all were run.
+//! that nobody catches, is a failure. What caught each is written to `tests/mutants/CAUGHT.md`.
 
 #[cfg(test)]
 mod list;
@@ -12,6 +12,7 @@ mod verdict;
 #[cfg(test)]
 mod workshop;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -75,6 +76,14 @@ fn say(text: &str) {
     writeln!(std::io::stdout(), "{text}").unwrap();
 }
 
+/// The rows of an earlier run, by mutant.
+#[cfg(test)]
+fn rows(table: &str) -> BTreeMap<String, String> {
+    let rows = table.lines().filter(|line| line.contains(" | S-"));
+    let name = |row: &str| row.split('|').nth(1).unwrap_or_default().trim().to_owned();
+    rows.map(|row| (name(row), row.to_owned())).collect()
+}
+
 #[test]
 fn every_mutant_is_caught() {
     let only = std::env::var("OVZHA_MUTANT").unwrap_or_default();
@@ -85,23 +94,33 @@ fn every_mutant_is_caught() {
         .cloned()
         .collect();
     assert!(!mutants.is_empty(), "no mutant has {only:?} in its name");
-    let (mut table, mut alive) = (HEAD.to_owned(), Vec::new());
+    let path = Path::new(ROOT).join("tests/mutants/CAUGHT.md");
+    let mut rows = rows(&fs::read_to_string(&path).unwrap_or_default());
+    let mut alive = Vec::new();
     for (mutant, (_, caught)) in mutants.iter().zip(run_all(&mutants)) {
+        let Mutant {
+            name, clause, forgets, ..
+        } = mutant;
         match caught {
             Ok(catch) => {
-                let Mutant { name, clause, .. } = mutant;
-                writeln!(table, "| {name} | {clause} | {} | {} |", catch.by, catch.sign).unwrap();
+                let row = format!("| {name} | {clause} | {} | {} |", catch.by, catch.sign);
+                rows.insert(name.clone(), row);
             }
-            Err(why) => alive.push(format!("{} ({} {}): {why}", mutant.name, mutant.clause, mutant.forgets)),
+            Err(why) => {
+                rows.remove(name);
+                alive.push(format!("{name} ({clause} {forgets}): {why}"));
+            }
         }
     }
+    let mut table = HEAD.to_owned();
+    for row in all.iter().filter_map(|mutant| rows.get(&mutant.name)) {
+        writeln!(table, "{row}").unwrap();
+    }
+    fs::write(path, table).unwrap();
     say(&format!(
         "mutants: {} of {} caught",
         mutants.len() - alive.len(),
         mutants.len()
     ));
     assert!(alive.is_empty(), "\n{}", alive.join("\n"));
-    if only.is_empty() {
-        fs::write(Path::new(ROOT).join("tests/mutants/CAUGHT.md"), table).unwrap();
-    }
 }
