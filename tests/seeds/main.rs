@@ -42,21 +42,20 @@ mod tests {
 
     /// The command that repeats a seed, for each that failed, and the first of them made small.
     fn show(failed: &[(u64, String)]) -> String {
-        let mut text = String::new();
+        let mut lines = Vec::new();
         for (seed, violation) in failed.iter().take(SHOWN) {
-            text += &format!(
+            lines.push(format!(
                 "\nOVZHA_SEED={seed} cargo test -p ovzha-tests --profile sim --test seeds seeds_keep\n    {violation}"
-            );
+            ));
         }
         let least = failed.first().and_then(|(seed, _)| shrink(&Case::of(*seed)));
         if let Some((case, report)) = least {
-            text += &format!("\nthe first one with {} strikes left:", case.strikes.len() - 1);
-            for strike in &case.strikes {
-                text += &format!("\n    {strike}");
-            }
-            text += &format!("\n{}\n{}", report.lines.join("\n"), report.violations.join("\n"));
+            lines.push(format!("the first one with {} strikes left:", case.strikes.len() - 1));
+            lines.extend(case.strikes.iter().map(|strike| format!("    {strike}")));
+            lines.extend(report.lines);
+            lines.extend(report.violations);
         }
-        text
+        lines.join("\n")
     }
 
     fn one(seed: u64) {

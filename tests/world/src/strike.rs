@@ -47,9 +47,8 @@ impl Striker<'_> {
         let until = at + self.rng.below(self.setup.deadtime * 2500);
         let acts = match self.kind {
             Kind::Restarts => self.restart(node, at),
-            Kind::Crash | Kind::Isolation => self.crash(node, at, until),
             Kind::Anything if self.rng.chance(450) => self.anything(node, at, until),
-            Kind::Anything => self.crash(node, at, until),
+            Kind::Crash | Kind::Isolation | Kind::Anything => self.crash(node, at, until),
         };
         Strike { acts }
     }

@@ -12,7 +12,6 @@ impl World {
     pub(crate) fn is_struck_by(&self, act: &Act) -> bool {
         match act {
             Act::Off(node) => self.nodes[*node].power,
-            Act::Kill(node) => self.nodes[*node].daemon.is_some(),
             Act::Freeze(node, kind, _) => {
                 let node = &self.nodes[*node];
                 let there = node.daemon.is_some() || *kind != Freeze::Process;
@@ -33,7 +32,9 @@ impl World {
             Act::Replay(from, to, _) | Act::Recall(from, to, ..) => {
                 !self.wire.sent[*from].is_empty() && self.nodes[*to].daemon.is_some()
             }
-            Act::Noise(node) | Act::Bytes(node, _) | Act::Impostor(node, _) => self.nodes[*node].daemon.is_some(),
+            Act::Kill(node) | Act::Lie(node, _) | Act::Noise(node) | Act::Bytes(node, _) | Act::Impostor(node, _) => {
+                self.nodes[*node].daemon.is_some()
+            }
             Act::Die(node, group, resource, _) => {
                 self.nodes[*node].truth[*group][usize::from(*resource)] == Truth::On && self.nodes[*node].power
             }
@@ -43,7 +44,6 @@ impl World {
             Act::DiskTakes(_, takes) => *takes > 100_000,
             Act::Lose(..) => true,
             Act::Pings(node, false) => self.setup.pings > 0 && self.nodes[*node].pings,
-            Act::Lie(node, _) => self.nodes[*node].daemon.is_some(),
             Act::Pass(_)
             | Act::Next
             | Act::On(_)
