@@ -7,6 +7,7 @@ mod tests {
     use ovzha_core::id::GroupSet;
     use ovzha_core::message::Phase;
     use ovzha_core::output::Op;
+    use ovzha_world::act::Act;
     use ovzha_world::check::{Cause, Excuses, Fact, Step, Watch};
     use ovzha_world::seed::{nothing_bounced, settle};
     use ovzha_world::setup::{GroupSetup, Model, Setup};
@@ -362,6 +363,76 @@ mod tests {
         world.power_off(0);
         world.advance(world.now + 30_000_000);
         assert!(world.watch.is_whole(1, 0) && world.watch.violations.is_empty());
+    }
+
+    /// S2: the other half said that it holds what it does not, and DRBD has no record of that.
+    #[test]
+    fn s2_acknowledged_writes_are_gone_after_a_takeover() {
+        let mut world = mirrored();
+        world.step(&Act::Pass(1_000_000));
+        world.step(&Act::Off(0));
+        world.mirrors[0].writes.forget(1);
+        world.step(&Act::Pass(30_000_000));
+        fires(&world, "S2 group 0: node 1 goes on without");
+        let text = world.watch.violations.join("\n");
+        assert!(!text.contains("S3"), "what DRBD knows is in order: {text}");
+    }
+
+    /// S2: a half that holds more is overwritten by a resync.
+    #[test]
+    fn s2_a_resync_overwrites_acknowledged_writes() {
+        let mut world = mirrored();
+        // node 1 has no disk for a while, then the resync goes the wrong way
+        world.step(&Act::Diskless(1, 0, true));
+        world.step(&Act::Pass(5_000_000));
+        world.mirrors[0].wrote = [false, true];
+        world.step(&Act::Diskless(1, 0, false));
+        world.step(&Act::Pass(5_000_000));
+        fires(&world, "S2 group 0: a resync from node 1 overwrites");
+    }
+
+    /// S2: without fencing what is written between the loss of the mirror and the next word of it is lost, and counted.
+    #[test]
+    fn s2_what_the_row_admits_is_counted() {
+        for (fencing, lost) in [(false, 1), (true, 0)] {
+            let mut world = mirrored();
+            world.mirrors[0].fencing = fencing;
+            world.step(&Act::Drbd(true));
+            // DRBD notices after two seconds: what is written from then on is on one half, and the word of it is cut off
+            world.step(&Act::Pass(1_990_000));
+            world.step(&Act::Cut(None, 0, true));
+            world.step(&Act::Pass(40_000));
+            world.step(&Act::Off(0));
+            world.step(&Act::Pass(30_000_000));
+            assert_eq!(world.lost_writes, lost, "fencing {fencing}");
+            assert!(world.watch.violations.is_empty(), "{:?}", world.watch.violations);
+        }
+    }
+
+    #[test]
+    fn s2_an_orderly_move_loses_nothing() {
+        let mut world = mirrored();
+        world.step(&Act::Ask(0, Command::Standby { groups: GroupSet::ALL }));
+        world.step(&Act::Pass(5_000_000));
+        assert!(world.watch.is_whole(1, 0) && world.watch.violations.is_empty());
+        assert_eq!((world.lost_writes, world.mirrors[0].writes.lacks(1)), (0, 0));
+    }
+
+    #[test]
+    fn s1_a_stop_that_lied_is_admitted_and_counted() {
+        let mut room = Room::new();
+        room.start(0);
+        room.does(0, Op::Stop, 2, Outcome::Done);
+        room.does(0, Op::Stop, 1, Outcome::Done);
+        room.see(&Fact::Feigned(step(0, Op::Stop, 0)));
+        room.does(0, Op::Stop, 0, Outcome::Done);
+        room.begin(1, Op::Start, 0, &Excuses::default());
+        room.silent();
+        assert!(
+            matches!(room.watch.admitted[..], [(_, 0, Cause::Lie)]),
+            "{:?}",
+            room.watch.admitted
+        );
     }
 
     #[test]

@@ -145,6 +145,8 @@ pub struct Watch {
     abandoned: [Vec<u32>; 2],
     open: [BTreeMap<u32, u64>; 2],
     both: Vec<bool>,
+    /// Two actives that were admitted, and the one that was active first has been so ever since: who, why.
+    goes_on: Vec<Option<(usize, Cause)>>,
     /// When each group was last handed over for ping nodes.
     pinged: Vec<Option<u64>>,
     /// How long it then must not be again.
@@ -177,6 +179,7 @@ impl Watch {
         let places: Vec<Place> = models.iter().map(|_| Place::default()).collect();
         Self {
             both: vec![false; models.len()],
+            goes_on: vec![None; models.len()],
             pinged: vec![None; models.len()],
             pinged_pause: 0,
             steps: 0,
@@ -266,6 +269,9 @@ impl Watch {
                     };
                 }
                 self.both.fill(false);
+                for goes_on in &mut self.goes_on {
+                    *goes_on = goes_on.filter(|(first, _)| first != node);
+                }
                 self.new_life(*node);
             }
             Fact::DaemonUp(node) => self.new_life(*node),
@@ -435,10 +441,14 @@ impl Watch {
         } else if excuses.daemon {
             Some(Cause::Daemon)
         } else {
-            None
+            let same = self.goes_on[step.group].filter(|(first, _)| *first != step.node);
+            same.map(|(_, cause)| cause)
         };
         match cause {
-            Some(cause) => self.admitted.push((now, step.group, cause)),
+            Some(cause) => {
+                self.goes_on[step.group] = Some((1 - step.node, cause));
+                self.admitted.push((now, step.group, cause));
+            }
             None => self.violation(
                 now,
                 &format!("S1 group {}: two actives, node {} is the second", step.group, step.node),
@@ -484,6 +494,7 @@ impl Watch {
         }
         if place.up == 0 {
             self.both[step.group] = false;
+            self.goes_on[step.group] = self.goes_on[step.group].filter(|(first, _)| *first != step.node);
         }
     }
 

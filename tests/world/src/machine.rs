@@ -172,6 +172,10 @@ impl World {
                 if step.op == Op::Probe && self.child_lives(step) {
                     outcome = Outcome::TimedOut;
                 }
+                if step.op == Op::Probe && outcome == Outcome::Done {
+                    // it is known to run again
+                    self.nodes[step.node].leftovers.remove(&(step.group, step.resource));
+                }
             }
             (Op::Start, Outcome::Done | Outcome::Degraded) => {
                 *self.truth(step) = Truth::On;
@@ -330,12 +334,15 @@ impl World {
             let notices = self.drbd_notices;
             let mirror = &mut self.mirrors[group];
             let open = !away && !shared && !mirror.cut && !mirror.alone;
-            mirror.turn += 1;
-            let turn = mirror.turn;
-            if open && !mirror.connected {
-                self.at(self.now + 300 * MS, What::Path { group, turn });
-            } else if !open && mirror.connected {
-                self.at(self.now + notices, What::Path { group, turn });
+            let wanted = (open != mirror.connected).then_some(open);
+            if mirror.settles != wanted {
+                mirror.settles = wanted;
+                mirror.turn += 1;
+                let turn = mirror.turn;
+                if wanted.is_some() {
+                    let takes = if open { 300 * MS } else { notices };
+                    self.at(self.now + takes, What::Path { group, turn });
+                }
             }
             self.flow(group);
         }
@@ -352,6 +359,8 @@ impl World {
     pub(crate) fn part(&mut self, group: usize) {
         self.flow(group);
         let still = [0, 1].map(|node| self.nodes[node].is_still());
+        self.mirrors[group].settles = None;
+        self.mirrors[group].turn += 1;
         let asked = self.mirrors[group].drop_connection(self.now, still);
         for (node, asks) in asked.into_iter().enumerate() {
             if asks {
@@ -364,6 +373,7 @@ impl World {
         if self.mirrors[group].turn != turn {
             return;
         }
+        self.mirrors[group].settles = None;
         if self.mirrors[group].connected {
             self.part(group);
         } else {

@@ -50,6 +50,8 @@ pub struct Mirror {
     pub writes: Writes,
     /// This half does not know yet that the connection is lost: its machine stands still, and writes nothing.
     pub late: [bool; 2],
+    /// What the connection is about to become.
+    pub settles: Option<bool>,
     /// Counts changes of the path, so that an old timer is known as such.
     pub turn: u32,
 }

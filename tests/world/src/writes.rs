@@ -43,9 +43,10 @@ impl Writes {
                 Flow::Other => (false, true),
                 Flow::Both => (true, true),
             };
-            self.acked[node] = now;
+            let before = std::mem::replace(&mut self.acked[node], now);
             for (half, there) in [(node, own), (1 - node, other)] {
-                if there {
+                // one that misses something is not whole because it gets what comes after
+                if there && self.holds[half][node] >= before {
                     self.holds[half][node] = now;
                 }
             }
@@ -68,6 +69,11 @@ impl Writes {
     /// What this half lacks is lost for good, and was told.
     pub const fn give_up(&mut self, half: usize) {
         self.acked = self.holds[half];
+    }
+
+    /// A half loses what it said it holds: its disk lied about its flushes.
+    pub const fn forget(&mut self, half: usize) {
+        self.holds[half] = [0; 2];
     }
 
     /// One half becomes what the other is. Whether acknowledged writes are overwritten by that.
