@@ -102,7 +102,13 @@ const FENCED: (&str, &str) = (
 );
 
 /// Name, files that are changed, words.
-const RUNS: [(&str, &[(&str, &str)], &[&str]); 15] = [
+type Run = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+);
+
+const RUNS: [Run; 15] = [
     ("start", &[], &[]),
     ("power-cut", &[], &["power-cut ovz-node1", "power-on ovz-node1"]),
     ("one-link", &[], &["cut eth0", "mend eth0"]),
