@@ -44,13 +44,13 @@ mod tests {
     fn show(failed: &[(u64, String)]) -> String {
         let mut lines = Vec::new();
         for (seed, violation) in failed.iter().take(SHOWN) {
-            lines.push(format!(
-                "\nOVZHA_SEED={seed} cargo test -p ovzha-tests --profile sim --test seeds seeds_keep\n    {violation}"
-            ));
+            lines.push(format!("OVZHA_SEED={seed} .ci/run sim"));
+            lines.push(format!("    {violation}"));
         }
         let least = failed.first().and_then(|(seed, _)| shrink(&Case::of(*seed)));
         if let Some((case, report)) = least {
-            lines.push(format!("the first one with {} strikes left:", case.strikes.len() - 1));
+            let strikes = case.strikes.len() - 1;
+            lines.push(format!("the first one with {strikes} strikes left:"));
             lines.extend(case.strikes.iter().map(|strike| format!("    {strike}")));
             lines.extend(report.lines);
             lines.extend(report.violations);
@@ -63,7 +63,7 @@ mod tests {
         say(&report.lines.join("\n"));
         assert!(
             report.violations.is_empty(),
-            "{}",
+            "\n{}",
             show(&[(seed, report.violations.join("\n"))])
         );
     }
@@ -90,7 +90,7 @@ mod tests {
             }
             ledger.add(&sum.entry(from));
             say(&ledger.totals());
-            assert!(sum.failed.is_empty(), "{}", show(&sum.failed));
+            assert!(sum.failed.is_empty(), "\n{}", show(&sum.failed));
             left -= sum.seeds;
             from += sum.seeds;
         }
@@ -108,7 +108,7 @@ mod tests {
         let sum = run_seeds(0, SEEDS);
         say(&sum.line());
         say(&sum.details());
-        assert!(sum.failed.is_empty(), "{}", show(&sum.failed));
+        assert!(sum.failed.is_empty(), "\n{}", show(&sum.failed));
         enough(&sum);
     }
 

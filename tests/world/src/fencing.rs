@@ -93,7 +93,7 @@ impl World {
             mirror.peer_old[node] = true;
             mirror.consistent[node] = false;
             if mirror.frozen[node] {
-                mirror.writes_alone(node, now);
+                mirror.frozen[node] = false;
             }
         }
         if let Some((key, mut task)) = promotion.filter(|(_, task)| self.is_promotion(task.step)) {
@@ -102,7 +102,7 @@ impl World {
             if may {
                 self.promotes(node, group);
                 self.fact(&Fact::Promoted(task.step));
-                self.mirrors[group].set_primary(node, true, now);
+                self.mirrors[group].set_primary(node, true);
                 task.outcome = Outcome::Done;
             }
             task.ends = now + if may { 300 * MS } else { REFUSED };
@@ -118,7 +118,6 @@ impl World {
 
     /// Outdate, confirm, resume: what comes of it.
     pub(crate) fn told_drbd(&mut self, step: Step) -> Outcome {
-        let now = self.now;
         let mirror = &mut self.mirrors[step.group];
         let done = match step.op {
             Op::Outdate if mirror.connected || mirror.primary[step.node] => false,
@@ -135,7 +134,7 @@ impl World {
             }
             Op::Resume => {
                 if mirror.frozen[step.node] {
-                    mirror.writes_alone(step.node, now);
+                    mirror.frozen[step.node] = false;
                 }
                 true
             }
@@ -206,8 +205,10 @@ impl World {
         // an isolated active writes on until it has stopped (S-11)
         let apart = self.troubles.isolated.is_some_and(|until| until >= since);
         let unfenced = !mirror.fencing && (window || apart || excuses.daemon);
+        // while it stood still nobody could tell it that the other one went on (S-10)
+        let slept = mirror.wrote[other] && self.troubles.frozen[node].is_some_and(|until| until >= since);
         // both halves have writes of their own already, or the mark is gone with the disk that kept it
         let settled = mirror.differs() || mirror.forgot[node];
-        unfenced || settled || excuses.cut || excuses.isolated || excuses.frozen
+        unfenced || settled || slept || excuses.cut || excuses.isolated || excuses.frozen
     }
 }

@@ -81,8 +81,9 @@ impl World {
         self.fact(&Fact::Begun { step, id, effective });
         if step.op == Op::Start && effective {
             *self.truth(step) = Truth::Part;
+            self.nodes[node].leftovers.remove(&(step.group, step.resource));
             if self.model(step) == Model::Drbd {
-                self.mirrors[step.group].set_primary(node, true, self.now);
+                self.mirrors[step.group].set_primary(node, true);
                 self.looks(step.group);
             }
         }
@@ -179,13 +180,12 @@ impl World {
             }
             (Op::Start, Outcome::Done | Outcome::Degraded) => {
                 *self.truth(step) = Truth::On;
-                self.nodes[step.node].leftovers.remove(&(step.group, step.resource));
             }
             (Op::Stop, Outcome::Done | Outcome::Degraded | Outcome::NotRunning) => {
                 *self.truth(step) = Truth::Off;
                 self.nodes[step.node].leftovers.remove(&(step.group, step.resource));
                 if drbd {
-                    self.mirrors[step.group].set_primary(step.node, false, self.now);
+                    self.mirrors[step.group].set_primary(step.node, false);
                     self.looks(step.group);
                 }
             }
@@ -287,7 +287,7 @@ impl World {
         }
         *self.truth(step) = if part { Truth::Part } else { Truth::Off };
         if self.model(step) == Model::Drbd && !part {
-            self.mirrors[group].set_primary(node, false, self.now);
+            self.mirrors[group].set_primary(node, false);
             self.looks(group);
         }
         let name = self.name(step);
@@ -361,7 +361,7 @@ impl World {
         let still = [0, 1].map(|node| self.nodes[node].is_still());
         self.mirrors[group].settles = None;
         self.mirrors[group].turn += 1;
-        let asked = self.mirrors[group].drop_connection(self.now, still);
+        let asked = self.mirrors[group].drop_connection(still);
         for (node, asks) in asked.into_iter().enumerate() {
             if asks {
                 self.ask_handler(node, group);
@@ -399,7 +399,7 @@ impl World {
             if !self.mirrors[group].late[node] {
                 continue;
             }
-            if self.mirrors[group].loses_peer(node, self.now) {
+            if self.mirrors[group].loses_peer(node) {
                 self.ask_handler(node, group);
             }
             self.looks(group);

@@ -96,21 +96,10 @@ impl Mirror {
         }
     }
 
-    /// A Primary goes on by itself.
-    pub fn writes_alone(&mut self, node: usize, now: u64) {
-        self.frozen[node] = false;
-        if self.holds_all(node) {
-            self.writes_to(node, now);
-        }
-    }
-
     /// This node takes or leaves the Primary role.
-    pub fn set_primary(&mut self, node: usize, primary: bool, now: u64) {
+    pub const fn set_primary(&mut self, node: usize, primary: bool) {
         self.primary[node] = primary;
         self.frozen[node] = false;
-        if primary && !self.connected {
-            self.writes_alone(node, now);
-        }
     }
 
     /// Whether a disk that comes back is refused: old data under a Primary that has no disk and has written elsewhere.
@@ -133,30 +122,25 @@ impl Mirror {
     }
 
     /// The connection is noticed to be lost, by a machine that stands `still` later. The nodes whose handlers are to be asked.
-    pub fn drop_connection(&mut self, now: u64, still: [bool; 2]) -> [bool; 2] {
+    pub fn drop_connection(&mut self, still: [bool; 2]) -> [bool; 2] {
         self.connected = false;
         if let Some(target) = self.syncing.take() {
             self.inconsistent[target] = true;
             self.peer_old[1 - target] = true;
         }
         self.late = still;
-        [0, 1].map(|node| !still[node] && self.loses_peer(node, now))
+        [0, 1].map(|node| !still[node] && self.loses_peer(node))
     }
 
     /// A half notices that it is alone: a Primary goes on, or waits for its handler. Whether the handler is to be asked.
-    pub fn loses_peer(&mut self, node: usize, now: u64) -> bool {
+    pub const fn loses_peer(&mut self, node: usize) -> bool {
         self.late[node] = false;
         // without a disk there is nothing to protect: DRBD asks nobody
         if !self.primary[node] || self.diskless[node] {
             return false;
         }
-        let asks = self.fencing && !self.peer_old[node];
-        if asks {
-            self.frozen[node] = true;
-        } else {
-            self.writes_alone(node, now);
-        }
-        asks
+        self.frozen[node] = self.fencing && !self.peer_old[node];
+        self.frozen[node]
     }
 
     /// The halves find each other. Both were written to: they part again. One was: the other is to be resynced.
