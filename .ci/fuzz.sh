@@ -5,6 +5,8 @@
 # tests/fuzz/corpus/TARGET and tests/fixtures/ha.d. An input that fails a property is left in target/fuzz/TARGET-crash-*:
 # it belongs into tests/fuzz/corpus/TARGET, where `cargo test -p ovzha-tests --test fuzz_corpus` replays it.
 #
+# OVZHA_FUZZER names a fuzzer that was built before; else it is built.
+#
 # The ledger (CACHE/fuzz/ledger) has a line for each run and is never rewritten, so that executions and seconds add up:
 #   time=2026-11-28T02:00:00Z commit=854474f target=frame seconds=300 executions=1234 crashes=0
 # A commit that ends in + had changes beside it. One line a target and one for all of them say what this run did, and
@@ -23,13 +25,16 @@ COVERAGE="-C passes=sancov-module -C llvm-args=-sanitizer-coverage-level=4 \
 -C llvm-args=-sanitizer-coverage-inline-8bit-counters -C llvm-args=-sanitizer-coverage-pc-table \
 -C llvm-args=-sanitizer-coverage-trace-compares"
 
-# The versions fuzzed are the versions shipped. --target keeps the flags away from build scripts.
-cp Cargo.lock tests/fuzz/Cargo.lock
-(cd tests/fuzz && RUSTFLAGS=$COVERAGE CARGO_TARGET_DIR=$ROOT/target/fuzz nice -n 19 \
-    cargo build --quiet --release --target "$TRIPLE")
-fuzzer=$ROOT/target/fuzz/$TRIPLE/release/ovzha-fuzz
+fuzzer=${OVZHA_FUZZER:-}
+if [ -z "$fuzzer" ]; then
+    # The versions fuzzed are the versions shipped. --target keeps the flags away from build scripts.
+    cp Cargo.lock tests/fuzz/Cargo.lock
+    (cd tests/fuzz && RUSTFLAGS=$COVERAGE CARGO_TARGET_DIR=$ROOT/target/fuzz nice -n 19 \
+        cargo build --quiet --release --target "$TRIPLE")
+    fuzzer=$ROOT/target/fuzz/$TRIPLE/release/ovzha-fuzz
+fi
 
-mkdir -p "$CACHE"
+mkdir -p "$CACHE" "$ROOT/target/fuzz"
 OVZHA_FUZZ=words "$fuzzer" >"$CACHE/words" 2>/dev/null
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -60,17 +65,27 @@ sums() {
 }
 
 touch "$LEDGER"
+if [ -n "$(tail -c 1 "$LEDGER")" ]; then
+    # the last run ended while it wrote
+    sed -i '$d' "$LEDGER"
+fi
 known=$(wc -l <"$LEDGER")
 ran=0
 for name in "${names[@]}"; do
     mkdir -p "$CACHE/corpus/$name"
     own=()
     [ -d "tests/fuzz/corpus/$name" ] && own=("tests/fuzz/corpus/$name")
+    # files are best tried short first; a row of choices is worth little until it is long
+    case $name in
+        world) shape=(-max_len=400 -len_control=0) ;;
+        cluster) shape=(-max_len=4096 -len_control=0) ;;
+        *) shape=(-max_len=8192) ;;
+    esac
     log=$ROOT/target/fuzz/$name.log
     code=0
     from=$EPOCHSECONDS
     OVZHA_FUZZ=$name TMPDIR=$scratch nice -n 19 "$fuzzer" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1024 \
-        -max_len=8192 -dict="$CACHE/words" -artifact_prefix="$ROOT/target/fuzz/$name-" -print_final_stats=1 \
+        "${shape[@]}" -dict="$CACHE/words" -artifact_prefix="$ROOT/target/fuzz/$name-" -print_final_stats=1 \
         "$CACHE/corpus/$name" "${own[@]}" tests/fixtures/ha.d >"$log" 2>&1 || code=$?
     # libFuzzer's own code for an interrupt: it counts, and it found nothing
     crashes=$((code != 0 && code != 72))

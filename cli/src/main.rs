@@ -5,14 +5,19 @@ mod clear;
 mod confirm_data;
 mod control;
 mod demo;
+mod events;
 mod exit;
+mod explain;
 mod fence_peer;
 mod hold;
+mod moment;
 mod moves;
 mod out;
 #[cfg(test)]
 mod pages;
+mod record_file;
 mod render;
+mod replay;
 mod report;
 mod simulate;
 mod span;
@@ -174,9 +179,9 @@ enum Verb {
         /// Where ha.cf, authkeys and haresources are
         #[arg(short = 'd', long, value_name = "DIR", default_value = "/etc/ha.d")]
         config_dir: PathBuf,
-        /// Where etc/drbd.conf is: fencing, and the cable of DRBD's addresses
+        /// Where a node's etc/drbd.conf is: it says how DRBD is fenced, and over which cable it goes
         #[arg(long, value_name = "DIR", default_value = "/")]
-        root: PathBuf,
+        machine: PathBuf,
         /// What is left to chance (moments between heartbeats, delays) is drawn from it
         #[arg(long, value_name = "NUMBER", default_value_t = 1)]
         seed: u64,
@@ -198,6 +203,47 @@ enum Verb {
         /// 'power-cut ovz-node1', 'cut eth1', 'freeze ovz-node1 40s', ...
         #[arg(value_name = "FAULT")]
         faults: Vec<String>,
+    },
+    /// Show what this node saw and decided, line by line, from its record
+    ///
+    /// The daemon records every event and every output of its core in memory, and copies that to /var/lib/ovzha; needs no
+    /// daemon now. Times are UTC. Exit code: 0 it is shown; 1 there is no record, or it can't be read.
+    Events {
+        /// As JSON, a line each, for programs
+        #[arg(long)]
+        json: bool,
+        /// From this moment on: 2026-11-28T01:30:00Z, 2026-11-28 01:30 (UTC), or how long ago: 90s, 30m, 2h, 1d
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Heartbeats, ticks and looks that found nothing, too
+        #[arg(long)]
+        all: bool,
+        /// A record, if not that of this machine
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Say why a group is what it is on this node, by which rule, and what would change that
+    ///
+    /// Replays the record up to its end, or to the moment of --at, and shows what the failover table saw. The clause is
+    /// that of SAFETY.md. Needs no daemon. Exit code 1: no such group, or no record.
+    Explain {
+        /// The group's number or name, as `ovzha status` shows them; all groups if not said
+        group: Option<String>,
+        /// At this moment, not now: 2026-11-28T01:30:00Z, 2026-11-28 01:30 (UTC), or how long ago: 90s, 30m, 2h, 1d
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// A record, if not that of this machine
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Tell a fresh core what the record says, and compare what it decides
+    ///
+    /// A record holds no keys, so it can be sent with a bug report and replayed anywhere. Exit code: 0 the same; 1 it can't
+    /// be read or replayed; 6 the first difference of each part is printed.
+    Replay {
+        /// A record, if not that of this machine
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
     },
     /// Show a failover: two daemons on this machine, a power cut, a standby back, as timelines
     ///
@@ -238,7 +284,7 @@ fn main() -> ExitCode {
         Verb::Check { config_dir, root } => check::run(&config_dir, &root),
         Verb::Simulate {
             config_dir,
-            root,
+            machine,
             seed,
             look_on,
             start_takes,
@@ -248,7 +294,7 @@ fn main() -> ExitCode {
             faults,
         } => simulate::run(&simulate::Options {
             config_dir,
-            root,
+            machine,
             seed,
             look_on,
             json,
@@ -257,6 +303,12 @@ fn main() -> ExitCode {
             stop_takes,
             faults,
         }),
+        Verb::Events { json, since, all, file } => {
+            let (since, file) = (since.as_deref(), file.as_deref());
+            events::run(&run_dir, &events::Wanted { json, all, since, file })
+        }
+        Verb::Explain { group, at, file } => explain::run(&run_dir, group.as_deref(), at.as_deref(), file.as_deref()),
+        Verb::Replay { file } => replay::run(&run_dir, file.as_deref()),
         Verb::Demo { sweep: Some(dir) } => demo::sweep(&dir),
         Verb::Demo { sweep: None } => demo::run(),
         Verb::Daemon {

@@ -35,7 +35,7 @@ pub struct Options {
     /// Where the files are.
     pub config_dir: PathBuf,
     /// The machine whose `drbd.conf` and watchdog count.
-    pub root: PathBuf,
+    pub machine: PathBuf,
     /// What is left to chance is drawn from it.
     pub seed: u64,
     /// Seconds to look on behind the last fault.
@@ -72,7 +72,7 @@ pub fn run(options: &Options) -> u8 {
         Ok(takes) => takes,
         Err(why) => return misunderstood(&why),
     };
-    let room = match room::build(&options.root, &files, &takes, options.seed) {
+    let room = match room::build(&options.machine, &files, &takes, options.seed) {
         Ok(room) => room,
         Err(why) => return misunderstood(&why),
     };
@@ -85,7 +85,7 @@ pub fn run(options: &Options) -> u8 {
     stage.run(&faults, options.look_on.map(|seconds| u64::from(seconds) * 1000));
     let shown = Shown {
         options,
-        protection: check::protection(&options.root, &files),
+        protection: check::protection(&options.machine, &files),
         stage,
     };
     out::text(&if options.json {

@@ -15,12 +15,14 @@ const LONGEST: Span = Span::from_secs(7200);
 const FAREWELL: Span = Span::from_secs(2);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 enum Kind {
     Standby,
     Takeover,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 enum Stage {
     /// The peer's word, newer than the request, is awaited.
     Asking,
@@ -30,6 +32,7 @@ enum Stage {
 
 /// A standby or takeover under way.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ask {
     client: ClientId,
     kind: Kind,
@@ -77,6 +80,7 @@ impl Ask {
 
 /// An orderly stop under way.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Leave {
     client: ClientId,
     /// Our first frame that said that nothing runs here any more, and when that was.

@@ -7,6 +7,7 @@
 use heapless::Vec;
 
 use crate::cluster::Cluster;
+use crate::data::holds_writes;
 use crate::decide::{Peer, acts_alone};
 use crate::group::State;
 use crate::id::{ClientId, GroupId};
@@ -42,7 +43,8 @@ impl Cluster {
             Some(group) => {
                 let full = group.fencing.push((client, now)).is_err();
                 let runs = matches!(group.state(), State::Starting(..) | State::Active | State::Stopping(..));
-                if runs && !group.is_yielding() {
+                let holds = group.drbd.is_none_or(|(drbd, _)| holds_writes(drbd.disk));
+                if runs && holds && !group.is_yielding() {
                     // DRBD says that the mirror is lost; what is observed may lag behind
                     group.durable.ahead = true;
                     group.unseen = Some(now);

@@ -17,6 +17,7 @@ const PATIENCE: u64 = 2;
 
 /// What is remembered of the pets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Pets {
     /// The newest one, while the watchdog is armed.
     at: Option<Instant>,

@@ -17,6 +17,7 @@ const KEEPALIVES: u64 = 3;
 
 /// A hardware watchdog as its driver describes it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Watchdog {
     /// From a pet to the reset, by the device's own clock, as read back.
     pub timeout: Span,

@@ -66,7 +66,7 @@ pub fn render(shown: &Shown<'_>) -> String {
         "looked_on_ms": at(now),
         "events": events,
         "groups": groups,
-        "old_data_promoted": stage.room.world.old_data,
+        "writes_left_behind": stage.room.world.old_data + stage.room.world.lost_writes > 0,
         "violations": stage.room.world.watch.violations,
     });
     format!("{value}\n")

@@ -101,7 +101,7 @@ fn drbd_of(shown: &Shown<'_>, place: usize, group: &Group) -> Option<String> {
     let room = &shown.stage.room;
     let resource: &Resource = group.resources.iter().find(|resource| resource.is_drbd())?;
     let name = resource.args.first()?;
-    let file = shown.options.root.join("etc/drbd.conf");
+    let file = shown.options.machine.join("etc/drbd.conf");
     let Some(model) = room.drbd.get(place)?.as_ref() else {
         return Some(format!(
             "assumed: DRBD {name} (not in {}): a path of its own, no fencing",
@@ -163,9 +163,9 @@ fn end(shown: &Shown<'_>) -> String {
             push(&mut text, &format!("  {}", out::clean(&line)));
         }
     }
-    if stage.room.world.old_data > 0 {
+    if stage.room.world.old_data + stage.room.world.lost_writes > 0 {
         text.push_str(
-            "  a copy that lacked acknowledged writes was promoted: SAFETY S-61 says what is left without DRBD's fencing\n",
+            "  a node went on with a copy that lacks acknowledged writes of the other one: SAFETY S-10, S-11 and S-61 say when\n",
         );
     }
     text

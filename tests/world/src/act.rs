@@ -117,6 +117,7 @@ impl World {
     /// Makes one choice.
     #[expect(clippy::too_many_lines, reason = "one line or two a choice")]
     pub fn step(&mut self, act: &Act) {
+        self.struck += u64::from(self.is_struck_by(act));
         match act {
             Act::Pass(span) => self.advance(self.now + span),
             Act::Next => {
@@ -158,10 +159,12 @@ impl World {
             Act::Script(node, group, resource, op, script) => {
                 let key = (*group, *resource, op_number(*op));
                 self.nodes[*node].scripts.insert(key, *script);
+                self.nodes[*node].unused.insert(key);
             }
             Act::Unscript(node, group, resource, op) => {
                 let key = (*group, *resource, op_number(*op));
                 self.nodes[*node].scripts.remove(&key);
+                self.nodes[*node].feigns.remove(&key);
             }
             Act::Feign(node, group, resource, op) => {
                 let key = (*group, *resource, op_number(*op));

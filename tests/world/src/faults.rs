@@ -1,4 +1,4 @@
-//! What a seed does to a World: its configuration, its kind of trouble, and when each fault strikes and ends.
+//! What a seed does to a World: its configuration, its kind of trouble, and when it strikes.
 //!
 //! Four kinds, because the promises differ (SAFETY S-10, S-11):
 //!
@@ -9,19 +9,10 @@
 //! | `Anything` | rows none and ping: all of it, cuts between living nodes, freezes, dead daemons | only with an excuse, counted |
 //! | `Restarts` | daemons restarted within deadtime | never, and nothing is started or stopped |
 
-use ovzha_core::event::{Command, Outcome};
-use ovzha_core::id::GroupSet;
-use ovzha_core::message::HoldReason;
-use ovzha_core::output::Op;
-use ovzha_core::time::Span;
-
-pub use crate::act::Act;
-use crate::node::{Freeze, Script};
+use crate::act::Act;
 use crate::rng::Rng;
 use crate::setup::{GroupSetup, Model, Setup};
-use crate::world::{World, group_id};
-
-const SECOND: u64 = 1_000_000;
+use crate::strike::{SECOND, Strike, Striker};
 
 /// The kind of trouble.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -49,10 +40,13 @@ impl Kind {
     }
 }
 
+/// Strikes that are planned at least: some find nothing to strike.
+const STRIKES: u64 = 12;
+
 /// A seed's configuration.
 #[must_use]
 pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
-    let keepalive = rng.pick(&[200, 500, 1000]).unwrap_or(500);
+    let keepalive = rng.pick(&[200, 500, 1000, 1000]).unwrap_or(500);
     let deadtime = keepalive * rng.between(8, 16);
     let many = rng.pick(&[1, 1, 1, 2, 2, 3, 4]).unwrap_or(1);
     let groups = (0..many).map(|_| group(rng)).collect();
@@ -72,10 +66,11 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         stop_budget: deadtime / 4,
         failback: rng.chance(400),
         ipfail: pings > 0 && rng.chance(300),
-        monitor: rng.pick(&[0, 1, 3, 10]).unwrap_or(10),
+        monitor: rng.pick(&[0, 3, 10, 10]).unwrap_or(10),
         diskless_hands_over: rng.chance(700),
         last_resort: kind == Kind::Isolation || rng.chance(700),
-        crc: false,
+        // the cheap digest lets more seeds be run
+        crc: rng.chance(850),
         fencing: rng.chance(500),
         watchdog: None,
         groups,
@@ -95,19 +90,19 @@ fn group(rng: &mut Rng) -> GroupSetup {
     }
 }
 
-/// When what happens, in order of time.
+/// When what strikes, in order of time; the first entry is the power.
 #[must_use]
-pub fn plan(rng: &mut Rng, kind: Kind, setup: &Setup) -> Vec<(u64, Act)> {
-    let mut plan = vec![(rng.below(5 * SECOND), Act::On(0)), (rng.below(5 * SECOND), Act::On(1))];
-    let faults = rng.between(3, 9);
+pub fn plan(rng: &mut Rng, kind: Kind, setup: &Setup) -> Vec<Strike> {
+    let mut plan = vec![begin(rng)];
     let mut at = 5 * SECOND + rng.below(20 * SECOND);
     if kind == Kind::Restarts {
         // first everything settles, so that whatever moves later moved for a restart
         at += 60 * SECOND;
     }
-    for _ in 0..faults {
-        strike(rng, kind, setup, at, &mut plan);
-        at += rng.below(15 * SECOND);
+    let strikes = STRIKES + rng.below(if kind == Kind::Restarts { 2 } else { 6 });
+    for _ in 0..strikes {
+        plan.push(Striker { rng, kind, setup }.strike(at));
+        at += rng.below(12 * SECOND);
         if kind == Kind::Restarts {
             // two absences must not add up to a deadtime
             at += setup.deadtime * 1000;
@@ -116,198 +111,42 @@ pub fn plan(rng: &mut Rng, kind: Kind, setup: &Setup) -> Vec<(u64, Act)> {
     if kind == Kind::Isolation {
         isolations(rng, setup, &mut plan);
     }
-    plan.sort_by_key(|(at, _)| *at);
     plan
 }
 
+/// Clocks up to 1 % apart from true time, often at opposite ends; releases of either protocol version; power.
+fn begin(rng: &mut Rng) -> Strike {
+    let mut acts = Vec::new();
+    let ends = rng.chance(400);
+    for node in 0..2 {
+        let rate = if ends {
+            990_000 + 20_000 * u64::from(node == 1)
+        } else {
+            rng.between(990_000, 1_010_000)
+        };
+        acts.push((0, Act::Drift(node, rate)));
+        if rng.chance(100) {
+            acts.push((0, Act::Speak(node, 1)));
+        }
+    }
+    acts.push((rng.below(5 * SECOND), Act::On(0)));
+    acts.push((rng.below(5 * SECOND), Act::On(1)));
+    Strike { acts }
+}
+
 /// One node at a time, now this one, now that one, sometimes without a pause between.
-fn isolations(rng: &mut Rng, setup: &Setup, plan: &mut Vec<(u64, Act)>) {
+fn isolations(rng: &mut Rng, setup: &Setup, plan: &mut Vec<Strike>) {
     let mut at = 5 * SECOND + rng.below(30 * SECOND);
     for _ in 0..rng.between(1, 5) {
         let node = rng.node();
-        plan.push((at, Act::Isolate(node, true)));
+        let from = at;
         // shorter ones the pings don't see, and S-11 leaves them out
         at += setup.keepalive * 4000 + rng.below(setup.deadtime * 2500);
-        plan.push((at, Act::Isolate(node, false)));
+        plan.push(Strike {
+            acts: vec![(from, Act::Isolate(node, true)), (at, Act::Isolate(node, false))],
+        });
         if rng.chance(600) {
             at += rng.below(20 * SECOND);
         }
     }
-}
-
-fn strike(rng: &mut Rng, kind: Kind, setup: &Setup, at: u64, plan: &mut Vec<(u64, Act)>) {
-    let node = rng.node();
-    let until = at + rng.below(setup.deadtime * 2500);
-    if kind == Kind::Restarts {
-        plan.push((at, Act::Kill(node)));
-        plan.push((at + rng.below(setup.deadtime * 600), Act::Revive(node)));
-        return;
-    }
-    if rng.chance(250) {
-        ail(rng, setup, node, at, until, plan);
-        return;
-    }
-    let choices = if kind == Kind::Anything { 15 } else { 10 };
-    match rng.below(choices) {
-        0 => {
-            plan.push((at, Act::Off(node)));
-            plan.push((until + rng.below(20 * SECOND), Act::On(node)));
-        }
-        1 => {
-            let delay = rng.below(setup.deadtime * 80);
-            let weather = Act::Weather(rng.below(400), rng.below(300), rng.below(100), delay);
-            plan.push((at, weather));
-            plan.push((until, Act::Weather(0, 0, 0, 900)));
-        }
-        2 => plan.push((
-            at,
-            Act::Replay(node, rng.node(), usize::from(rng.chance(500)) * 500 + 20),
-        )),
-        3 => plan.push((at, Act::Noise(node))),
-        4 | 5 => plan.push((at, script(rng, setup, node))),
-        6 | 7 => plan.push((at, Act::Ask(node, command(rng, kind)))),
-        8 => {
-            plan.push((at, Act::Disk(node, false)));
-            plan.push((until, Act::Disk(node, true)));
-        }
-        9 => partial(rng, kind, setup, at, until, plan),
-        10 => {
-            plan.push((at, Act::Kill(node)));
-            plan.push((until, Act::Revive(node)));
-        }
-        11 => {
-            let freeze = rng.pick(&[Freeze::Process, Freeze::Kernel, Freeze::Machine]);
-            plan.push((at, Act::Freeze(node, freeze.unwrap_or(Freeze::Process), until - at)));
-        }
-        12 => {
-            let one_way = rng.chance(400);
-            plan.push((at, Act::Cut(None, node, true)));
-            if !one_way {
-                plan.push((at, Act::Cut(None, 1 - node, true)));
-            }
-            plan.push((until, Act::Cut(None, node, false)));
-            plan.push((until, Act::Cut(None, 1 - node, false)));
-            if rng.chance(600) {
-                plan.push((at, Act::Drbd(true)));
-                plan.push((until, Act::Drbd(false)));
-            }
-        }
-        13 => {
-            plan.push((at, Act::Isolate(node, true)));
-            plan.push((until, Act::Isolate(node, false)));
-        }
-        _ => {
-            plan.push((at, Act::Pings(node, false)));
-            plan.push((until, Act::Pings(node, true)));
-        }
-    }
-}
-
-/// Something of an active group fails by itself, once or again and again.
-fn ail(rng: &mut Rng, setup: &Setup, node: usize, at: u64, until: u64, plan: &mut Vec<(u64, Act)>) {
-    let (group, resource) = resource(rng, setup);
-    if setup.monitor == 0 || rng.chance(200) {
-        // what nobody looks at stays dead
-        let (on, off) = if rng.chance(700) {
-            (Act::Diskless(node, group, true), Act::Diskless(node, group, false))
-        } else {
-            (Act::Suspend(node, group, true), Act::Suspend(node, group, false))
-        };
-        plan.push((at, on));
-        plan.push((until, off));
-        return;
-    }
-    let mut when = at;
-    for _ in 0..rng.between(1, 4) {
-        for node in 0..2 {
-            // on whichever node it runs
-            plan.push((when, Act::Die(node, group, resource, rng.chance(300))));
-        }
-        when += rng.below(40 * SECOND);
-    }
-}
-
-/// One of several links, DRBD's path, or the ping nodes alone.
-fn partial(rng: &mut Rng, kind: Kind, setup: &Setup, at: u64, until: u64, plan: &mut Vec<(u64, Act)>) {
-    if setup.links > 1 && rng.chance(500) {
-        for from in 0..2 {
-            if rng.chance(700) {
-                plan.push((at, Act::Cut(Some(0), from, true)));
-                plan.push((until, Act::Cut(Some(0), from, false)));
-            }
-        }
-    } else if kind == Kind::Crash && rng.chance(500) {
-        let node = rng.node();
-        plan.push((at, Act::Pings(node, false)));
-        plan.push((until, Act::Pings(node, true)));
-    } else {
-        plan.push((at, Act::Drbd(true)));
-        plan.push((until, Act::Drbd(false)));
-    }
-}
-
-fn resource(rng: &mut Rng, setup: &Setup) -> (usize, u8) {
-    let group = rng.pick(&[0, 1, 2, 3]).unwrap_or(0) % setup.groups.len();
-    let resources = setup.groups[group].resources.len();
-    let resource = u8::try_from(rng.below(u64::try_from(resources).unwrap_or(1))).unwrap_or(0);
-    (group, resource)
-}
-
-fn script(rng: &mut Rng, setup: &Setup, node: usize) -> Act {
-    let (group, resource) = resource(rng, setup);
-    let op = rng.pick(&[
-        Op::Probe,
-        Op::Start,
-        Op::Start,
-        Op::Stop,
-        Op::Stop,
-        Op::Monitor,
-        Op::Monitor,
-    ]);
-    let outcome = rng.pick(&[
-        None,
-        None,
-        Some(Outcome::Failed),
-        Some(Outcome::TimedOut),
-        Some(Outcome::Unfit),
-        Some(Outcome::Stuck),
-        Some(Outcome::Degraded),
-    ]);
-    let op = op.unwrap_or(Op::Start);
-    // a stop is not unfit: the agent finds its resource or it does not
-    let outcome = outcome
-        .flatten()
-        .filter(|outcome| op != Op::Stop || *outcome != Outcome::Unfit);
-    // a probe that lies is not among the faults: it can only fail to tell
-    let outcome = outcome.filter(|outcome| op != Op::Probe || matches!(outcome, Outcome::Failed | Outcome::TimedOut));
-    let takes = rng.chance(500).then(|| rng.below(30 * SECOND));
-    let times = u32::try_from(rng.between(1, 5)).unwrap_or(1);
-    Act::Script(node, group, resource, op, Script { outcome, takes, times })
-}
-
-fn command(rng: &mut Rng, kind: Kind) -> Command {
-    let group = group_id(rng.pick(&[0, 0, 1, 2]).unwrap_or(0));
-    let groups = match rng.below(3) {
-        0 => GroupSet::of([rng.pick(&[0, 1, 2, 3]).unwrap_or(0)]),
-        1 => GroupSet::of([0, 2]),
-        _ => GroupSet::ALL,
-    };
-    // a held node stays active when it is isolated: the promise of row ping does not cover that (SAFETY S-46)
-    let most = if kind == Kind::Isolation { 5 } else { 8 };
-    match rng.below(most) {
-        0 | 1 => Command::Standby { groups },
-        2 => Command::Takeover { groups },
-        3 => Command::Stop,
-        4 => Command::Clear { group },
-        5 => Command::Resume,
-        _ => Command::Hold {
-            span: Some(Span::from_secs(rng.between(1, 60))),
-            reason: HoldReason::new(),
-        },
-    }
-}
-
-/// One choice, as [`World::step`] makes it; requests are numbered by the World.
-pub fn act(world: &mut World, _client: u32, act: &Act) {
-    world.step(act);
 }

@@ -106,6 +106,14 @@ impl World {
         self.trace
             .line(self.now, &(node, "on"), || format!("{} has power", letter(node)));
         self.record(node, Happening::Boots);
+        // a boot ends a connection, whether the other half had noticed or not
+        for group in (0..self.mirrors.len())
+            .filter(|group| self.mirrors[*group].connected)
+            .collect::<Vec<_>>()
+        {
+            self.part(group);
+            self.looks(group);
+        }
         self.paths_change();
         self.start_daemon(node);
     }

@@ -47,6 +47,9 @@ impl World {
         };
         let script = self.nodes[node].script(step);
         let feigned = self.feigns(step);
+        let key = (step.group, step.resource, op_number(step.op));
+        let met = script.is_some() && self.nodes[node].unused.remove(&key);
+        self.struck += u64::from(met) + u64::from(feigned);
         let usual = match step.op {
             Op::Probe | Op::Monitor | Op::Outdate | Op::Confirm | Op::Resume => 20 * MS,
             Op::Start => 300 * MS,
@@ -298,6 +301,9 @@ impl World {
             return;
         }
         mirror.diskless[node] = diskless;
+        if diskless {
+            mirror.break_sync(node);
+        }
         self.flow(group);
         let mirror = &mut self.mirrors[group];
         if mirror.connected && mirror.syncing.is_none() {
@@ -342,18 +348,24 @@ impl World {
         link.is_some_and(|ways| ways[0].cut || ways[1].cut)
     }
 
+    /// The connection of a mirror is lost, and its Primary asks what that means.
+    pub(crate) fn part(&mut self, group: usize) {
+        self.flow(group);
+        let still = [0, 1].map(|node| self.nodes[node].is_still());
+        let asked = self.mirrors[group].drop_connection(self.now, still);
+        for (node, asks) in asked.into_iter().enumerate() {
+            if asks {
+                self.ask_handler(node, group);
+            }
+        }
+    }
+
     pub(crate) fn path_settles(&mut self, group: usize, turn: u32) {
         if self.mirrors[group].turn != turn {
             return;
         }
         if self.mirrors[group].connected {
-            let still = [0, 1].map(|node| self.nodes[node].is_still());
-            let asked = self.mirrors[group].drop_connection(self.now, still);
-            for (node, asks) in asked.into_iter().enumerate() {
-                if asks {
-                    self.ask_handler(node, group);
-                }
-            }
+            self.part(group);
         } else {
             self.flow(group);
             if self.mirrors[group].refuses_connection() {

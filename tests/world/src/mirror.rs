@@ -73,6 +73,20 @@ impl Mirror {
         self.wrote[0] && self.wrote[1]
     }
 
+    /// Whether a half has a disk, and all of the data on it.
+    #[must_use]
+    pub fn holds_all(&self, node: usize) -> bool {
+        !self.diskless[node] && !self.inconsistent[node] && self.syncing != Some(node)
+    }
+
+    /// A half lost its disk: a resync from it or into it ends half-way.
+    pub fn break_sync(&mut self, node: usize) {
+        if let Some(target) = self.syncing.take() {
+            self.inconsistent[target] = true;
+            self.peer_old[1 - target] |= target != node;
+        }
+    }
+
     /// A half takes writes that the other one does not get.
     pub const fn writes_to(&mut self, half: usize, now: u64) {
         if !self.wrote[half] {
@@ -81,15 +95,15 @@ impl Mirror {
     }
 
     /// A Primary goes on by itself.
-    pub const fn writes_alone(&mut self, node: usize, now: u64) {
+    pub fn writes_alone(&mut self, node: usize, now: u64) {
         self.frozen[node] = false;
-        if !self.diskless[node] {
+        if self.holds_all(node) {
             self.writes_to(node, now);
         }
     }
 
     /// This node takes or leaves the Primary role.
-    pub const fn set_primary(&mut self, node: usize, primary: bool, now: u64) {
+    pub fn set_primary(&mut self, node: usize, primary: bool, now: u64) {
         self.primary[node] = primary;
         self.frozen[node] = false;
         if primary && !self.connected {
@@ -101,8 +115,9 @@ impl Mirror {
     #[must_use]
     pub fn refuses_disk(&self, node: usize) -> bool {
         let helped = self.connected && !self.diskless[1 - node];
-        let used = self.primary[node] || (self.connected && self.primary[1 - node]);
-        self.diskless[node] && used && !helped && self.writes.is_behind(node)
+        let far = self.connected && self.primary[1 - node] && self.writes.misses(node, 1 - node);
+        let near = self.primary[node] && self.writes.misses(node, node);
+        self.diskless[node] && !helped && (near || far)
     }
 
     /// Whether a connection is refused: a Primary without a disk wants the data that it had, and these are older.
@@ -110,7 +125,7 @@ impl Mirror {
     pub fn refuses_connection(&self) -> bool {
         let refuses = |node: usize| {
             let other = 1 - node;
-            self.primary[node] && self.diskless[node] && !self.diskless[other] && self.writes.is_behind(other)
+            self.primary[node] && self.diskless[node] && !self.diskless[other] && self.writes.misses(other, node)
         };
         refuses(0) || refuses(1)
     }
@@ -127,9 +142,10 @@ impl Mirror {
     }
 
     /// A half notices that it is alone: a Primary goes on, or waits for its handler. Whether the handler is to be asked.
-    pub const fn loses_peer(&mut self, node: usize, now: u64) -> bool {
+    pub fn loses_peer(&mut self, node: usize, now: u64) -> bool {
         self.late[node] = false;
-        if !self.primary[node] {
+        // without a disk there is nothing to protect: DRBD asks nobody
+        if !self.primary[node] || self.diskless[node] {
             return false;
         }
         let asks = self.fencing && !self.peer_old[node];
@@ -175,11 +191,15 @@ impl Mirror {
         }
     }
 
-    /// A person gave up one half's data: that of the Secondary. Whose data are kept.
+    /// A person gave up one half's data: that of the Secondary, or of the one that was told that it is old. Whose data are
+    /// kept.
     pub const fn resolve(&mut self) -> usize {
         self.alone = false;
-        let kept = if self.primary[1] { 1 } else { 0 };
+        let second = self.primary[1] || (!self.primary[0] && self.outdated[0]);
+        let kept = if second { 1 } else { 0 };
         self.wrote[1 - kept] = false;
+        self.outdated[1 - kept] = !self.primary[1 - kept];
+        self.outdated[kept] = false;
         kept
     }
 

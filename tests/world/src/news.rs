@@ -5,8 +5,10 @@ use std::rc::Rc;
 use ovzha_core::cluster::Cluster;
 use ovzha_core::decide::{Decision, Why};
 use ovzha_core::event::Event;
+use ovzha_core::frame::peek;
 use ovzha_core::id::LinkId;
 
+use crate::trace::TRACES;
 use crate::wire::Origin;
 use crate::world::World;
 
@@ -18,7 +20,7 @@ impl World {
             link: LinkId(link),
             bytes,
         };
-        let news = self.is_news(node, link, origin);
+        let news = self.is_news(node, origin);
         if news {
             daemon.handle(now, received);
             return;
@@ -26,18 +28,19 @@ impl World {
         let mut without = Cluster::clone(daemon);
         without.handle(now, Event::Tick);
         daemon.handle(now, received);
-        // the exceptions: at a lone start somebody else's frames mean Hold (S-30, S-32), and what can't be read does (S-28)
+        // the exception: at a lone start somebody else's frames mean Hold (S-30, S-32)
         let lone = daemon.snapshot().groups.iter().any(|group| {
             matches!(
                 group.decision,
-                Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice | Why::PeerNewer)
+                Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice)
             )
         });
-        if !lone && !self.setup.crc && daemon.believed() != without.believed() && !only_link(daemon, &without) {
-            let (with, without) = (format!("{:?}", daemon.believed()), format!("{:?}", without.believed()));
-            let place = with.bytes().zip(without.bytes()).position(|(one, other)| one != other);
-            let from = place.unwrap_or(0).saturating_sub(60);
-            let part = with.get(from..from + 120).unwrap_or_default();
+        if !lone && daemon.believed() != without.believed() && !only_link(daemon, &without) {
+            let part = if TRACES {
+                first_difference(daemon, &without)
+            } else {
+                String::new()
+            };
             let text =
                 format!("S5 node {node}: a frame that is no news changed more than counters ({origin:?}): ..{part}..");
             self.watch.violation(self.now, &text);
@@ -45,15 +48,20 @@ impl World {
     }
 
     /// Whether a frame can be news: authentic, and neither a copy nor older than this life of the daemon.
-    fn is_news(&mut self, node: usize, link: u8, origin: Origin) -> bool {
+    fn is_news(&mut self, node: usize, origin: Origin) -> bool {
         let Origin::Sent(from, place) = origin else {
             return origin == Origin::Made;
         };
         let Some(sent) = self.wire.sent[from].get(place) else {
             return false;
         };
-        if from == node || sent.link != link {
+        if from == node {
             return false;
+        }
+        // what can't be read proves nothing and still says that the peer speaks newer (S-28, S-45)
+        let speaks = self.nodes[node].config.speaks;
+        if peek(&sent.bytes).is_ok_and(|header| header.version > speaks) {
+            return true;
         }
         if sent.to_life != self.nodes[node].life {
             // once the sender's life is proved, its earlier frames count for the link they came over (P-19)
@@ -74,11 +82,16 @@ impl World {
     }
 }
 
-/// Whether two clusters differ in what they think of a link and in nothing else that shows: a copy of a frame that
-/// came before its sender's life was proved counts for its link afterwards (P-19), and for nothing else.
+/// Where what two clusters believe begins to differ, in the words of the first one.
+fn first_difference(one: &Cluster, other: &Cluster) -> String {
+    let (one, other) = (format!("{:?}", one.believed()), format!("{:?}", other.believed()));
+    let place = one.bytes().zip(other.bytes()).position(|(one, other)| one != other);
+    let from = place.unwrap_or(0).saturating_sub(60);
+    one.get(from..from + 120).unwrap_or_default().to_owned()
+}
+
+/// Whether two clusters differ in what came over which link and in nothing else: a copy of a frame that came before its
+/// sender's life was proved counts for its link afterwards (P-19), and for nothing else.
 fn only_link(one: &Cluster, other: &Cluster) -> bool {
-    let (mut one, other) = (one.snapshot(), other.snapshot());
-    let differs = one.links != other.links;
-    one.links.clone_from(&other.links);
-    differs && one == other
+    one.believed_but_links() == other.believed_but_links()
 }

@@ -219,6 +219,8 @@ pub struct Node {
     pub truth: Vec<Vec<Truth>>,
     /// Results that are written for it, by group, resource, operation.
     pub scripts: BTreeMap<(usize, u8, u8), Script>,
+    /// Those that no call has met yet.
+    pub unused: BTreeSet<(usize, u8, u8)>,
     /// Calls that will say "done" and do nothing, by the same.
     pub feigns: BTreeSet<(usize, u8, u8)>,
     /// What stops that said "done" have left running.
@@ -265,6 +267,7 @@ impl Node {
             paused: Vec::new(),
             truth,
             scripts: BTreeMap::new(),
+            unused: BTreeSet::new(),
             feigns: BTreeSet::new(),
             leftovers: BTreeSet::new(),
             pings: true,

@@ -13,13 +13,58 @@ use crate::check::Cause;
 use crate::faults::{Kind, plan, setup};
 use crate::rng::Rng;
 use crate::setup::Setup;
+use crate::strike::{SECOND, Strike};
 use crate::world::{World, group_id};
 
-const SECOND: u64 = 1_000_000;
 /// What a script can be of.
 const OPS: [Op; 4] = [Op::Probe, Op::Start, Op::Stop, Op::Monitor];
+/// Faults that strike in each seed at least.
+pub const FAULTS: u64 = 10;
+/// All of them strike within this time.
+pub const PHASE: u64 = 600 * SECOND;
 /// After this a request must have been answered.
 const ANSWERED: u64 = 30 * SECOND;
+
+/// Everything that a seed decides before its run.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its kind of trouble.
+    pub kind: Kind,
+    /// Both nodes' files.
+    pub setup: Setup,
+    /// What strikes.
+    pub strikes: Vec<Strike>,
+    /// What the World draws from.
+    pub chance: u64,
+    /// From the last strike to the repair, in microseconds.
+    pub tail: u64,
+    /// Power cuts make up for strikes that found nothing to strike.
+    pub makes_up: bool,
+    notices: u64,
+    resets: u64,
+    resync: u64,
+}
+
+impl Case {
+    /// The case of a seed.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        let kind = Kind::of(seed);
+        let mut rng = Rng::new(seed);
+        let setup = setup(&mut rng, kind);
+        Self {
+            kind,
+            strikes: plan(&mut rng, kind, &setup),
+            setup,
+            chance: rng.next(),
+            notices: rng.between(SECOND / 2, 12 * SECOND),
+            resets: rng.between(5, 40) * SECOND,
+            resync: rng.pick(&[SECOND / 2, 5 * SECOND, 60 * SECOND]).unwrap_or(SECOND),
+            tail: rng.below(30) * SECOND,
+            makes_up: true,
+        }
+    }
+}
 
 /// What became of a seed.
 #[derive(Clone, Debug)]
@@ -29,13 +74,19 @@ pub struct Report {
     /// One number for everything that happened.
     pub hash: u64,
     /// Faults that struck.
-    pub faults: usize,
+    pub faults: u64,
+    /// When the last of them struck, in seconds.
+    pub last: u64,
     /// Simulated time in seconds.
     pub seconds: u64,
     /// What must not be.
     pub violations: Vec<String>,
     /// Two actives that the row admits.
     pub admitted: Vec<Cause>,
+    /// Times that users lost writes as the row admits.
+    pub lost_writes: u64,
+    /// What was added to the case to have enough faults.
+    pub extra: Vec<Strike>,
     /// What happened, if it was to be kept.
     pub lines: Vec<String>,
 }
@@ -43,24 +94,41 @@ pub struct Report {
 /// Runs one seed.
 #[must_use]
 pub fn run(seed: u64, verbose: bool) -> Report {
-    let kind = Kind::of(seed);
-    let mut rng = Rng::new(seed);
-    let setup = setup(&mut rng, kind);
-    let plan = plan(&mut rng, kind, &setup);
-    let wish = format!("{kind:?} {setup:?}");
-    let mut world = match World::new(setup, rng.next(), verbose) {
+    run_case(&Case::of(seed), verbose)
+}
+
+/// Runs a case: all that strikes, as often as need be one more power cut, then the repair. The same case is the same run.
+#[must_use]
+pub fn run_case(case: &Case, verbose: bool) -> Report {
+    let kind = case.kind;
+    let mut world = match World::new(case.setup.clone(), case.chance, verbose) {
         Ok(world) => world,
         Err(error) => return refused(kind, error),
     };
-    world.trace.line(0, &seed, || wish);
-    world.drbd_notices = rng.between(500_000, 12 * SECOND);
-    world.reset_takes = Some(rng.between(5, 40) * SECOND);
-    for (at, what) in &plan {
+    world.trace.line(0, &0, || format!("{kind:?} {:?}", case.setup));
+    world.drbd_notices = case.notices;
+    world.reset_takes = Some(case.resets);
+    world.resync_takes = case.resync;
+    let mut plan: Vec<(u64, &Act)> = case
+        .strikes
+        .iter()
+        .flat_map(|strike| &strike.acts)
+        .map(|(at, act)| (*at, act))
+        .collect();
+    plan.sort_by_key(|(at, _)| *at);
+    for (at, what) in plan {
         world.step(&Act::Pass(at.saturating_sub(world.now)));
-        world.trace.line(*at, &0, || format!("- {what:?}"));
+        world.trace.line(at, &0, || format!("- {what:?}"));
         world.step(what);
     }
-    world.step(&Act::Pass(rng.below(30) * SECOND));
+    let extra = if case.makes_up {
+        make_up(&mut world, kind)
+    } else {
+        Vec::new()
+    };
+    let last = world.now / SECOND;
+    world.step(&Act::Pass(case.tail));
+    let faults = world.struck;
     let before = world.watch.steps;
     heal(&mut world);
     settle(&mut world);
@@ -70,12 +138,42 @@ pub fn run(seed: u64, verbose: bool) -> Report {
     Report {
         kind,
         hash: world.trace.hash(),
-        faults: plan.len(),
+        faults,
+        last,
         seconds: world.now / SECOND,
         violations: world.watch.violations.clone(),
         admitted: world.watch.admitted.iter().map(|(_, _, cause)| *cause).collect(),
+        lost_writes: world.lost_writes,
+        extra,
         lines: std::mem::take(&mut world.trace.lines),
     }
+}
+
+/// Strikes on until enough of them have struck: power cuts, where daemons restart their deaths.
+fn make_up(world: &mut World, kind: Kind) -> Vec<Strike> {
+    let mut extra = Vec::new();
+    let (away, pause) = if kind == Kind::Restarts {
+        (world.setup.deadtime * 300, world.setup.deadtime * 1500)
+    } else {
+        (3 * SECOND, 6 * SECOND)
+    };
+    while world.struck < FAULTS && world.now < PHASE {
+        let node = usize::from(world.struck % 2 == 1);
+        let (down, up) = if kind == Kind::Restarts {
+            (Act::Kill(node), Act::Revive(node))
+        } else {
+            (Act::Off(node), Act::On(node))
+        };
+        let mut acts = Vec::new();
+        for (act, then) in [(down, away), (up, pause)] {
+            world.trace.line(world.now, &0, || format!("- {act:?}"));
+            world.step(&act);
+            acts.push((world.now, act));
+            world.step(&Act::Pass(then));
+        }
+        extra.push(Strike { acts });
+    }
+    extra
 }
 
 fn refused(kind: Kind, error: String) -> Report {
@@ -83,9 +181,12 @@ fn refused(kind: Kind, error: String) -> Report {
         kind,
         hash: 0,
         faults: 0,
+        last: 0,
         seconds: 0,
         violations: vec![error],
         admitted: Vec::new(),
+        lost_writes: 0,
+        extra: Vec::new(),
         lines: Vec::new(),
     }
 }
@@ -158,7 +259,8 @@ fn repairs(setup: &Setup) -> Vec<Act> {
 
 /// L1, L2, L3: what must be so within a bound when nothing is wrong any more.
 pub fn settle(world: &mut World) {
-    let bound = (world.setup.initdead + 4 * world.setup.deadtime) * 1000 + 90 * SECOND;
+    // a resync may have to end first, and one the other way
+    let bound = (world.setup.initdead + 4 * world.setup.deadtime) * 1000 + 90 * SECOND + 2 * world.resync_takes;
     let until = world.now + bound;
     while world.now < until && !is_settled(world) {
         world.step(&Act::Pass(5 * SECOND));
@@ -222,7 +324,8 @@ fn is_settled(world: &World) -> bool {
         .filter_map(|node| node.daemon.as_ref())
         .flat_map(|daemon| daemon.snapshot().groups)
         .any(|group| !matches!(group.decision, Decision::Stay(_)));
-    !waits && (0..world.setup.groups.len()).all(|group| runs_once(world, group))
+    let syncs = world.mirrors.iter().any(|mirror| mirror.syncing.is_some());
+    !waits && !syncs && (0..world.setup.groups.len()).all(|group| runs_once(world, group))
 }
 
 /// Runs whole on exactly one node.

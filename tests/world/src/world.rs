@@ -21,7 +21,7 @@ use crate::mirror::Mirror;
 use crate::node::{Input, Node};
 use crate::record::Record;
 use crate::rng::Rng;
-use crate::setup::Setup;
+use crate::setup::{Model, Setup};
 use crate::trace::Trace;
 use crate::wire::{Origin, Wire};
 
@@ -145,6 +145,8 @@ pub struct World {
     pub drbd_notices: u64,
     /// How long a resync takes.
     pub resync_takes: u64,
+    /// Faults that have struck.
+    pub struck: u64,
     /// Promotions of old data that the row admits.
     pub old_data: u64,
     /// Times that users lost writes as the row admits.
@@ -199,6 +201,7 @@ impl World {
             reset_takes: Some(30_000_000),
             drbd_notices: 2_000_000,
             resync_takes: 500_000,
+            struck: 0,
             old_data: 0,
             lost_writes: 0,
             asked: BTreeMap::new(),
@@ -214,6 +217,11 @@ impl World {
         };
         world.trace.mix(0, &seed);
         world
+    }
+
+    /// Whether a group has a mirror.
+    pub(crate) fn is_mirrored(&self, group: usize) -> bool {
+        self.setup.groups[group].resources.contains(&Model::Drbd)
     }
 
     pub(crate) fn at(&mut self, at: u64, what: What) {

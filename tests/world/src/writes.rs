@@ -59,10 +59,10 @@ impl Writes {
         of(0).max(of(1))
     }
 
-    /// Users were told of writes that this half lacks.
+    /// This half lacks writes that the Primary on `writer` has acknowledged.
     #[must_use]
-    pub fn is_behind(&self, half: usize) -> bool {
-        self.lacks(half) > 0
+    pub const fn misses(&self, half: usize, writer: usize) -> bool {
+        self.acked[writer] > self.holds[half][writer]
     }
 
     /// What this half lacks is lost for good, and was told.
@@ -96,17 +96,19 @@ impl World {
                 return Flow::Still;
             }
             let carries = path && !mirror.cut;
-            match (mirror.connected, mirror.diskless[node]) {
+            let own = mirror.holds_all(node);
+            if !mirror.connected {
+                return if own { Flow::Own } else { Flow::Still };
+            }
+            match (own, takes(mirror, 1 - node)) {
                 // the other half's word is waited for
-                (true, _) if !carries => Flow::Still,
-                (true, own_lost) => match (own_lost, takes(mirror, 1 - node)) {
-                    (false, true) => Flow::Both,
-                    (false, false) => Flow::Own,
-                    (true, true) => Flow::Other,
-                    (true, false) => Flow::Still,
-                },
-                (false, false) => Flow::Own,
-                (false, true) => Flow::Still,
+                _ if !carries => Flow::Still,
+                (true, true) => Flow::Both,
+                (true, false) => Flow::Own,
+                // the target of a resync gets what is new at once
+                (false, true) if !mirror.diskless[node] => Flow::Both,
+                (false, true) => Flow::Other,
+                (false, false) => Flow::Still,
             }
         };
         let flows = [flow(0), flow(1)];

@@ -2,12 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use ovzha_core::time::Span;
+use ovzha_core::cluster::Cluster;
+use ovzha_core::id::BootId;
+use ovzha_core::output::Durable;
+use ovzha_core::time::{Instant, Span};
 use ovzha_core::watchdog::Watchdog;
 use ovzha_host::config::{Config, Files};
 use ovzha_host::diagnostic::Diagnostic;
 use ovzha_host::ovzha_cf::watchdog::Heartbeat;
+use ovzha_host::status::{HostFacts, status};
 use ovzha_host::{authkeys, core_config, ha_cf, haresources, ovzha_cf};
+use serde_json::Value;
 
 /// The name that every file has here.
 pub const FILE: &str = "file";
@@ -112,12 +117,27 @@ pub fn files(bytes: &[u8]) {
     let me = names.first().map(String::as_str).unwrap_or_default();
     let config = Config::new(files, me);
     assert!(config.is_ok(), "{config:?}");
-    let core = config.map(|config| {
-        let watchdog = config
-            .settings
-            .watchdog()
-            .map(|(_, timeout)| Watchdog { timeout, stays: false });
-        core_config::core_config(&config, false, watchdog).map(|_| ())
-    });
-    assert_eq!(core, Ok(Ok(())));
+    if let Ok(config) = config {
+        shown(&config);
+    }
+}
+
+/// The core takes the configuration, and its `status` is one line of JSON that says the same when it is read.
+fn shown(config: &Config) {
+    let timer = config.settings.watchdog();
+    let watchdog = timer.map(|(_, timeout)| Watchdog { timeout, stays: false });
+    let ring = core_config::keyring(&config.keys);
+    let (core, Ok(ring)) = (core_config::core_config(config, false, watchdog), ring) else {
+        panic!("the core refuses what the files say");
+    };
+    let core = match core {
+        Ok(core) => core,
+        Err(why) => panic!("{why}"),
+    };
+    let now = Instant::from_millis(1000);
+    let cluster = Cluster::new(core, ring, BootId([1; 4]), Durable::default(), now);
+    let told = status(config, &HostFacts::default(), &cluster.snapshot());
+    let line = told.to_string();
+    assert!(!line.contains(char::is_control), "{line:?}");
+    assert_eq!(serde_json::from_str::<Value>(&line).ok(), Some(told));
 }

@@ -5,9 +5,13 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use ovzha_host::address::Wanted;
 use ovzha_host::config::Files;
 use ovzha_host::drbd::{self, State};
-use ovzha_host::{authkeys, check, ha_cf, haresources, mounts, ovzha_cf, services};
+use ovzha_host::filesystem::Filesystem;
+use ovzha_host::mail::Smarthost;
+use ovzha_host::vz::containers;
+use ovzha_host::{authkeys, check, ha_cf, haresources, kernel_users, mounts, ovzha_cf, program, services, task, unit};
 
 use super::files::{FILE, nodes};
 
@@ -73,6 +77,46 @@ pub fn mounts(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     assert!(mounts::parse(&text).len() <= text.lines().count());
     black_box(services::parse(bytes));
+    let points = [PathBuf::from("/vz")];
+    for export in kernel_users::exports_below(&text, &points) {
+        let path = export.split_once(':').map(|(_, path)| Path::new(path).to_owned());
+        assert!(path.is_some(), "{export:?}");
+    }
+    assert!(kernel_users::swap_areas(&text).len() <= text.lines().count());
     black_box(mounts::DeviceId::parse(&text));
     black_box(mounts::DeviceId::parse_hex(&text));
+}
+
+/// `vz.conf` and the lists of OpenVZ, as they stand.
+pub fn openvz(bytes: &[u8]) {
+    let text = &String::from_utf8_lossy(bytes);
+    for key in ["VIRTUOZZO", "ONBOOT", "VE_PRIVATE", "LOCKDIR"] {
+        let value = containers::value_of(text, key);
+        assert!(value.is_none_or(|value| !value.contains('\n') && text.contains(&value)));
+        black_box(containers::says_yes(text, key));
+    }
+    for ids in [containers::running_by_kernel(text), containers::running_by_vzlist(text)] {
+        assert!(ids.iter().all(|id| containers::is_id(id) && text.contains(id)));
+        assert!(ids.len() <= text.lines().count());
+        black_box(containers::tell(&ids));
+    }
+}
+
+/// What stands behind a resource's name or in a setting, each line an argument; and what a child said, as it is shown.
+pub fn arguments(bytes: &[u8]) {
+    let text = &String::from_utf8_lossy(bytes);
+    let shown = [program::one_line(text), task::clean_label(text), task::escape(bytes)];
+    assert!(!shown.concat().contains(|c: char| c.is_control() && c != '\n'));
+    assert!(shown[0].chars().count() <= 300 && !shown[0].contains('\n') && !shown[1].contains('\n'));
+    black_box(unit::State::parse(text).answer("web.service"));
+    for line in text.lines() {
+        if let Ok(wanted) = Wanted::parse(line) {
+            assert!(wanted.prefix.is_none_or(|prefix| (1..=32).contains(&prefix)) && !wanted.address.is_loopback());
+        }
+        if let Ok(host) = Smarthost::parse(line) {
+            assert!(host.port > 0 && !host.host.starts_with('-') && !host.host.contains(char::is_control));
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        black_box(Filesystem::parse(&words)).ok();
+    }
 }

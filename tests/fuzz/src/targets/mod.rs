@@ -8,6 +8,7 @@ mod choices;
 mod cluster;
 mod files;
 mod machine;
+mod network;
 mod own;
 mod peer;
 mod wire;
@@ -30,6 +31,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("drbd", machine::drbd),
     ("machine", machine::machine),
     ("mounts", machine::mounts),
+    ("openvz", machine::openvz),
+    ("arguments", machine::arguments),
+    ("network", network::network),
     ("control", own::control),
     ("durable", own::durable),
     ("run_dir", own::run_dir),

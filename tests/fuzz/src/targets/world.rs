@@ -92,6 +92,7 @@ fn setup(choices: &mut Choices<'_>, trouble: Trouble) -> Setup {
         last_resort: trouble == Trouble::Isolation || on(4),
         crc: false,
         fencing: on(5),
+        watchdog: None,
         groups,
     }
 }
@@ -160,7 +161,6 @@ fn strike(choices: &mut Choices<'_>, trouble: Trouble, setup: &Setup, at: u64, p
             at,
             Act::Replay(node, usize::from(choices.below(2)), usize::from(choices.byte()) * 2),
         )),
-        3 => plan.push((at, Act::Noise(node))),
         4 => lasts(Act::Disk(node, false), Act::Disk(node, true), choices),
         5 => lasts(Act::Drbd(true), Act::Drbd(false), choices),
         6 => lasts(
@@ -179,7 +179,7 @@ fn strike(choices: &mut Choices<'_>, trouble: Trouble, setup: &Setup, at: u64, p
         8 | 11 => plan.push((at, Act::Unstick(node))),
         12 | 13 => plan.push((at, Act::Ask(node, command(choices, trouble, setup)))),
         14 if setup.links > 1 => lasts(Act::Cut(Some(0), node, true), Act::Cut(Some(0), node, false), choices),
-        14 => plan.push((at, Act::Noise(node))),
+        3 | 14 => plan.push((at, Act::Noise(node))),
         15..=18 => odd(choices, setup, node, at, plan),
         19 => lasts(Act::Kill(node), Act::Revive(node), choices),
         20 => {

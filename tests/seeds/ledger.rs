@@ -1,0 +1,181 @@
+//! The ledger of seeds of one program: a line a batch, appended when its end is known, never rewritten.
+//!
+//! It lies in the cache under the digest of the sources, so that seeds add up over runs and those of another program
+//! don't count; a run goes on behind the last seed of the last whole line.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// What became of some seeds in a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// The first one.
+    pub from: u64,
+    pub seeds: u64,
+    pub faults: u64,
+    pub violations: u64,
+    /// Two actives that their row admits.
+    pub admitted: u64,
+    /// Times that users lost writes as their row admits.
+    pub lost: u64,
+    pub simulated_hours: u64,
+    pub milliseconds: u64,
+}
+
+const NAMES: [&str; 8] = [
+    "from",
+    "seeds",
+    "faults",
+    "violations",
+    "admitted",
+    "lost",
+    "simulated_hours",
+    "ms",
+];
+
+impl Entry {
+    fn numbers(&self) -> [u64; 8] {
+        [
+            self.from,
+            self.seeds,
+            self.faults,
+            self.violations,
+            self.admitted,
+            self.lost,
+            self.simulated_hours,
+            self.milliseconds,
+        ]
+    }
+
+    fn line(&self) -> String {
+        let pairs: Vec<String> = NAMES
+            .iter()
+            .zip(self.numbers())
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        pairs.join(" ") + "\n"
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let value = |name: &str| -> Option<u64> {
+            let mut pairs = line.split(' ').filter_map(|pair| pair.split_once('='));
+            pairs.find(|(key, _)| *key == name)?.1.parse().ok()
+        };
+        Some(Self {
+            from: value("from")?,
+            seeds: value("seeds")?,
+            faults: value("faults")?,
+            violations: value("violations")?,
+            admitted: value("admitted")?,
+            lost: value("lost")?,
+            simulated_hours: value("simulated_hours")?,
+            milliseconds: value("ms")?,
+        })
+    }
+}
+
+/// The open ledger.
+pub struct Ledger {
+    file: File,
+    digest: String,
+    pub entries: Vec<Entry>,
+}
+
+impl Ledger {
+    pub fn open(dir: &Path, digest: &str) -> Self {
+        fs::create_dir_all(dir).unwrap();
+        let path = dir.join(format!("{digest}.ledger"));
+        let mut file = File::options()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&path)
+            .unwrap();
+        let locked = file.try_lock();
+        assert!(locked.is_ok(), "{}: another run writes it", path.display());
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        let (whole, torn) = text.rsplit_once('\n').unwrap_or(("", &text));
+        if !torn.is_empty() {
+            // the last run ended while it wrote
+            file.set_len(u64::try_from(text.len() - torn.len()).unwrap()).unwrap();
+        }
+        let entries: Vec<Entry> = whole
+            .lines()
+            .map(|line| Entry::parse(line).unwrap_or_else(|| panic!("{}: {line:?}", path.display())))
+            .collect();
+        Self {
+            file,
+            digest: digest.to_owned(),
+            entries,
+        }
+    }
+
+    /// Behind the highest seed that was run.
+    pub fn next(&self) -> u64 {
+        self.entries
+            .iter()
+            .map(|entry| entry.from + entry.seeds)
+            .max()
+            .unwrap_or(0)
+    }
+
+    pub fn add(&mut self, entry: &Entry) {
+        self.file.write_all(entry.line().as_bytes()).unwrap();
+        self.file.sync_all().unwrap();
+        self.entries.push(entry.clone());
+    }
+
+    /// The line for machines: sums over the whole ledger.
+    pub fn totals(&self) -> String {
+        let sum = |of: fn(&Entry) -> u64| self.entries.iter().map(of).sum::<u64>();
+        let mut text = format!(
+            "sim: seeds={} faults={} violations={} seconds={}",
+            sum(|entry| entry.seeds),
+            sum(|entry| entry.faults),
+            sum(|entry| entry.violations),
+            sum(|entry| entry.milliseconds) / 1000
+        );
+        let (admitted, lost) = (sum(|entry| entry.admitted), sum(|entry| entry.lost));
+        let hours = sum(|entry| entry.simulated_hours);
+        write!(
+            text,
+            " admitted={admitted} lost={lost} simulated_hours={hours} program={}",
+            self.digest
+        )
+        .unwrap();
+        text
+    }
+}
+
+#[test]
+fn a_ledger_goes_on_behind_its_last_whole_line_and_is_of_one_program() {
+    let dir = std::env::temp_dir().join(format!("ovzha-seeds-{}", std::process::id()));
+    let entry = |from| Entry {
+        from,
+        seeds: 100,
+        faults: 1200,
+        lost: 2,
+        milliseconds: 1500,
+        ..Entry::default()
+    };
+    let mut ledger = Ledger::open(&dir, "one");
+    assert_eq!(ledger.next(), 0);
+    ledger.add(&entry(0));
+    ledger.add(&entry(100));
+    drop(ledger);
+    let path = dir.join("one.ledger");
+    let mut text = fs::read_to_string(&path).unwrap();
+    text.push_str("from=200 see");
+    fs::write(&path, text).unwrap();
+    let mut again = Ledger::open(&dir, "one");
+    assert_eq!((again.entries.clone(), again.next()), (vec![entry(0), entry(100)], 200));
+    again.add(&entry(200));
+    drop(again);
+    let totals = "sim: seeds=300 faults=3600 violations=0 seconds=4 admitted=0 lost=6 simulated_hours=0 program=one";
+    assert_eq!(Ledger::open(&dir, "one").totals(), totals);
+    assert_eq!(Ledger::open(&dir, "other").entries, Vec::new());
+    fs::remove_dir_all(dir).unwrap();
+}
