@@ -13,7 +13,7 @@ for file; do
     OVZHA_SEEDS=300 nice -n 15 cargo mutants --colors never --no-times --cap-lints true -j1 --baseline=skip --timeout 150 \
         --profile mutants -o "target/survivors/$(basename "$file" .rs)" -f "$file" \
         --test-package ovzha-core,ovzha-tests -- --locked --lib \
-        --test auth --test decide --test frame --test message --test serial --test scenarios --test seeds || code=$?
+        --test auth --test decide --test frame --test message --test pings --test serial --test scenarios --test seeds || code=$?
     # 2: some were missed, 3: some ran out of time
     [ $code -eq 0 ] || [ $code -eq 2 ] || [ $code -eq 3 ] || exit $code
 done
