@@ -10,7 +10,7 @@ mkdir -p target/survivors
 # Its baseline would look for the tests of one package in the other; .ci/run test is the baseline.
 for file; do
     code=0
-    OVZHA_SEEDS=300 nice -n 15 cargo mutants --colors never --no-times --cap-lints true -j1 --baseline=skip --timeout 150 \
+    OVZHA_SEEDS="--count 300" XDG_CACHE_HOME=$PWD/target/survivors/cache nice -n 15 cargo mutants --colors never --no-times --cap-lints true -j1 --baseline=skip --timeout 150 \
         --profile mutants -o "target/survivors/$(basename "$file" .rs)" -f "$file" \
         --test-package ovzha-core,ovzha-tests -- --locked --lib \
         --test auth --test decide --test frame --test message --test pings --test serial --test scenarios --test seeds || code=$?

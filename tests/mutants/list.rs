@@ -24,8 +24,6 @@ pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 pub enum Driver {
     /// The scenario files, with the checkers on.
     Scenarios,
-    /// The seeded simulator.
-    Seeds,
     /// The tests of core itself.
     Core,
 }
@@ -63,9 +61,8 @@ impl Mutant {
         };
         let driver = match driver {
             "scenarios" => Driver::Scenarios,
-            "seeds" => Driver::Seeds,
             "core" => Driver::Core,
-            _ => return Err(wrong("the driver is scenarios, seeds or core")),
+            _ => return Err(wrong("the driver is scenarios or core")),
         };
         let unended = |text: &str| text.strip_suffix('\n').unwrap_or(text).to_owned();
         Ok(Self {

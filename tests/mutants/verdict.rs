@@ -29,7 +29,6 @@ pub fn judge(mutant: &Mutant, ran: &Ran) -> Result<Catch, String> {
     }
     let found = match mutant.driver {
         Driver::Scenarios => violation(&ran.output).or_else(|| of_scenario(mutant, &ran.output)),
-        Driver::Seeds => of_seeds(&ran.output),
         Driver::Core => of_core(&ran.output),
     };
     found.ok_or_else(|| {
@@ -85,16 +84,6 @@ fn of_scenario(mutant: &Mutant, output: &str) -> Option<Catch> {
             by: format!("scenario {name}"),
             sign: sign(came),
         })
-}
-
-fn of_seeds(output: &str) -> Option<Catch> {
-    let mut lines = output.lines().skip_while(|line| !line.starts_with("OVZHA_SEED="));
-    let seed = lines.next()?.strip_prefix("OVZHA_SEED=")?.split(' ').next()?;
-    let (_, text) = lines.next()?.split_once(": ")?;
-    Some(Catch {
-        by: format!("violation in seed {seed}"),
-        sign: sign(text),
-    })
 }
 
 fn of_core(output: &str) -> Option<Catch> {

@@ -12,8 +12,6 @@ const PARTS: [&str; 6] = ["Cargo.toml", "Cargo.lock", "core", "host", "cli", "te
 const PATIENCE: &str = "180";
 /// The same for what is not mutated, with the first build of a copy.
 const FIRST: &str = "1200";
-/// Seeds that a mutant must survive.
-const SEEDS: &str = "400";
 
 pub struct Workshop {
     tree: PathBuf,
@@ -46,7 +44,6 @@ impl Workshop {
     fn run(&self, driver: Driver, seconds: &str) -> Ran {
         let words: &[&str] = match driver {
             Driver::Scenarios => &["-p", "ovzha-tests", "--test", "scenarios"],
-            Driver::Seeds => &["-p", "ovzha-tests", "--test", "seeds", "seeds_keep"],
             Driver::Core => &["-p", "ovzha-core", "--lib"],
         };
         let mut command = Command::new("timeout");
@@ -66,15 +63,8 @@ impl Workshop {
             // what a mutant leaves unused is no error
             .env("RUSTFLAGS", "--cap-lints=warn")
             .env("RUST_BACKTRACE", "0")
-            .env("OVZHA_SEEDS", SEEDS)
             .stdin(Stdio::null());
-        for name in [
-            "OVZHA_REWRITE",
-            "OVZHA_ONLY",
-            "OVZHA_SEED",
-            "OVZHA_FROM",
-            "CARGO_BUILD_TARGET",
-        ] {
+        for name in ["OVZHA_REWRITE", "OVZHA_ONLY", "CARGO_BUILD_TARGET"] {
             command.env_remove(name);
         }
         let ended = command.output().unwrap();
