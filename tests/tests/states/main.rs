@@ -17,7 +17,7 @@ mod tests {
     use ovzha_core::states::{GROUP, LINK, MEMBER, Transition, taken};
 
     const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    const WALKS: u64 = 1000;
+    const WALKS: u64 = 3000;
     const STEPS: u32 = 4000;
     const HEAD: &str = "\
 # States
