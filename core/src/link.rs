@@ -47,6 +47,8 @@ pub struct Link {
     /// Frames that may still go out before their time in this keepalive, and since when it runs.
     early: u8,
     refilled: Instant,
+    /// Counts its frames, so that each of several lives is echoed over it.
+    turn: u8,
 }
 
 impl Link {
@@ -64,6 +66,7 @@ impl Link {
             urgent: false,
             early: EARLY,
             refilled: now,
+            turn: 0,
         }
     }
 
@@ -97,6 +100,12 @@ impl Link {
         self.open && (self.due <= now || (self.urgent && self.early > 0))
     }
 
+    /// Frames that went out over it, modulo 256.
+    #[must_use]
+    pub const fn turn(&self) -> u8 {
+        self.turn
+    }
+
     /// A frame goes out.
     pub fn speaks(&mut self, now: Instant, keepalive: Span) {
         if now.since(self.refilled) >= keepalive {
@@ -104,6 +113,7 @@ impl Link {
             self.refilled = now;
         }
         self.early = self.early.saturating_sub(1);
+        self.turn = self.turn.wrapping_add(1);
         self.urgent = false;
         self.due = now.after(keepalive);
     }

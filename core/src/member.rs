@@ -66,7 +66,6 @@ pub struct Member {
     state: MemberState,
     life: Option<Life>,
     candidates: Vec<(Echo, Instant), CANDIDATES>,
-    turn: usize,
     heard: Option<Instant>,
     /// Silence is counted from here.
     count_from: Instant,
@@ -91,7 +90,6 @@ impl Member {
             state: MemberState::Awaited,
             life: None,
             candidates: Vec::new(),
-            turn: 0,
             heard: None,
             count_from: now,
             echoed: Sequence(0),
@@ -172,17 +170,17 @@ impl Member {
             .map(|(_, version)| version)
     }
 
-    /// What our next frame echoes: the known life and, in turn, those that try to prove themselves.
-    pub fn echo(&mut self, now: Instant, forget: Span) -> Echo {
+    /// What a frame over a link that has carried `turn` frames before echoes: the known life and those that try to prove
+    /// themselves, in turn on each link, so that a link that is dead takes the turn of none.
+    pub fn echo(&mut self, now: Instant, forget: Span, turn: u8) -> Echo {
         self.candidates.retain(|(_, at)| now.since(*at) < forget);
         let known = self.life.map(|life| Echo {
             boot: life.boot,
             sequence: life.highest,
         });
         let slots = self.candidates.len().saturating_add(usize::from(known.is_some()));
-        self.turn = self.turn.wrapping_add(1).checked_rem(slots).unwrap_or(0);
         self.candidates
-            .get(self.turn)
+            .get(usize::from(turn).checked_rem(slots).unwrap_or(0))
             .map(|(echo, _)| *echo)
             .or(known)
             .unwrap_or(Echo::NOBODY)
@@ -242,7 +240,6 @@ impl Member {
     /// Drops what unproved lives left behind.
     pub(crate) fn forget_candidates(&mut self) {
         self.candidates.clear();
-        self.turn = 0;
     }
 
     /// Whether a frame of this life would be news (a life that proved nothing is answered early once).

@@ -9,6 +9,7 @@ use crate::frame::{BODY_MAX, FrameBuf, Header, seal};
 use crate::gather::gather;
 use crate::group::State;
 use crate::id::{GROUPS_MAX, LinkId, Sequence};
+use crate::link::Link;
 use crate::message::{Detail, Drbd, GroupBits, GroupFlags, GroupReport, Head, Message, NodeBits, Phase, Silence};
 use crate::queue::pop_front;
 use crate::time::Instant;
@@ -80,17 +81,16 @@ impl Cluster {
         let sequence = self.sequence.next();
         self.sequence = sequence;
         self.remember_sending(now, sequence);
-        let heard_here = self
-            .links
-            .get(index)
-            .and_then(crate::link::Link::heard)
-            .map(|at| now.since(at));
+        let heard_here = self.links.get(index).and_then(Link::heard).map(|at| now.since(at));
         let heard = self.member.heard().map(|at| now.since(at));
         let confirmed = self.member.is_alive() && self.member.echoed() >= self.detail_from;
         let forget = self.deadtime();
+        // not the same one on every link at once: a new life is answered by the first round
+        let offset = u8::try_from(index).unwrap_or(0);
+        let turn = self.links.get(index).map_or(0, Link::turn).wrapping_add(offset);
         let message = Message {
             head: Head {
-                echo: self.member.echo(now, forget),
+                echo: self.member.echo(now, forget, turn),
                 heard: Silence::of(heard),
                 heard_here: Silence::of(heard_here),
                 bits: self.node_bits(),

@@ -122,11 +122,15 @@ mod tests {
     /// A case that fails is made smaller and fails in the same way: here by a key that nobody corrects.
     #[test]
     fn what_fails_is_made_small() {
-        let mut case = Case::of(4);
-        case.strikes.push(Strike {
-            acts: vec![(0, Act::Key(1, "another key".to_owned()))],
-        });
-        let (least, report) = shrink(&case).unwrap();
+        // of some seeds a node starts alone before it hears the other one: these heal
+        let fails = |seed| {
+            let mut case = Case::of(seed);
+            case.strikes.push(Strike {
+                acts: vec![(0, Act::Key(1, "another key".to_owned()))],
+            });
+            shrink(&case)
+        };
+        let (least, report) = (0..50).find_map(fails).unwrap();
         let left: Vec<String> = least.strikes.iter().map(Strike::to_string).collect();
         assert!(left.len() == 2 && left[1].contains("another key"), "{left:?}");
         assert!(
