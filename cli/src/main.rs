@@ -175,9 +175,9 @@ enum Verb {
     ///
     /// It says which times are assumed. Exit code: 0 it is shown, whatever comes of it; 1 the files have errors, or
     /// something happened that docs/SAFETY.md forbids; 2 a word that can't be understood.
-    #[allow(
+    #[expect(
         rustdoc::broken_intra_doc_links,
-        reason = "the brackets of the faults' grammar, as --help shows it; expect would not hold without rustdoc"
+        reason = "the brackets of the faults' grammar, as --help shows it"
     )]
     Simulate {
         /// Where ha.cf, authkeys and haresources are
