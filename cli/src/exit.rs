@@ -11,6 +11,9 @@ pub const NOT_RUNNING: u8 = 4;
 /// The other node could not start the group; it runs here again.
 pub const CAME_BACK: u8 = 5;
 
+/// A fresh core decides otherwise than the recorded one did.
+pub const DIFFERS: u8 = 6;
+
 /// What `--help` says about them.
 pub const HELP: &str = "\
 Exit codes:
@@ -21,4 +24,5 @@ Exit codes:
      daemon: this machine lacks something the daemon can't run without
   4  no daemon is running here
      daemon: another one is running already
-  5  standby, takeover: the other node could not start it, it runs where it was";
+  5  standby, takeover: the other node could not start it, it runs where it was
+  6  replay: a fresh core decides otherwise than the recorded one did";

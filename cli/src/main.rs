@@ -5,15 +5,21 @@ mod clear;
 mod confirm_data;
 mod control;
 mod demo;
+mod events;
 mod exit;
+mod explain;
 mod fence_peer;
 mod hold;
+mod moment;
 mod moves;
 mod out;
 #[cfg(test)]
 mod pages;
+mod record_file;
 mod render;
+mod replay;
 mod report;
+mod simulate;
 mod span;
 mod status;
 
@@ -152,6 +158,97 @@ enum Verb {
         #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
         root: PathBuf,
     },
+    /// Show what would follow if faults struck a cluster with these files: two virtual nodes, a timeline
+    ///
+    /// The nodes are the daemon's own core and know the files; machines, cables, DRBD and scripts are modelled. Nothing is
+    /// started, sent or changed, and the machine need not be a node. Each FAULT is one argument in quotes, or words
+    /// one after the other; each strikes when nothing changes any more behind the one before it. Without a FAULT: how the
+    /// cluster starts.
+    ///
+    /// power-cut NODE, power-on NODE; freeze NODE [TIME] [process|kernel|machine] (kernel, if not said; machine:
+    /// the clock stops, too), thaw NODE; kill-daemon NODE [TIME] (back after so long), start-daemon NODE, stop NODE;
+    /// cut LINK... [from NODE], mend LINK... [from NODE]: a device of ha.cf, drbd, links (each of ha.cf), all (drbd, too);
+    /// isolate NODE, join NODE: links, DRBD, ping nodes together; pings-lost NODE, pings-back NODE;
+    /// fail NODE RESOURCE [start|stop|monitor], repair NODE RESOURCE; disk-lost NODE [GROUP], disk-back NODE [GROUP];
+    /// standby NODE [SET|GROUP]..., takeover NODE [SET|GROUP]..., hold [TIME], resume, clear NODE GROUP, confirm-data NODE
+    /// GROUP; wait TIME (since the fault before) or at TIME (since the first one) before another fault, or at the end.
+    ///
+    /// It says which times are assumed. Exit code: 0 it is shown, whatever comes of it; 1 the files have errors, or
+    /// something happened that docs/SAFETY.md forbids; 2 a word that can't be understood.
+    #[expect(
+        rustdoc::broken_intra_doc_links,
+        reason = "the brackets of the faults' grammar, as --help shows it"
+    )]
+    Simulate {
+        /// Where ha.cf, authkeys and haresources are
+        #[arg(short = 'd', long, value_name = "DIR", default_value = "/etc/ha.d")]
+        config_dir: PathBuf,
+        /// Where a node's etc/drbd.conf is: it says how DRBD is fenced, and over which cable it goes
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        machine: PathBuf,
+        /// What is left to chance (moments between heartbeats, delays) is drawn from it
+        #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+        seed: u64,
+        /// Look on for so long behind the last fault: 90s, 30m. Without it: until nothing changes any more
+        #[arg(long = "for", value_name = "TIME", value_parser = span::seconds)]
+        look_on: Option<u32>,
+        /// How long the start of a resource takes: vz=60s. More than one are possible
+        #[arg(long, value_name = "RESOURCE=TIME")]
+        start_takes: Vec<String>,
+        /// How long its stop takes
+        #[arg(long, value_name = "RESOURCE=TIME")]
+        stop_takes: Vec<String>,
+        /// Show every line, also what every healthy cluster says
+        #[arg(long)]
+        all: bool,
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+        /// 'power-cut ovz-node1', 'cut eth1', 'freeze ovz-node1 40s', ...
+        #[arg(value_name = "FAULT")]
+        faults: Vec<String>,
+    },
+    /// Show what this node saw and decided, line by line, from its record
+    ///
+    /// The daemon records every event and every output of its core in memory, and copies that to /var/lib/ovzha; needs no
+    /// daemon now. Times are UTC. Exit code: 0 it is shown; 1 there is no record, or it can't be read.
+    Events {
+        /// As JSON, a line each, for programs
+        #[arg(long)]
+        json: bool,
+        /// From this moment on: 2026-11-28T01:30:00Z, 2026-11-28 01:30 (UTC), or how long ago: 90s, 30m, 2h, 1d
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Heartbeats, ticks and looks that found nothing, too
+        #[arg(long)]
+        all: bool,
+        /// A record, if not that of this machine
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Say why a group is what it is on this node, by which rule, and what would change that
+    ///
+    /// Replays the record up to its end, or to the moment of --at, and shows what the failover table saw. The clause is
+    /// that of SAFETY.md. Needs no daemon. Exit code 1: no such group, or no record.
+    Explain {
+        /// The group's number or name, as `ovzha status` shows them; all groups if not said
+        group: Option<String>,
+        /// At this moment, not now: 2026-11-28T01:30:00Z, 2026-11-28 01:30 (UTC), or how long ago: 90s, 30m, 2h, 1d
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
+        /// A record, if not that of this machine
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Tell a fresh core what the record says, and compare what it decides
+    ///
+    /// A record holds no keys, so it can be sent with a bug report and replayed anywhere. Exit code: 0 the same; 1 it can't
+    /// be read or replayed; 6 the first difference of each part is printed.
+    Replay {
+        /// A record, if not that of this machine
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
     /// Show a failover: two daemons on this machine, a power cut, a standby back, as timelines
     ///
     /// Needs neither root nor DRBD nor configuration, takes some ten seconds, touches nothing of the machine and cleans up
@@ -189,6 +286,33 @@ fn main() -> ExitCode {
         Verb::ConfirmData { group, yes } => confirm_data::run(&run_dir, &group, yes),
         Verb::FencePeer { resource, timeout } => fence_peer::run(&run_dir, resource, timeout),
         Verb::Check { config_dir, root } => check::run(&config_dir, &root),
+        Verb::Simulate {
+            config_dir,
+            machine,
+            seed,
+            look_on,
+            start_takes,
+            stop_takes,
+            all,
+            json,
+            faults,
+        } => simulate::run(&simulate::Options {
+            config_dir,
+            machine,
+            seed,
+            look_on,
+            json,
+            all,
+            start_takes,
+            stop_takes,
+            faults,
+        }),
+        Verb::Events { json, since, all, file } => {
+            let (since, file) = (since.as_deref(), file.as_deref());
+            events::run(&run_dir, &events::Wanted { json, all, since, file })
+        }
+        Verb::Explain { group, at, file } => explain::run(&run_dir, group.as_deref(), at.as_deref(), file.as_deref()),
+        Verb::Replay { file } => replay::run(&run_dir, file.as_deref()),
         Verb::Demo { sweep: Some(dir) } => demo::sweep(&dir),
         Verb::Demo { sweep: None } => demo::run(),
         Verb::Daemon {

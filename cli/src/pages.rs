@@ -44,11 +44,13 @@ const FILES: [(&str, &str); 9] = [
     ("/etc/ha.d/hooks.d", "scripts of the admin's that are told what happens"),
     (
         "/var/lib/ovzha",
-        "the state that survives a reboot: who was active last, a hold, bugs that ovzha found in itself",
+        "the state that survives a reboot: who was active last, a hold, bugs that ovzha found in itself, \
+         the copy of the record",
     ),
     (
         "/run/ovzha",
-        "the sockets of the daemon, and what the next one must know of what runs; on a file system in memory",
+        "the sockets of the daemon, and what the next one must know of what runs, the record; on a file system in \
+         memory",
     ),
     ("/dev/log", "where the log goes, unless ha.cf names a logfile"),
 ];

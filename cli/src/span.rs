@@ -41,9 +41,22 @@ pub fn seconds(word: &str) -> Result<u32, String> {
     }
 }
 
+/// Reads `500ms`, and what [`seconds`] reads, as milliseconds; `0s` is no time at all.
+///
+/// # Errors
+/// One sentence for the command line.
+pub fn milliseconds(word: &str) -> Result<u64, String> {
+    let fine = word.strip_suffix("ms").and_then(|digits| digits.parse::<u32>().ok());
+    match (fine, word) {
+        (Some(ms), _) => Ok(u64::from(ms)),
+        (None, "0s") => Ok(0),
+        (None, _) => seconds(word).map(|seconds| u64::from(seconds) * 1000),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{human, seconds};
+    use super::{human, milliseconds, seconds};
 
     #[test]
     fn spans_as_people_say_them() {
@@ -97,5 +110,10 @@ mod tests {
         ] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(milliseconds("500ms"), Ok(500));
+        assert_eq!(milliseconds("0s"), Ok(0));
+        assert_eq!(milliseconds("40s"), Ok(40_000));
+        assert!(milliseconds("ms").is_err());
+        assert!(milliseconds("-5ms").is_err());
     }
 }

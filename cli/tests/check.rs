@@ -108,6 +108,7 @@ protection: ping nodes: ";
     );
 }
 
+/// The row that holds is named (S-16).
 #[test]
 fn a_machine_that_has_everything_is_fine() {
     let machine = [

@@ -15,12 +15,14 @@ const LONGEST: Span = Span::from_secs(7200);
 const FAREWELL: Span = Span::from_secs(2);
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 enum Kind {
     Standby,
     Takeover,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 enum Stage {
     /// The peer's word, newer than the request, is awaited.
     Asking,
@@ -30,6 +32,7 @@ enum Stage {
 
 /// A standby or takeover under way.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ask {
     client: ClientId,
     kind: Kind,
@@ -77,6 +80,7 @@ impl Ask {
 
 /// An orderly stop under way.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Leave {
     client: ClientId,
     /// Our first frame that said that nothing runs here any more, and when that was.
@@ -351,13 +355,20 @@ impl Cluster {
 
     pub(crate) fn settle_leave(&mut self, now: Instant) {
         let clear = self.groups.iter().all(Group::is_clear);
+        // a hold began meanwhile: what has begun ends, the rest stays as it is
+        let stays = |group: &Group| group.is_clear() || matches!(group.state(), State::Active | State::Stuck(..));
+        let rests = self.is_held() && self.groups.iter().all(stays);
         let next = self.sequence.next();
-        let Some(leave) = self.leave.as_mut().filter(|leave| leave.clear.is_none() && clear) else {
+        let Some(leave) = self.leave.as_mut().filter(|leave| leave.clear.is_none()) else {
             return;
         };
-        leave.clear = Some((next, now));
-        let client = leave.client;
-        self.reply(client, Answer::Done);
+        if clear {
+            leave.clear = Some((next, now));
+            let client = leave.client;
+            self.reply(client, Answer::Done);
+        } else if rests {
+            leave.clear = Some((Sequence(0), now.before(FAREWELL)));
+        }
     }
 
     /// The orderly stop is done: nothing runs here, and the peer knows or can't be told.

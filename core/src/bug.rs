@@ -15,13 +15,14 @@ use core::fmt;
 
 use heapless::Vec;
 
-use crate::id::{GROUPS_MAX, GroupId};
+use crate::id::{GROUPS_MAX, GroupId, GroupSet};
 
 /// Bugs that are remembered one by one; what comes after still stops its groups.
 const BUGS_MAX: usize = 16;
 
 /// What was found. Its number is stable: it stands in logs and in reports.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum BugId {
     /// The host ended a step that was never begun.
     EffectUnknown,
@@ -131,6 +132,7 @@ impl fmt::Display for BugId {
 
 /// A bug, and the group it was found in; `None`: it concerns all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Bug {
     /// What was found.
     pub id: BugId,
@@ -140,6 +142,7 @@ pub struct Bug {
 
 /// The bugs of this life.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Bugs {
     /// What was found, and whether it was told.
     found: Vec<(Bug, bool), BUGS_MAX>,
@@ -151,7 +154,7 @@ pub(crate) struct Bugs {
 
 impl Bugs {
     pub(crate) fn find(&mut self, id: BugId, group: Option<GroupId>) {
-        let mask = group.map_or(u16::MAX, |group| bit(usize::from(group.0)));
+        let mask = group.map_or(u16::MAX, |group| GroupSet::bit(usize::from(group.0)));
         self.stopped |= mask;
         if id.unsettles() {
             self.unsure |= mask;
@@ -176,16 +179,16 @@ impl Bugs {
     }
 
     pub(crate) fn stops(&self, group: usize) -> bool {
-        self.stopped & bit(group) != 0
+        self.stopped & GroupSet::bit(group) != 0
     }
 
     pub(crate) fn is_unsure(&self, group: usize) -> bool {
-        self.unsure & bit(group) != 0
+        self.unsure & GroupSet::bit(group) != 0
     }
 
     /// A person has looked: the group is decided upon again.
     pub(crate) fn forget(&mut self, group: GroupId) {
-        let mask = !bit(usize::from(group.0));
+        let mask = !GroupSet::bit(usize::from(group.0));
         self.stopped &= mask;
         self.unsure &= mask;
         self.found.retain(|(bug, _)| bug.group != Some(group));
@@ -193,7 +196,7 @@ impl Bugs {
 
     /// Of groups that there are.
     pub(crate) fn limit(&mut self, groups: usize) {
-        let all = (0..groups.min(GROUPS_MAX)).fold(0, |mask, group| mask | bit(group));
+        let all = (0..groups.min(GROUPS_MAX)).fold(0, |mask, group| mask | GroupSet::bit(group));
         self.stopped &= all;
         self.unsure &= all;
         if self.stopped == 0 {
@@ -204,13 +207,6 @@ impl Bugs {
     pub(crate) fn iter(&self) -> impl Iterator<Item = Bug> {
         self.found.iter().map(|(bug, _)| *bug)
     }
-}
-
-fn bit(group: usize) -> u16 {
-    u32::try_from(group)
-        .ok()
-        .and_then(|group| 1_u16.checked_shl(group))
-        .unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -35,12 +35,15 @@ const _: () = assert!(PINGS_MAX <= 16, "a heartbeat counts ping nodes in four bi
 
 /// One node's view of the pair. `Clone`, `Eq` and `Hash`, so that simulators copy it and checkers hash it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent facts, each told once or level-triggered"
 )]
 pub struct Cluster {
     pub(crate) config: Config,
+    /// Never written down.
+    #[cfg_attr(feature = "record", serde(skip, default = "no_keys"))]
     pub(crate) keyring: Keyring,
     pub(crate) boot: BootId,
     /// Number of our newest frame.
@@ -109,6 +112,11 @@ pub struct Cluster {
     notices: Vec<Notice, NOTICES>,
     lost: u16,
     effects: EffectId,
+}
+
+#[cfg(feature = "record")]
+const fn no_keys() -> Keyring {
+    Keyring::new(crate::auth::Domain::Node)
 }
 
 impl Cluster {
@@ -233,6 +241,8 @@ impl Cluster {
                     self.bugs.find(BugId::PingAhead, None);
                     return self.settle(now);
                 }
+                // the answer ends a silence that was longer, perhaps, than when this node last looked
+                self.settle_gap(now);
                 // attached again, perhaps for a moment only: the peer is to hear of it, too
                 let silent = self.pings.silence(now) > self.config.keepalive.times(2);
                 self.pings.reply(ping, sent);
@@ -502,7 +512,9 @@ impl Cluster {
             flight.abandoned = true;
             return Some(Output::Abandon(flight.id));
         }
-        if (distrusted && !group.may_step(must_stop)) || (!guarded && matches!(group.state(), State::Starting(..))) {
+        // slept in between: the peer may have started it since (S-26)
+        let unready = (!guarded || group.doubtful) && matches!(group.state(), State::Starting(..));
+        if (distrusted && !group.may_step(must_stop)) || unready {
             return None;
         }
         let (resource, op) = group.next(self.now)?;
@@ -530,7 +542,8 @@ impl Cluster {
         if !matches!(group.state(), State::Starting(..)) || group.flight.is_some() || self.bugs.stops(index) {
             return None;
         }
-        if self.recorded.get(index).is_none_or(|run| *run < group.durable.run) {
+        // a part that starts again begins no run: a disk that does not answer must not keep it stopped
+        if !group.restarts() && self.recorded.get(index).is_none_or(|run| *run < group.durable.run) {
             return Some(BugId::StartUnrecorded);
         }
         match decide(&self.view(self.now, index)?) {

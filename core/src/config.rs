@@ -15,6 +15,7 @@ pub const DEADTIME_MAX: Span = Span::from_secs(240);
 
 /// How the core treats one resource; what it is, only the host knows.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Kind {
     /// One half of a DRBD mirror: data, as below, and what may be promoted depends on whose are the newest (SAFETY S-60).
     Drbd,
@@ -28,6 +29,7 @@ pub enum Kind {
 
 /// One resource group, before it is checked.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct GroupDraft {
     /// The node that is to run it.
     pub preferred: NodeId,
@@ -43,6 +45,7 @@ pub struct GroupDraft {
 
 /// The configuration before it is checked.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::struct_excessive_bools, reason = "the switches of ha.cf and ovzha.cf")]
 pub struct Draft {
     /// This node, 0 or 1.
@@ -87,6 +90,7 @@ pub struct Draft {
 
 /// A checked configuration.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Config(Draft);
 
 /// Which relation is broken, with both numbers.

@@ -34,6 +34,7 @@ const SHOWN: Span = Span::from_secs(15);
 
 /// DRBD of a group as this node observed it; of several devices the worst.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Seen {
     /// What the other node is told; `ahead`: Primary, and writes don't reach a current disk of the peer.
     pub drbd: Drbd,
@@ -47,6 +48,7 @@ pub struct Seen {
 
 /// What shows that our copy is current, when no fact on disk says more.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::struct_excessive_bools, reason = "independent pieces of evidence")]
 pub(crate) struct Evidence {
     /// DRBD has compared the copies since this life began, or since this node last slept.
@@ -98,6 +100,7 @@ struct Theirs {
 
 /// What was last told of it, and since when.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct DataTold {
     ahead: bool,
     marked: bool,
@@ -221,7 +224,8 @@ impl Group {
         };
         let (ahead, marked) = (kept.ahead, kept.marked);
         [
-            (ahead != told.ahead).then_some(Notice::Ahead { group, ahead }),
+            // one that is marked gives its own writes up: the other disk does not get them
+            (ahead != told.ahead && (ahead || !marked)).then_some(Notice::Ahead { group, ahead }),
             (marked != told.marked).then_some(Notice::Marked { group, marked }),
             // of a group that is being stopped nobody can say that its I/O goes on
             (frozen != told.frozen.is_some() && (frozen || self.state() == State::Active))

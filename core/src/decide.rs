@@ -235,10 +235,11 @@ pub const fn decide(view: &View) -> Decision {
     }
 }
 
-/// The peer took over while a part was being stopped here: it is not started again (S-54).
+/// The peer took over while a part was being stopped here, or came back with what it has yet to stop: it is not started
+/// again (S-54).
 const fn peer_has_it(view: &View) -> bool {
     match view.peer {
-        Peer::Alive(peer) => !view.held && matches!(peer.phase, Phase::Starting | Phase::Active),
+        Peer::Alive(peer) => !view.held && matches!(peer.phase, Phase::Starting | Phase::Active | Phase::Stopping),
         Peer::Awaited | Peer::NeverHeard | Peer::Newer | Peer::Dead | Peer::Left => false,
     }
 }

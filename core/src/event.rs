@@ -3,11 +3,13 @@
 use crate::data::Seen;
 use crate::id::{ClientId, EffectId, GroupId, GroupSet, LinkId};
 use crate::message::HoldReason;
+use crate::output::Op;
 use crate::rejection::Rejection;
 use crate::time::{Instant, Span};
 
 /// One thing that happened. `Cluster::handle` never fails on any of them.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Event<'a> {
     /// Only time has passed.
     Tick,
@@ -81,6 +83,7 @@ pub enum Event<'a> {
 
 /// How an effect ended. Every effect ends in exactly one of these.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Outcome {
     /// Start, stop: done and verified. Probe: it runs.
     Done,
@@ -102,8 +105,24 @@ pub enum Outcome {
     Stuck,
 }
 
+impl Outcome {
+    /// Whether an operation that ended so is shown as the last failure.
+    #[must_use]
+    pub const fn is_failure_of(self, op: Op) -> bool {
+        match self {
+            Self::Done => false,
+            Self::NotRunning => matches!(op, Op::Monitor),
+            Self::Degraded => !matches!(op, Op::Probe | Op::Monitor),
+            Self::Partial => !matches!(op, Op::Probe),
+            Self::Blocked => !matches!(op, Op::Monitor),
+            Self::Failed | Self::TimedOut | Self::Unfit | Self::Stuck => true,
+        }
+    }
+}
+
 /// What an admin can ask of the core.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Command {
     /// Hand those of these groups that are active here to the other node.
     Standby {

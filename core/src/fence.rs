@@ -17,6 +17,7 @@ const FORGET: Span = Span::from_secs(3600);
 
 /// A reset that is due.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Fence {
     /// The group that is not stopped.
     pub(crate) group: GroupId,

@@ -136,6 +136,12 @@ pub fn peek(bytes: &[u8]) -> Result<Header, Rejection> {
     Ok(look(bytes)?.header)
 }
 
+/// What the tag of a frame covers, without the tag; nothing if there is no room for one.
+#[must_use]
+pub fn untagged(bytes: &[u8]) -> &[u8] {
+    bytes.split_last_chunk::<TAG_LEN>().map_or(&[], |(signed, _)| signed)
+}
+
 /// Checks received bytes, cheapest first, and gives what the sender signed.
 ///
 /// # Errors

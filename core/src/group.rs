@@ -3,15 +3,7 @@
 //! A step counts when its effect is `Done`, which the host says only after it has seen the result. Which
 //! resources may be running is kept as a mask that a start sets *before* it begins and only a successful
 //! stop (or a probe) clears: whatever is unknown counts as running.
-//!
-//! ```text
-//! Probing -> Active | Idle | Partial
-//! Idle, Partial -> Claiming -> Starting -> Active -> Stopping -> Idle
-//!                  Claiming -> Idle (withdrawn)
-//!                              Starting -> Stopping (failed, given up) -> Idle
-//! Active -> Stopping -> Starting -> Active (a part that failed is restarted) or Active without that part
-//! any -> Stuck (a child can't be killed, a stop failed) -> Probing, Stopping
-//! ```
+//! Which state may follow which stands in `states`.
 
 mod chore;
 mod monitor;
@@ -30,6 +22,7 @@ use crate::fence_peer::Waiting;
 use crate::id::{EffectId, Sequence, Tenure};
 use crate::message::{Disk, Drbd, Phase};
 use crate::output::{GroupDurable, Op};
+use crate::states;
 use crate::time::{Instant, Span};
 use chore::Chore;
 use monitor::Monitors;
@@ -41,6 +34,7 @@ pub const LOOK_AGAIN: Span = Span::from_secs(30);
 
 /// Where the group stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum State {
     /// The resource to probe next.
     Probing(u8),
@@ -62,6 +56,7 @@ pub enum State {
 
 /// An effect that was handed to the host.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct InFlight {
     /// Its number.
     pub id: EffectId,
@@ -79,6 +74,7 @@ pub struct InFlight {
 
 /// A part of the group that is stopped while what stands left of it runs on: from this resource on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 enum Part {
     /// To be started again.
     Restart(u8),
@@ -96,6 +92,7 @@ impl Part {
 
 /// The last thing that went wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Failure {
     /// The resource.
     pub resource: u8,
@@ -133,6 +130,7 @@ pub enum Turn {
 
 /// One group.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts that outlive the phases")]
 pub struct Group {
     state: State,
@@ -347,6 +345,7 @@ impl Group {
     }
 
     fn enter(&mut self, now: Instant, state: State) {
+        states::group(self.state, state);
         self.state = state;
         self.since = now;
         self.pause = None;
@@ -403,8 +402,8 @@ impl Group {
     pub fn unstuck(&mut self, now: Instant, resource: u8) {
         self.stuck &= !bit(resource);
         if matches!(self.state, State::Stuck(_, None)) && self.stuck == 0 {
-            self.unclear = false;
-            self.part = None;
+            // also a look at its fitness, which found the child stuck: it would take each answer of the probes
+            (self.unclear, self.recheck, self.part) = (false, None, None);
             self.enter(now, State::Probing(0));
         }
     }
@@ -528,7 +527,7 @@ impl Group {
         } else {
             !look || self.looked(now, flight.resource, outcome, flight.abandoned)
         };
-        let failed = self.kind(flight.resource) != Kind::Notice && is_failure(flight.op, outcome);
+        let failed = self.kind(flight.resource) != Kind::Notice && outcome.is_failure_of(flight.op);
         if failed && news && !flight.abandoned {
             self.failure = Some(Failure {
                 resource: flight.resource,
@@ -575,19 +574,6 @@ impl Group {
         .into_iter()
         .flatten()
         .min()
-    }
-}
-
-/// Whether an operation that ended so is shown as the last failure.
-#[must_use]
-pub const fn is_failure(op: Op, outcome: Outcome) -> bool {
-    match outcome {
-        Outcome::Done => false,
-        Outcome::NotRunning => matches!(op, Op::Monitor),
-        Outcome::Degraded => !matches!(op, Op::Probe | Op::Monitor),
-        Outcome::Partial => !matches!(op, Op::Probe),
-        Outcome::Blocked => !matches!(op, Op::Monitor),
-        Outcome::Failed | Outcome::TimedOut | Outcome::Unfit | Outcome::Stuck => true,
     }
 }
 

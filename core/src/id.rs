@@ -11,6 +11,7 @@ pub const RESOURCES_MAX: usize = 16;
 
 /// A node's place among the `node` names of `ha.cf`, sorted by name: 0 or 1. The witness is 14.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct NodeId(pub u8);
 
 impl NodeId {
@@ -28,14 +29,17 @@ impl NodeId {
 
 /// A link's place in the order of the media lines of `ha.cf`, 0 to 15; both nodes count alike.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct LinkId(pub u8);
 
 /// A resource group's place in the order of the lines of `haresources`, 0 to 15.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct GroupId(pub u8);
 
 /// Some of the groups.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct GroupSet(pub u16);
 
 impl GroupSet {
@@ -50,7 +54,7 @@ impl GroupSet {
         set
     }
 
-    fn bit(place: usize) -> u16 {
+    pub(crate) fn bit(place: usize) -> u16 {
         u32::try_from(place)
             .ok()
             .and_then(|place| 1_u16.checked_shl(place))
@@ -87,10 +91,12 @@ impl GroupSet {
 
 /// A key's number in `authkeys`, 0 to 15.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct KeyId(pub u8);
 
 /// Names the cluster on a shared wire: the same on both nodes, derived from the sorted node names.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct ClusterId(pub [u8; 2]);
 
 /// One life of one daemon: random, new at every start. The only entropy the core is given.
@@ -129,8 +135,10 @@ impl Tenure {
 
 /// One effect's number; every effect ends in exactly one `Done` that carries it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct EffectId(pub u32);
 
 /// Who asked, chosen by the host; the answer carries it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct ClientId(pub u32);

@@ -50,6 +50,7 @@ mod settle;
 mod skew;
 pub mod snapshot;
 mod speak;
+pub mod states;
 pub mod time;
 mod view;
 pub mod watchdog;

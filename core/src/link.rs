@@ -6,6 +6,7 @@
 
 use crate::id::Sequence;
 use crate::message::Silence;
+use crate::states;
 use crate::time::{Instant, Span};
 
 /// Frames in one keepalive at most: whatever goes wrong, a link is not flooded. A switch-over needs six.
@@ -13,6 +14,7 @@ const EARLY: u8 = 12;
 
 /// A link as its last frames show it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum LinkState {
     /// Can't be written to.
     Closed,
@@ -28,6 +30,7 @@ pub enum LinkState {
 
 /// One link.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Link {
     state: LinkState,
     open: bool,
@@ -121,14 +124,14 @@ impl Link {
             self.open = true;
             self.opened = now;
             self.due = now;
-            self.state = LinkState::Silent;
+            self.enter(LinkState::Silent);
         }
     }
 
     /// The host lost it.
     pub fn closed(&mut self) {
         self.open = false;
-        self.state = LinkState::Closed;
+        self.enter(LinkState::Closed);
     }
 
     /// A new life of the peer counts from 1 again.
@@ -176,8 +179,13 @@ impl Link {
             (true, _) => LinkState::Dead,
         };
         let changed = next != self.state;
-        self.state = next;
+        self.enter(next);
         changed.then_some(next)
+    }
+
+    fn enter(&mut self, state: LinkState) {
+        states::link(self.state, state);
+        self.state = state;
     }
 
     /// The next moment at which silence would change the state.

@@ -10,6 +10,7 @@ use heapless::Vec;
 use crate::id::{BootId, GROUPS_MAX, Sequence};
 use crate::message::{Detail, Echo, GroupReport, Head, Message, Names};
 use crate::queue::pop_front;
+use crate::states;
 use crate::time::{Instant, Span};
 
 /// Unproved lives that are echoed in turn, so that the real one among them can prove itself.
@@ -20,6 +21,7 @@ pub type Reports = Vec<Option<GroupReport>, GROUPS_MAX>;
 
 /// The peer as its silence shows it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum MemberState {
     /// Never heard in our life.
     Awaited,
@@ -49,6 +51,7 @@ pub enum Belief {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 struct Life {
     boot: BootId,
     highest: Sequence,
@@ -58,6 +61,7 @@ struct Life {
 
 /// The peer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Member {
     state: MemberState,
     life: Option<Life>,
@@ -286,7 +290,7 @@ impl Member {
     pub fn woke(&mut self, now: Instant) {
         self.count_from = now;
         if self.state == MemberState::Dead {
-            self.state = MemberState::Late;
+            self.enter(MemberState::Late);
         }
     }
 
@@ -298,7 +302,7 @@ impl Member {
 
     /// It said it is stopping and runs nothing.
     pub fn leave(&mut self) {
-        self.state = MemberState::Left;
+        self.enter(MemberState::Left);
     }
 
     /// The state that the silence calls for; `Some` if it changed. `init`: when `initdead` ends, if it runs.
@@ -316,15 +320,20 @@ impl Member {
             (Some(_), _) => MemberState::Alive,
         };
         let changed = next != self.state;
-        self.state = next;
+        self.enter(next);
         changed.then_some(next)
     }
 
     /// It is heard again after having left.
     pub fn returned(&mut self) {
         if self.state == MemberState::Left {
-            self.state = MemberState::Alive;
+            self.enter(MemberState::Alive);
         }
+    }
+
+    fn enter(&mut self, state: MemberState) {
+        states::member(self.state, state);
+        self.state = state;
     }
 
     /// The next moment at which silence would change the state.

@@ -134,6 +134,7 @@ impl NodeBits {
 
 /// Where a group stands on a node, as told to the other.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Phase {
     /// Not known yet: being probed, or found running in part.
     Probing,
@@ -246,6 +247,7 @@ impl GroupBits {
 
 /// A DRBD connection as last observed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Connection {
     /// No DRBD in this group, or not observed yet.
     #[default]
@@ -260,6 +262,7 @@ pub enum Connection {
 
 /// A local DRBD disk as last observed; of several volumes the worst.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Disk {
     /// No DRBD in this group, or not observed yet.
     #[default]
@@ -278,6 +281,7 @@ pub enum Disk {
 
 /// DRBD of one group as last observed, in one byte on the wire.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Drbd {
     /// The connection to the peer.
     pub connection: Connection,

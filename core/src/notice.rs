@@ -9,6 +9,7 @@ use crate::time::Span;
 
 /// Something worth a log line.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Notice {
     /// The peer is heard over this link, for the first time or again.
     LinkUp(LinkId),

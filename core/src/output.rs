@@ -9,6 +9,7 @@ use crate::time::Instant;
 
 /// One thing to do. Poll until [`Output::Wait`], then wait.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Output<'b> {
     /// Send this frame over that link now, or drop it: never later.
     Send {
@@ -64,6 +65,7 @@ pub enum Output<'b> {
 
 /// Why the next wake-up exists.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Reason {
     /// A heartbeat is due.
     Heartbeat,
@@ -79,6 +81,7 @@ pub enum Reason {
 
 /// One step of a group.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Effect {
     /// Its number, never used twice in a life.
     pub id: EffectId,
@@ -92,6 +95,7 @@ pub struct Effect {
 
 /// What can be done with a resource.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Op {
     /// See whether it runs; change nothing.
     Probe,
@@ -111,6 +115,7 @@ pub enum Op {
 
 /// The end of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Answer {
     /// What was asked is so.
     Done,
@@ -128,6 +133,7 @@ pub enum Answer {
 
 /// What became of the peer's copy of the data: the exit codes of DRBD's fence-peer handler.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Fenced {
     /// 3: the peer's disk is Inconsistent, or there is none.
     Inconsistent,
@@ -157,6 +163,7 @@ impl Fenced {
 
 /// What became of one group of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Fate {
     /// It runs where it was to run.
     Moved,
@@ -172,6 +179,7 @@ pub enum Fate {
 
 /// What became of each group of a request, by its place.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fates([Option<Fate>; GROUPS_MAX]);
 
 impl Fates {
@@ -209,6 +217,7 @@ impl Fates {
 
 /// Why a request was refused before anything was touched.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Refusal {
     /// Nothing is active on the node that should give.
     NothingActive,

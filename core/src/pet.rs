@@ -17,6 +17,7 @@ const PATIENCE: u64 = 2;
 
 /// What is remembered of the pets.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Pets {
     /// The newest one, while the watchdog is armed.
     at: Option<Instant>,
@@ -325,6 +326,7 @@ mod tests {
         }
     }
 
+    /// S-66.
     #[test]
     fn it_is_armed_before_the_first_start_and_disarmed_after_the_last_stop() {
         let mut node = Node::active(0, false);
@@ -351,6 +353,7 @@ mod tests {
         assert_eq!(node.times(Did::Pet), []);
     }
 
+    /// S-67.
     #[test]
     fn a_pet_comes_each_quarter_of_the_timeout_and_behind_a_heartbeat_on_every_open_link() {
         let mut node = Node::active(0, false);
@@ -434,6 +437,7 @@ mod tests {
         (node.did[begun].0, node.times(Did::Fenced)[0])
     }
 
+    /// S-68.
     #[test]
     fn an_isolated_node_is_petted_only_while_the_reset_would_be_over_in_time() {
         let mut node = Node::active(1, false);
@@ -533,6 +537,7 @@ mod tests {
         );
     }
 
+    /// S-69.
     #[test]
     fn one_that_cannot_be_disarmed_is_petted_always() {
         let mut node = Node::of(draft(0, true));

@@ -8,6 +8,7 @@ use crate::time::{Instant, Span};
 
 /// The ping nodes' answers.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Pings {
     sent: [Option<Instant>; PINGS_MAX],
     up: [bool; PINGS_MAX],

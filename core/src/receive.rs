@@ -18,6 +18,7 @@ const NAME_TWICE: u8 = 3;
 
 /// Who else was heard, and when last.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Strangers {
     key: Option<Instant>,
     heartbeat: Option<Instant>,
@@ -45,6 +46,17 @@ impl Strangers {
 }
 
 impl Cluster {
+    /// How many frames over this link had no good tag: whether the newest had one shows in whether it grew.
+    #[must_use]
+    pub fn forged(&self, link: LinkId) -> u32 {
+        let counts = self.rejections.get(usize::from(link.0));
+        counts.map_or(0, |counts| {
+            counts
+                .of(Rejection::Tag)
+                .saturating_add(counts.of(Rejection::UnknownKey))
+        })
+    }
+
     /// Bytes that were no frame, or no frame for us: they change counters only, and who else is out there.
     pub(crate) fn rejected(&mut self, now: Instant, link: LinkId, rejection: Rejection) {
         if let Some(counts) = self.rejections.get_mut(usize::from(link.0)) {

@@ -4,6 +4,7 @@
 
 /// Why bytes from a link were not used. The numbers are fixed: they appear in status output and in recordings.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 pub enum Rejection {
@@ -33,9 +34,9 @@ pub enum Rejection {
     Sender = 12,
     /// 13: addressed to someone else.
     Addressee = 13,
-    /// 14: the sender says it sent this on another link than the one it came by.
+    /// 14: the sender says it sent this on another link than the one it came by; it counts for none, and is believed.
     Link = 14,
-    /// 15: a sequence number not newer than the newest known (P-20).
+    /// 15: a sequence number not newer than the newest of its link (P-19).
     Stale = 15,
     /// 16: another life of the sender that has not proved itself yet (P-21).
     UnprovedLife = 16,
@@ -114,6 +115,7 @@ impl Rejection {
 
 /// One counter a reason; each stays at its largest value rather than wrapping.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rejections([u32; Rejection::COUNT]);
 
 impl Rejections {

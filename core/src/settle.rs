@@ -55,6 +55,14 @@ impl Cluster {
         self.settle_told(now);
     }
 
+    /// The deadtime runs only while the own ping answers: two isolations in turn must not add up (LEASE 8.12).
+    pub(crate) fn settle_gap(&mut self, now: Instant) {
+        if self.pings.any() && self.pings.silence(now) > self.config.keepalive.times(PING_GAP) {
+            self.member.count_afresh(now);
+            self.init_from = self.init_from.map(|_| now);
+        }
+    }
+
     fn settle_pings(&mut self, now: Instant) {
         while let Some((ping, up)) = self.pings.settle(now, self.config.deadping) {
             self.notice(if up {
@@ -63,11 +71,7 @@ impl Cluster {
                 Notice::PingDead(ping)
             });
         }
-        // the deadtime runs only while the own ping answers: two isolations in turn must not add up (LEASE 8.12)
-        if self.pings.any() && self.pings.silence(now) > self.config.keepalive.times(PING_GAP) {
-            self.member.count_afresh(now);
-            self.init_from = self.init_from.map(|_| now);
-        }
+        self.settle_gap(now);
         let lonely = self.lonely(now);
         if lonely != self.lonely_told {
             self.lonely_told = lonely;

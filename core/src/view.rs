@@ -61,6 +61,12 @@ impl Cluster {
             .is_some_and(|group| group.preferred == self.config.me.peer())
     }
 
+    /// What the failover table sees of the group at this place, as of the last event; none if there is no such group.
+    #[must_use]
+    pub fn view_now(&self, place: usize) -> Option<View> {
+        self.view(self.now, place)
+    }
+
     /// What the failover table sees of one group.
     pub(crate) fn view(&self, now: Instant, index: usize) -> Option<View> {
         let group = self.groups.get(index)?;

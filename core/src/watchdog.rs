@@ -17,6 +17,7 @@ const KEEPALIVES: u64 = 3;
 
 /// A hardware watchdog as its driver describes it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Watchdog {
     /// From a pet to the reset, by the device's own clock, as read back.
     pub timeout: Span,
@@ -118,6 +119,7 @@ mod tests {
         assert_eq!(of(500, 10_000, true), Span::from_secs(6));
     }
 
+    /// S-65.
     #[test]
     fn every_longest_timeout_holds_and_a_second_more_does_not() {
         for keepalive in (100..4000).step_by(70).map(Span::from_millis) {

@@ -4,6 +4,7 @@ use core::fmt;
 
 /// The reason of a decision or a change.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Why {
     /// It runs here.
     Running,

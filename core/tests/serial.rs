@@ -124,6 +124,71 @@ mod tests {
         assert_eq!(single, whole);
     }
 
+    /// Frames, and between them all that a line brings: too much of it, Heartbeat's text, empty stretches, no COBS.
+    fn troubled() -> Vec<u8> {
+        [
+            encoded(b"first"),
+            vec![0x55; 300],
+            vec![DELIMITER],
+            encoded(b"second"),
+            b">>>\nst=active\n<<<\n".to_vec(),
+            vec![DELIMITER; 3],
+            encoded(b"\0third\0"),
+            vec![9, 1, DELIMITER],
+            encoded(&[7; 40]),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn the_place_of_a_split_changes_nothing_in_noise() {
+        let stream = troubled();
+        let whole = found(&stream);
+        assert_eq!(
+            whole,
+            [
+                Ok(b"first".to_vec()),
+                Err(Rejection::TooLong),
+                Ok(b"second".to_vec()),
+                Err(Rejection::Heartbeat),
+                Ok(b"\0third\0".to_vec()),
+                Err(Rejection::Cobs),
+                Ok(vec![7; 40]),
+            ]
+        );
+        for first in 0..=stream.len() {
+            let (mut begun, mut before) = (Deframer::new(), Vec::new());
+            feed(&mut begun, &stream[..first], &mut before);
+            for second in first..=stream.len() {
+                let (mut deframer, mut pieces) = (begun.clone(), before.clone());
+                feed(&mut deframer, &stream[first..second], &mut pieces);
+                feed(&mut deframer, &stream[second..], &mut pieces);
+                assert_eq!(pieces, whole, "{first} {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_boundary_more_is_nothing_beside_another_and_ends_a_frame_elsewhere() {
+        let stream = troubled();
+        let whole = found(&stream);
+        for at in 0..=stream.len() {
+            let mut more = stream.clone();
+            more.insert(at, DELIMITER);
+            let beside = at == 0 || stream[at - 1] == DELIMITER || stream.get(at) == Some(&DELIMITER);
+            let got = found(&more);
+            if beside {
+                assert_eq!(got, whole, "{at}");
+            } else {
+                // the stretch it falls into is two, of which none is a frame that was sent
+                let (sent, came) = (whole.iter().flatten().count(), got.iter().flatten());
+                let known = came.filter(|frame| whole.contains(&Ok((*frame).clone()))).count();
+                assert!(known + 1 >= sent, "{at}: {got:?}");
+                assert!(got.len() <= whole.len() + 1, "{at}: {got:?}");
+            }
+        }
+    }
+
     #[test]
     fn a_cut_frame_is_never_mistaken_and_costs_only_itself() {
         for frame in [b"\0one\0\0frame\0".as_slice(), b"without a zero", &[3; FRAME_MAX]] {

@@ -5,7 +5,7 @@
 //! one line for people; stdout carries only what `observe` answers.
 use crate::owner::Owner;
 use crate::program::{self, Deadline, one_line};
-use crate::{address, bugs, demo_step, drbd, external, filesystem, hooks, mail, respawn, store, validate, vz};
+use crate::{address, bugs, demo_step, drbd, external, filesystem, hooks, mail, record, respawn, store, validate, vz};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{Read, Write};
@@ -208,6 +208,7 @@ fn dispatch(args: &[OsString]) -> Result<Answer, String> {
         ["store", "--state-dir", dir] => store(Path::new(dir), None),
         ["store", "--state-dir", dir, "--owner", node, peer] => store(Path::new(dir), Some(&Owner::new(node, peer))),
         ["bug", "--state-dir", dir, text] => bug(Path::new(dir), text),
+        [record::keep::WORD, run_dir, state_dir] => keep_record(Path::new(run_dir), Path::new(state_dir)),
         ["validate", dir, node, program, state_dir] => Ok(validate::run(
             Path::new(dir),
             node,
@@ -299,6 +300,12 @@ fn store(dir: &Path, owner: Option<&Owner>) -> Result<Answer, String> {
 fn bug(dir: &Path, text: &str) -> Result<Answer, String> {
     bugs::record(dir, text).map_err(|error| format!("can't record the bug: {error}"))?;
     Ok(Answer::done("recorded"))
+}
+
+/// Copies the record from memory to the disk.
+fn keep_record(run_dir: &Path, state_dir: &Path) -> Result<Answer, String> {
+    record::keep::keep(run_dir, state_dir).map_err(|error| error.to_string())?;
+    Ok(Answer::done("copied"))
 }
 
 #[cfg(test)]

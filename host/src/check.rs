@@ -8,6 +8,7 @@ mod boot;
 mod drbd;
 mod drbd_conf;
 mod drbd_fencing;
+mod drbd_model;
 mod drbd_release;
 mod drbd_resource;
 mod drbd_timing;
@@ -28,6 +29,8 @@ use crate::diagnostic::printable;
 use crate::external::{self, Found};
 use crate::haresources::{self, Resource};
 use crate::owner::Owner;
+
+pub use drbd_model::{DrbdModel, drbd_model};
 
 /// Largest file a check reads, in bytes (`modules.alias` of a distribution kernel has 1.5 million).
 const READ_MAX: u64 = 8 << 20;

@@ -21,6 +21,7 @@ use crate::effect::{Work, limit, outcome, work};
 use crate::environment;
 use crate::haresources::Resource;
 use crate::owner::Owner;
+use crate::record::keep;
 use crate::sys::CoreLimit;
 use crate::task::{self, Exit, How, Spec, TaskId, Tasks};
 use crate::validate::Handover;
@@ -49,6 +50,7 @@ enum Job {
     /// A look at DRBD, and when it began.
     Observe(GroupId, Instant),
     Bug,
+    Keep,
     Validate,
     /// Left by a former life; of that group, or nobody knows of which.
     Former(Option<GroupId>),
@@ -63,6 +65,8 @@ pub enum Ended {
     Stored(u32, Result<(), String>),
     /// A bug could not be recorded, and why.
     Unrecorded(String),
+    /// The record was copied to the disk, or why not.
+    Kept(Result<(), String>),
     /// DRBD of a group was seen.
     Observed(GroupId, Seen),
     /// Something else of the child that watches it, for the log.
@@ -114,12 +118,13 @@ impl Children {
         {
             let group = group_of(&config.groups, &former.label);
             let look = former.label.starts_with(agent::Op::Monitor.word());
+            let copy = former.label == keep::WORD;
             if let Ok(id) = tasks.adopt(now, former) {
-                if look {
-                    // nobody wants to know any more, and the first probe waits for it
+                if look || copy {
+                    // nobody wants to know any more, and the first probe waits for it; of a copy the next is newer
                     tasks.abandon(now, id);
                 }
-                jobs.push((id, Job::Former(group)));
+                jobs.push((id, if copy { Job::Keep } else { Job::Former(group) }));
             }
         }
         let (waiting, stillborn) = (Vec::with_capacity(task::TASKS_MAX), Vec::new());
@@ -367,6 +372,21 @@ impl Children {
         }
     }
 
+    /// Copies the record to the disk; what comes of it is answered even if it could not be begun.
+    pub fn keep_record(&mut self, now: Instant, run_dir: &Path) {
+        let (from, to) = (run_dir.to_string_lossy(), self.state_dir.to_string_lossy().into_owned());
+        let argv = ["ovzha", "agent", keep::WORD, &from, &to];
+        let busy = self.jobs.iter().any(|(_, job)| *job == Job::Keep);
+        let begun = if busy {
+            Err("the copy before has not ended".to_owned())
+        } else {
+            self.spawn(now, &argv, &[], None, BRIEF, keep::WORD, Job::Keep)
+        };
+        if let Err(why) = begun {
+            self.stillborn.push(Ended::Kept(Err(why)));
+        }
+    }
+
     /// Looks at DRBD of every group that has one and isn't watched, if it is time; at all of them after something that may
     /// have changed them.
     pub fn observe(&mut self, now: Instant, config: &Config) {
@@ -423,7 +443,7 @@ impl Children {
                 task::Event::Exit(exit) => self.exited(exit),
                 task::Event::Unstuck { id, .. } => self.take(id, false).and_then(|job| match job {
                     Job::Effect(effect) => Some(Ended::Unstuck(effect.group, effect.resource)),
-                    Job::Store(_) | Job::Bug | Job::Observe(..) | Job::Validate | Job::Former(_) => None,
+                    Job::Store(_) | Job::Bug | Job::Keep | Job::Observe(..) | Job::Validate | Job::Former(_) => None,
                 }),
             };
             for effect in std::mem::take(&mut self.waiting) {
@@ -453,13 +473,8 @@ impl Children {
         let job = self.take(exit.id, exit.how == How::Stuck)?;
         match job {
             Job::Effect(effect) => Some(Ended::Effect(effect, outcome(exit.how), exit.last_line)),
-            Job::Store(version) => {
-                let written = exit.how == How::Code(0);
-                Some(Ended::Stored(
-                    version,
-                    if written { Ok(()) } else { Err(exit.last_line) },
-                ))
-            }
+            Job::Store(version) => Some(Ended::Stored(version, exit.done())),
+            Job::Keep => Some(Ended::Kept(exit.done())),
             // what was seen before the watching child's last word is old news
             Job::Observe(group, begun) if self.watchers.told_since(group, begun) => None,
             Job::Observe(group, _) => observed(&exit).map(|state| {
@@ -472,6 +487,17 @@ impl Children {
                 Some(Ended::Validated(exit.how == How::Code(0), exit.tail, keys))
             }
             Job::Former(_) => Some(Ended::Former(exit.label)),
+        }
+    }
+}
+
+impl Exit {
+    /// Whether all went well, or the last word of it.
+    fn done(self) -> Result<(), String> {
+        if self.how == How::Code(0) {
+            Ok(())
+        } else {
+            Err(self.last_line)
         }
     }
 }

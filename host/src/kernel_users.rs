@@ -84,7 +84,8 @@ fn run_quietly(name: &str, args: &[&str], deadline: Deadline) {
 }
 
 /// `CLIENT:PATH` of every export below `points`, from etab: `PATH<tab>CLIENT(OPTIONS)`.
-fn exports_below(etab: &str, points: &[PathBuf]) -> Vec<String> {
+#[must_use]
+pub fn exports_below(etab: &str, points: &[PathBuf]) -> Vec<String> {
     let line = |line: &str| {
         let (path, rest) = line.split_once('\t')?;
         let client = rest.split('(').next()?;
@@ -94,7 +95,8 @@ fn exports_below(etab: &str, points: &[PathBuf]) -> Vec<String> {
 }
 
 /// The first column of `/proc/swaps`, without its heading.
-fn swap_areas(swaps: &str) -> Vec<PathBuf> {
+#[must_use]
+pub fn swap_areas(swaps: &str) -> Vec<PathBuf> {
     let first = |line: &str| {
         line.split_whitespace()
             .next()

@@ -1,4 +1,8 @@
 //! The Linux side of ovzha: files, links, children, and the loop that drives the core.
+// the tests inside share their bed with those beside
+#[cfg(test)]
+extern crate self as ovzha_host;
+
 pub mod address;
 pub mod agent;
 pub mod alert;
@@ -9,6 +13,7 @@ pub mod bugs;
 pub mod busy;
 pub mod check;
 pub mod children;
+pub mod clause;
 pub mod config;
 pub mod control;
 pub mod core_config;
@@ -40,6 +45,7 @@ pub mod owner;
 pub mod ping;
 pub mod placing;
 pub mod program;
+pub mod record;
 pub mod reload;
 pub mod respawn;
 pub mod run;

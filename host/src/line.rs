@@ -40,6 +40,10 @@ pub enum Line<'a> {
     },
     /// A bug could not be recorded.
     Unrecorded(&'a str),
+    /// Nothing more is recorded in this life.
+    NotRecorded(&'a str),
+    /// The record was not copied to the disk.
+    NotKept(&'a str),
     /// Children of the former life still run.
     FormerChildren(usize),
     /// One of them has ended.
@@ -195,7 +199,7 @@ impl Line<'_> {
             | Line::Flooded { .. }
             | Line::RunDir(_)
             | Line::Poll(_) => Level::Error,
-            Line::LinkLost(_) | Line::WatchEnded { .. } => Level::Warning,
+            Line::LinkLost(_) | Line::WatchEnded { .. } | Line::NotRecorded(_) | Line::NotKept(_) => Level::Warning,
             Line::Started { .. }
             | Line::Standing(_)
             | Line::Protection(_)
@@ -226,6 +230,8 @@ impl fmt::Display for Line<'_> {
             Self::Protection(row) => write!(f, "protection: {row}"),
             Self::StateLost(why) => write!(f, "the durable state is lost, starting held: {why}"),
             Self::Unrecorded(why) => write!(f, "the bug could not be recorded: {why}"),
+            Self::NotRecorded(why) => write!(f, "what this node sees and decides is not recorded: {why}"),
+            Self::NotKept(why) => write!(f, "the record was not copied to the disk: {why}"),
             Self::FormerBug { newest, path } => {
                 write!(
                     f,

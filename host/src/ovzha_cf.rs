@@ -19,6 +19,11 @@ use crate::words;
 use settings::SETTINGS;
 use watchdog::{Heartbeat, Wanted};
 
+/// Mebibytes of the record where nothing is said.
+const RECORD_DEFAULT: usize = 4;
+/// The most: it lies in memory.
+const RECORD_MAX: usize = 64;
+
 /// What a timeout is for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Operation {
@@ -56,6 +61,8 @@ pub struct OvzhaCf {
     /// An active that lost its local disk stays.
     diskless_stays: Option<At<bool>>,
     watchdog: Option<At<Wanted>>,
+    /// Mebibytes of the record, 0 for off.
+    record: Option<At<usize>>,
 }
 
 impl OvzhaCf {
@@ -96,6 +103,12 @@ impl OvzhaCf {
     #[must_use]
     pub fn watchdog(&self) -> Option<(&Path, Span)> {
         self.watchdog.as_ref().and_then(|at| at.value.get())
+    }
+
+    /// Mebibytes of the record of what the core is told and says; 0: nothing is recorded.
+    #[must_use]
+    pub fn record(&self) -> usize {
+        self.record.map_or(RECORD_DEFAULT, |at| at.value)
     }
 
     /// Whether an active whose DRBD lost its local disk hands over to a peer that has current data.
@@ -315,6 +328,20 @@ fn on_diskless(reader: &mut Reader, said: Said<'_>) {
     };
     let slot = &mut reader.value.diskless_stays;
     set(&mut reader.problems, slot, said.line, said.name, Ok(stays));
+}
+
+fn record(reader: &mut Reader, said: Said<'_>) {
+    let size = match *said.words {
+        ["off"] => Ok(0),
+        [size] => size
+            .parse()
+            .ok()
+            .filter(|size| (1..=RECORD_MAX).contains(size))
+            .ok_or_else(|| format!("{}: whole mebibytes, 1 to {RECORD_MAX}, or off", quote(size))),
+        _ => return reader.wrong_form(said),
+    };
+    let slot = &mut reader.value.record;
+    set(&mut reader.problems, slot, said.line, said.name, size);
 }
 
 fn span(word: &str) -> Result<Span, String> {

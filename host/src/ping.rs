@@ -107,9 +107,52 @@ struct Target {
 
 /// What differs between ICMP and `ICMPv6`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Version {
+pub enum Version {
+    /// ICMP.
     V4,
+    /// `ICMPv6`.
     V6,
+}
+
+/// An echo reply as it came, not yet held against the requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Echo<'p> {
+    /// The number of the request that it answers.
+    pub sequence: u16,
+    /// What the request carried, so it says.
+    pub tag: &'p [u8],
+}
+
+/// Why a packet is no echo reply to us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoEcho {
+    /// It is damaged or cut.
+    Malformed,
+    /// It is for somebody else, or something else.
+    Other,
+}
+
+/// Reads a packet as a socket of this kind gives it; `id`: the identifier of our requests.
+///
+/// # Errors
+/// It is none of our replies.
+pub fn parse(packet: &[u8], version: Version, kind: SocketKind, id: u16) -> Result<Echo<'_>, NoEcho> {
+    let icmp = match (version, kind) {
+        (Version::V4, SocketKind::Raw) => ip_payload(packet),
+        (Version::V4, SocketKind::Datagram) | (Version::V6, _) => Some(packet),
+    };
+    // the kernel has checked the sum of ICMPv6
+    let whole = |icmp: &&[u8]| version == Version::V6 || checksum(icmp) == 0;
+    let (header, tag) = icmp
+        .filter(whole)
+        .and_then(|icmp| icmp.split_first_chunk::<ICMP_HEADER>())
+        .ok_or(NoEcho::Malformed)?;
+    let [kind, code, _, _, id_high, id_low, high, low] = *header;
+    if (kind, code, [id_high, id_low]) != (version.reply(), 0, id.to_be_bytes()) || tag.len() != TAG_LEN {
+        return Err(NoEcho::Other);
+    }
+    let sequence = u16::from_be_bytes([high, low]);
+    Ok(Echo { sequence, tag })
 }
 
 impl Version {
@@ -324,23 +367,17 @@ impl Pinger {
             }
         };
         let (version, kind, id) = (icmp.version, icmp.kind, icmp.id);
-        let bytes = &packet[..len];
-        let icmp = match (version, kind) {
-            (Version::V4, SocketKind::Raw) => ip_payload(bytes),
-            (Version::V4, SocketKind::Datagram) | (Version::V6, _) => Some(bytes),
-        };
-        // the kernel has checked the sum of ICMPv6
-        let whole = |icmp: &&[u8]| icmp.len() >= ICMP_HEADER && (version == Version::V6 || checksum(icmp) == 0);
-        let Some(icmp) = icmp.filter(whole) else {
-            self.counters.malformed += 1;
-            return Received::Dropped;
-        };
-        let ours = icmp[0] == version.reply() && icmp[1] == 0 && icmp[4..6] == id.to_be_bytes();
-        let Some(tag) = icmp.get(ICMP_HEADER..).filter(|tag| ours && tag.len() == TAG_LEN) else {
-            self.counters.other += 1;
-            return Received::Dropped;
-        };
-        self.recognise(from.ip(), u16::from_be_bytes([icmp[6], icmp[7]]), tag, now)
+        match parse(&packet[..len], version, kind, id) {
+            Ok(Echo { sequence, tag }) => self.recognise(from.ip(), sequence, tag, now),
+            Err(NoEcho::Malformed) => {
+                self.counters.malformed += 1;
+                Received::Dropped
+            }
+            Err(NoEcho::Other) => {
+                self.counters.other += 1;
+                Received::Dropped
+            }
+        }
     }
 
     fn recognise(&mut self, from: IpAddr, sequence: u16, tag: &[u8], now: Instant) -> Received {

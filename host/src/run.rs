@@ -9,11 +9,9 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use ovzha_core::bug::Bug;
-use ovzha_core::cluster::Cluster;
 use ovzha_core::config::last_words;
 use ovzha_core::event::{Command, Event};
 use ovzha_core::frame::FrameBuf;
-use ovzha_core::group::is_failure;
 use ovzha_core::id::{ClientId, GroupId, LinkId};
 use ovzha_core::message::Connection;
 use ovzha_core::notice::Notice;
@@ -32,6 +30,8 @@ use crate::media::{Arrived, Change, Medium};
 use crate::network::Network;
 use crate::notify::Notify;
 use crate::ping::{self, Pinger};
+use crate::record::due::Due;
+use crate::record::recorded::Recorded;
 use crate::status::{self, HostFacts};
 use crate::sys::{self, Interest, LastResort, PollFd, Signal, Signals};
 use crate::validate::Fingerprint;
@@ -70,7 +70,8 @@ const OWN: ClientId = ClientId(0);
 pub struct Daemon {
     pub(crate) options: Options,
     pub(crate) config: Config,
-    pub(crate) cluster: Cluster,
+    pub(crate) cluster: Recorded,
+    pub(crate) copies: Due,
     pub(crate) log: Log,
     pub(crate) network: Network,
     pub(crate) media: Vec<Medium>,
@@ -172,11 +173,13 @@ impl Daemon {
         for at in self.media.iter().map(Medium::next_look) {
             next = next.min(at);
         }
+        let recording = self.cluster.is_recording();
         let wakes = [
             self.children.next_wake(),
             self.control.deadline(),
             self.aside.next_wake(),
             self.network.next_look(),
+            recording.then(|| self.copies.next_wake()).flatten(),
         ];
         for at in wakes.into_iter().flatten() {
             next = next.min(at);
@@ -200,6 +203,7 @@ impl Daemon {
         self.watch_peer(now);
         self.take_wishes(now);
         self.tend(now);
+        self.keep_record(now);
         self.feed(now, Event::Tick)
     }
 
@@ -284,7 +288,7 @@ impl Daemon {
         while let Some(ended) = self.children.ended(now, &self.config) {
             match ended {
                 Ended::Effect(effect, outcome, reason) => {
-                    if is_failure(effect.op, outcome) {
+                    if outcome.is_failure_of(effect.op) {
                         self.facts.failed(effect.group, &reason);
                     }
                     self.reason = reason;
@@ -297,6 +301,12 @@ impl Daemon {
                     self.feed(now, Event::Stored { version, ok });
                 }
                 Ended::Unrecorded(why) => self.log.say(&Line::Unrecorded(&why)),
+                Ended::Kept(done) => {
+                    self.copies.ended(now);
+                    if let Err(why) = done {
+                        self.log.say(&Line::NotKept(&why));
+                    }
+                }
                 Ended::Observed(group, seen) => {
                     self.tell_connection(group, seen.drbd.connection);
                     self.feed(now, Event::Drbd { group, seen });
@@ -346,6 +356,17 @@ impl Daemon {
                 Line::StandAloneEnded { group, drbd, connected }
             }
         });
+    }
+
+    /// The record of what the core was told and said: whether it still grows, and its copy on the disk.
+    fn keep_record(&mut self, now: Instant) {
+        let Some(writer) = self.cluster.writer() else { return };
+        if let Some(error) = writer.take_failure() {
+            self.log.say(&Line::NotRecorded(&error.to_string()));
+            self.cluster.stop_recording();
+        } else if self.copies.begins(now) {
+            self.children.keep_record(now, &self.options.run_dir);
+        }
     }
 
     /// What the next life must find of this one: its children, since when its groups are active.
@@ -471,6 +492,10 @@ impl Daemon {
                 Output::Bug(bug) => self.bug(now, bug),
                 Output::Exit => {
                     self.leave_watchdog();
+                    if self.cluster.is_recording() {
+                        // its end is for nobody to wait for
+                        self.children.keep_record(now, &self.options.run_dir);
+                    }
                     self.ends = Some(0);
                     return now;
                 }
@@ -493,6 +518,7 @@ impl Daemon {
             let active = self.facts.active_since.render();
             self.keep("active", &active);
         }
+        self.copies.said(now, &notice);
         let told = told::line(&self.config, notice, &self.reason);
         self.log.tell(&told);
         let text = told.text();

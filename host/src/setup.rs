@@ -7,6 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use ovzha_core::cluster::Cluster;
+use ovzha_core::config::Config as CoreConfig;
 use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::BootId;
 use ovzha_core::output::Durable;
@@ -25,6 +26,11 @@ use crate::network::Network;
 use crate::notify::Notify;
 use crate::owner::{self, Owner};
 use crate::ping::Pinger;
+use crate::record::due::Due;
+use crate::record::keep;
+use crate::record::names::Names;
+use crate::record::recorded::Recorded;
+use crate::record::writer::Writer;
 use crate::run::{Daemon, Options};
 use crate::since::ActiveSince;
 use crate::status::HostFacts;
@@ -72,11 +78,7 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         say(&why);
         LACKING
     })?;
-    let core = watchdog.as_ref().map(Watchdog::core);
-    let core = core_config::core_config(&config, options.last_resort, core).map_err(|why| {
-        say(&why);
-        BAD
-    })?;
+    let core = core_of(&config, options, watchdog.as_ref())?;
     let program = own_program().map_err(|error| lacking("own program", &error))?;
     let fingerprint = Fingerprint::take(&options.config_dir, &program);
     let (durable, damage) = durable(&options.state_dir, config.groups.len());
@@ -93,10 +95,13 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
     let last_resort = options.last_resort.then(LastResort::prepare);
     let (realtime, limit) = stand_firm(&config);
     let now = sys::boottime();
+    let cluster = Cluster::new(core, keyring, BootId(boot), durable, now);
+    let (cluster, unrecorded) = recorded(cluster, &config, options, now);
     let (state_dir, config_dir) = (options.state_dir.clone(), options.config_dir.clone());
     let pings: Vec<&[IpAddr]> = config.pings.iter().map(|ping| ping.addresses.as_slice()).collect();
     let mut daemon = Daemon {
-        cluster: Cluster::new(core, keyring, BootId(boot), durable, now),
+        cluster,
+        copies: Due::new(now),
         media: config.links.iter().map(|link| Medium::new(&config, link)).collect(),
         network: Network::open(now),
         pinger: Pinger::new(&pings, &secret),
@@ -125,7 +130,31 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         config,
     };
     tell_heritage(&mut daemon, damage);
+    unrecorded.inspect(|why| daemon.log.say(&Line::NotRecorded(why)));
     Ok(daemon)
+}
+
+/// What the core decides by.
+fn core_of(config: &Config, options: &Options, watchdog: Option<&Watchdog>) -> Result<CoreConfig, u8> {
+    core_config::core_config(config, options.last_resort, watchdog.map(Watchdog::core)).map_err(|why| {
+        say(&why);
+        BAD
+    })
+}
+
+/// The core with its recorder, if there is to be one, and why there is none although there should be.
+fn recorded(cluster: Cluster, config: &Config, options: &Options, now: Instant) -> (Recorded, Option<String>) {
+    let mib = config.settings.record();
+    if mib == 0 {
+        return (Recorded::new(cluster, None), None);
+    }
+    match keep::prepare(&options.run_dir, &options.state_dir, mib, config.realtime) {
+        Ok(ring) => {
+            let writer = Writer::new(ring, Names::of(config), config.keys.signing, &cluster, now);
+            (Recorded::new(cluster, Some(writer)), None)
+        }
+        Err(error) => (Recorded::new(cluster, None), Some(error.to_string())),
+    }
 }
 
 /// What earlier lives left, as the first lines of this one.

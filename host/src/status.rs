@@ -3,7 +3,7 @@
 //! Times are milliseconds; `null` is "never" or "not known".
 
 use ovzha_core::cluster::Cluster;
-use ovzha_core::decide::{Attached, Decision, Why};
+use ovzha_core::decide::Attached;
 use ovzha_core::id::GroupId;
 use ovzha_core::link::LinkState;
 use ovzha_core::member::MemberState;
@@ -16,6 +16,7 @@ use crate::check::{Protection, Timer};
 use crate::config::{Config, Group};
 use crate::line::Line;
 use crate::log::Log;
+use crate::record::explained;
 use crate::since::ActiveSince;
 use crate::watchdog::Seen;
 use crate::{media, told};
@@ -204,7 +205,7 @@ fn group_value(
             .map(|_| config.peer_node())
     };
     let name = |place: u8| group.resources.get(usize::from(place)).map(told::resource_name);
-    let (decision, why) = words(view.decision);
+    let (decision, why) = explained::words(view.decision);
     let failure = view.failure.map(|failure| {
         json!({
             "resource": name(failure.resource), "operation": told::operation(failure.op),
@@ -239,16 +240,6 @@ fn group_value(
         "drbd": view.drbd.map(|(drbd, at)| drbd_value(drbd, Some(snapshot.now.since(at)))),
         "failure": failure, "on_peer": on_peer,
     })
-}
-
-const fn words(decision: Decision) -> (&'static str, Why) {
-    match decision {
-        Decision::Stay(why) => ("stay", why),
-        Decision::Acquire(why) => ("acquire", why),
-        Decision::Release(why) => ("release", why),
-        Decision::Restart(why) => ("restart", why),
-        Decision::Hold(why) => ("hold", why),
-    }
 }
 
 fn drbd_value(drbd: Drbd, ago: Option<Span>) -> Value {

@@ -4,6 +4,8 @@
 //! count (2.6.32): every newer call falls back to the older one, or its absence is an error the caller can tell.
 //! Signals arrive by signalfd, so no code of ours ever runs inside a signal handler.
 
+#[cfg(test)]
+mod allocations;
 mod child;
 mod file;
 mod link_layer;
@@ -15,9 +17,12 @@ mod user;
 mod wait;
 mod watchdog;
 
+#[cfg(test)]
+pub use allocations::allocations;
 pub use child::{Child, end_with_us, fork_apart, spawn};
 pub use file::{
-    anonymous_file, anonymous_input, lock_instance, random_bytes, remove_attribute, set_nonblocking, somebody_writes_to,
+    Pinned, anonymous_file, anonymous_input, keep_in_memory, lock_instance, random_bytes, remove_attribute,
+    set_nonblocking, somebody_writes_to,
 };
 pub use link_layer::{arp_socket, route_request};
 pub use net::{DeviceAddress, Peer, device_addresses, device_index, host_name, network_changes, peer_of};

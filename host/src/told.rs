@@ -9,26 +9,19 @@ use ovzha_core::message::Phase;
 use ovzha_core::notice::Notice;
 use ovzha_core::output::{Answer, Fate, Fates, Op, Refusal};
 
-use crate::config::{Config, Group};
 use crate::log::Level;
-use crate::media;
+use crate::record::names::Named;
 
 /// A link as people know it.
 #[must_use]
-pub fn link(config: &Config, link: LinkId) -> String {
-    config
-        .links
-        .get(usize::from(link.0))
-        .map_or_else(|| format!("link {}", link.0), media::name)
+pub fn link(names: &dyn Named, link: LinkId) -> String {
+    names.link_name(link).unwrap_or_else(|| format!("link {}", link.0))
 }
 
 /// A group by its first resource, as in Heartbeat.
 #[must_use]
-pub fn group(config: &Config, group: GroupId) -> String {
-    config
-        .groups
-        .get(usize::from(group.0))
-        .map_or_else(|| format!("group {}", group.0), Group::name)
+pub fn group(names: &dyn Named, group: GroupId) -> String {
+    names.group_name(group).unwrap_or_else(|| format!("group {}", group.0))
 }
 
 /// A resource as `haresources` writes it.
@@ -37,12 +30,11 @@ pub fn resource_name(resource: &crate::haresources::Resource) -> String {
     resource.word()
 }
 
-fn resource(config: &Config, group: GroupId, place: u8) -> String {
-    let found = config
-        .groups
-        .get(usize::from(group.0))
-        .and_then(|group| group.resources.get(usize::from(place)));
-    found.map_or_else(|| format!("resource {place}"), resource_name)
+/// A resource of a group, as `haresources` writes it.
+#[must_use]
+pub fn resource(names: &dyn Named, group: GroupId, place: u8) -> String {
+    let found = names.resource_word(group, place);
+    found.unwrap_or_else(|| format!("resource {place}"))
 }
 
 /// A phase in one word.
@@ -101,8 +93,8 @@ pub const fn outcome(outcome: Outcome) -> &'static str {
 
 /// A refusal as a sentence.
 #[must_use]
-pub fn refusal(config: &Config, refusal: Refusal) -> String {
-    let peer = config.peer_node();
+pub fn refusal(names: &dyn Named, refusal: Refusal) -> String {
+    let peer = names.peer_node();
     match refusal {
         Refusal::NothingActive => "nothing is active on this node that was asked for".to_owned(),
         Refusal::AlreadyActive => "everything that was asked for is active on this node already".to_owned(),
@@ -122,63 +114,62 @@ pub fn refusal(config: &Config, refusal: Refusal) -> String {
 
 /// A bug of our own: its number, what it is, where.
 #[must_use]
-pub fn bug(config: &Config, bug: Bug) -> String {
-    let place = bug
-        .group
-        .map_or_else(|| "all groups".to_owned(), |id| group(config, id));
+pub fn bug(names: &dyn Named, bug: Bug) -> String {
+    let place = bug.group.map_or_else(|| "all groups".to_owned(), |id| group(names, id));
     format!("bug {} ({place}): {}", bug.id.number(), bug.id)
 }
 
 /// The names of some groups.
 #[must_use]
-pub fn names(config: &Config, groups: GroupSet) -> String {
-    let of = |(place, group): (usize, &Group)| groups.contains(place).then(|| group.name());
-    let names: Vec<String> = config.groups.iter().enumerate().filter_map(of).collect();
-    names.join(", ")
+pub fn group_names(names: &dyn Named, wanted: GroupSet) -> String {
+    let all = (0_u8..).take(names.group_count());
+    let wanted = all.filter(|place| wanted.contains(usize::from(*place)));
+    let called: Vec<String> = wanted.map(|place| group(names, GroupId(place))).collect();
+    called.join(", ")
 }
 
 /// A command as an admin could type it.
 #[must_use]
-pub fn command(config: &Config, command: &Command) -> String {
+pub fn command(names: &dyn Named, command: &Command) -> String {
     match command {
-        Command::Standby { groups } => format!("standby of {}", names(config, *groups)),
-        Command::Takeover { groups } => format!("takeover of {}", names(config, *groups)),
+        Command::Standby { groups } => format!("standby of {}", group_names(names, *groups)),
+        Command::Takeover { groups } => format!("takeover of {}", group_names(names, *groups)),
         Command::Hold { span: None, reason } => format!("hold: {reason}"),
         Command::Hold {
             span: Some(span),
             reason,
         } => format!("hold for {span}: {reason}"),
         Command::Resume => "resume".to_owned(),
-        Command::Clear { group: id } => format!("clear {}", group(config, *id)),
-        Command::ConfirmData { group: id } => format!("confirm-data {}", group(config, *id)),
-        Command::FencePeer { group: id } => format!("fence-peer of {}", group(config, *id)),
+        Command::Clear { group: id } => format!("clear {}", group(names, *id)),
+        Command::ConfirmData { group: id } => format!("confirm-data {}", group(names, *id)),
+        Command::FencePeer { group: id } => format!("fence-peer of {}", group(names, *id)),
         Command::Stop => "stop".to_owned(),
     }
 }
 
 /// The end of a request: the word of the control protocol, and why.
 #[must_use]
-pub fn answer(config: &Config, answer: Answer) -> (&'static str, Option<String>) {
+pub fn answer(names: &dyn Named, answer: Answer) -> (&'static str, Option<String>) {
     match answer {
         Answer::Done => ("done", None),
-        Answer::Refused(why) => ("refused", Some(refusal(config, why))),
+        Answer::Refused(why) => ("refused", Some(refusal(names, why))),
         Answer::CameBack => (
             "came_back",
             Some("the node that was to get it could not start it".to_owned()),
         ),
         Answer::Failed(why) => ("failed", Some(why.to_string())),
         Answer::Fenced(fenced) => ("fenced", Some(fenced.code().to_string())),
-        Answer::Mixed(fates) => ("partly", Some(fates_in_words(config, &fates))),
+        Answer::Mixed(fates) => ("partly", Some(fates_in_words(names, &fates))),
     }
 }
 
-fn fates_in_words(config: &Config, fates: &Fates) -> String {
+fn fates_in_words(names: &dyn Named, fates: &Fates) -> String {
     let all = fates.iter().map(|(place, fate)| {
-        let name = config.groups.get(place).map(Group::name).unwrap_or_default();
+        let name = u8::try_from(place).map_or_else(|_| String::new(), |place| group(names, GroupId(place)));
         match fate {
             Fate::Moved => format!("{name}: done"),
             Fate::Needless => format!("{name}: nothing to move"),
-            Fate::Refused(why) => format!("{name}: refused, {}", refusal(config, why)),
+            Fate::Refused(why) => format!("{name}: refused, {}", refusal(names, why)),
             Fate::CameBack => format!("{name}: came back, the other node could not start it"),
             Fate::Failed(why) => format!("{name}: failed, {why}"),
         }
@@ -227,28 +218,28 @@ impl Told {
 
 /// One notice as a line; `reason` is what the last child said of itself.
 #[must_use]
-pub fn line(config: &Config, notice: Notice, reason: &str) -> Told {
-    let (level, text) = words(config, notice, reason);
+pub fn line(names: &dyn Named, notice: Notice, reason: &str) -> Told {
+    let (level, text) = words(names, notice, reason);
     Told { level, text }
 }
 
 #[expect(clippy::too_many_lines, reason = "one line of text per notice, in one table")]
-fn words(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
-    let peer = config.peer_node();
-    let name = |id| group(config, id);
+fn words(names: &dyn Named, notice: Notice, reason: &str) -> (Level, String) {
+    let peer = names.peer_node();
+    let name = |id| group(names, id);
     match notice {
-        Notice::LinkUp(id) => (Level::Info, format!("link {} up: {peer} is heard", link(config, id))),
+        Notice::LinkUp(id) => (Level::Info, format!("link {} up: {peer} is heard", link(names, id))),
         Notice::LinkLate(id, span) => (
             Level::Warning,
-            format!("link {} late: nothing for {span}", link(config, id)),
+            format!("link {} late: nothing for {span}", link(names, id)),
         ),
         Notice::LinkDead(id, span) => (
             Level::Error,
-            format!("link {} dead: nothing for {span}", link(config, id)),
+            format!("link {} dead: nothing for {span}", link(names, id)),
         ),
         Notice::LinkNumberDiffers(id) => {
             let text = "carries another link's number: do the media lines of both ha.cf stand in the same order?";
-            (Level::Warning, format!("link {} {text}", link(config, id)))
+            (Level::Warning, format!("link {} {text}", link(names, id)))
         }
         Notice::PeerAlive { restarted: false } => (Level::Info, format!("{peer} is alive")),
         Notice::PeerAlive { restarted: true } => (Level::Info, format!("{peer} is alive, restarted")),
@@ -268,12 +259,9 @@ fn words(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
             format!("frames of {peer} carry a key that is not in authkeys"),
         ),
         Notice::ForeignHeartbeat => (Level::Error, format!("{peer} still runs Heartbeat")),
-        Notice::NameTwice => (
-            Level::Error,
-            format!("another node uses the name {}", config.own_node()),
-        ),
-        Notice::PingDead(ping) => (Level::Warning, format!("ping node {} is dead", address(config, ping))),
-        Notice::PingUp(ping) => (Level::Info, format!("ping node {} answers", address(config, ping))),
+        Notice::NameTwice => (Level::Error, format!("another node uses the name {}", names.own_node())),
+        Notice::PingDead(ping) => (Level::Warning, format!("ping node {} is dead", address(names, ping))),
+        Notice::PingUp(ping) => (Level::Info, format!("ping node {} answers", address(names, ping))),
         Notice::Isolated => (
             Level::Error,
             format!("isolated: neither {peer} nor any ping node is heard"),
@@ -325,7 +313,7 @@ fn words(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
                 Outcome::Degraded | Outcome::Partial | Outcome::Blocked => Level::Warning,
                 Outcome::Failed | Outcome::TimedOut | Outcome::Unfit | Outcome::Stuck => Level::Error,
             };
-            let step = format!("{} {}", operation(op), resource(config, group, place));
+            let step = format!("{} {}", operation(op), resource(names, group, place));
             // a child that was killed may have said nothing
             let said = if reason.is_empty() { "" } else { ": " };
             (
@@ -335,11 +323,11 @@ fn words(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
         }
         Notice::MoveBegins { takeover, groups, .. } => {
             let what = if takeover { "takeover" } else { "standby" };
-            (Level::Info, format!("{what} begins: {}", names(config, groups)))
+            (Level::Info, format!("{what} begins: {}", group_names(names, groups)))
         }
         Notice::MoveRefused { group, why } => (
             Level::Warning,
-            format!("{}: not moved: {}", name(group), refusal(config, why)),
+            format!("{}: not moved: {}", name(group), refusal(names, why)),
         ),
         Notice::DiskLost { group } => (Level::Error, format!("{}: DRBD has lost its local disk", name(group))),
         Notice::Ahead { group, ahead: true } => (
@@ -385,9 +373,6 @@ fn words(config: &Config, notice: Notice, reason: &str) -> (Level, String) {
 
 /// A ping node as `ha.cf` names it.
 #[must_use]
-pub fn address(config: &Config, ping: u8) -> String {
-    config
-        .pings
-        .get(usize::from(ping))
-        .map_or_else(|| ping.to_string(), |ping| ping.name.clone())
+pub fn address(names: &dyn Named, ping: u8) -> String {
+    names.ping_name(ping).unwrap_or_else(|| ping.to_string())
 }

@@ -3,7 +3,7 @@
 //! The service's exit codes and status prove nothing: start exits 0 with failed containers, stop exits 0 with
 //! running ones, status is a marker file. So the kernel's list of containers judges where there is one, else vzlist's,
 //! and the service's word counts only without both.
-mod containers;
+pub mod containers;
 mod layout;
 mod locks;
 

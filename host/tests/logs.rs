@@ -231,11 +231,13 @@ const fn line_number(line: &Line<'_>) -> u8 {
         Line::DrbdTold { .. } => 54,
         Line::DrbdFailed { .. } => 55,
         Line::WatchEnded { .. } => 56,
+        Line::NotRecorded(_) => 66,
+        Line::NotKept(_) => 67,
         Line::Aside(line) => aside_number(line),
         Line::Watchdog(line) => watchdog_number(line),
     }
 }
-const LINES: u8 = 66;
+const LINES: u8 = 68;
 
 /// The same for what runs beside.
 const fn watchdog_number(line: &WatchdogLine<'_>) -> u8 {
@@ -373,6 +375,8 @@ fn lines() -> Vec<Line<'static>> {
             path: "/var/lib/ovzha/bugs",
         },
         Line::Unrecorded(why),
+        Line::NotRecorded(why),
+        Line::NotKept(why),
         Line::FormerChildren(2),
         Line::FormerEnded("start vz"),
         Line::AskedToStop,

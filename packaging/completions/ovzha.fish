@@ -37,6 +37,10 @@ complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "clear" -d 'Forget that 
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "confirm-data" -d 'Say that this node\'s copy of a group\'s data is the one to go on with'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "fence-peer" -d 'Answer DRBD: its fence-peer handler (outdate-peer before 8.3)'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "check" -d 'Check the files, then this machine, and print every problem with file and line'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "simulate" -d 'Show what would follow if faults struck a cluster with these files: two virtual nodes, a timeline'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "events" -d 'Show what this node saw and decided, line by line, from its record'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "explain" -d 'Say why a group is what it is on this node, by which rule, and what would change that'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "replay" -d 'Tell a fresh core what the record says, and compare what it decides'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "demo" -d 'Show a failover: two daemons on this machine, a power cut, a standby back, as timelines'
 complete -c ovzha -n "__fish_ovzha_using_subcommand daemon" -l config-dir -d 'Where ha.cf, authkeys and haresources are' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand daemon" -l state-dir -d 'Where the durable state is kept' -r -F
@@ -71,5 +75,27 @@ complete -c ovzha -n "__fish_ovzha_using_subcommand fence-peer" -s h -l help -d 
 complete -c ovzha -n "__fish_ovzha_using_subcommand check" -l config-dir -d 'Where ha.cf, authkeys and haresources are' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand check" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -s d -l config-dir -d 'Where ha.cf, authkeys and haresources are' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -l machine -d 'Where a node\'s etc/drbd.conf is: it says how DRBD is fenced, and over which cable it goes' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -l seed -d 'What is left to chance (moments between heartbeats, delays) is drawn from it' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -l for -d 'Look on for so long behind the last fault: 90s, 30m. Without it: until nothing changes any more' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -l start-takes -d 'How long the start of a resource takes: vz=60s. More than one are possible' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -l stop-takes -d 'How long its stop takes' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -l all -d 'Show every line, also what every healthy cluster says'
+complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -l json -d 'As JSON, for programs'
+complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand events" -l since -d 'From this moment on: 2026-11-28T01:30:00Z, 2026-11-28 01:30 (UTC), or how long ago: 90s, 30m, 2h, 1d' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand events" -l file -d 'A record, if not that of this machine' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand events" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand events" -l json -d 'As JSON, a line each, for programs'
+complete -c ovzha -n "__fish_ovzha_using_subcommand events" -l all -d 'Heartbeats, ticks and looks that found nothing, too'
+complete -c ovzha -n "__fish_ovzha_using_subcommand events" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand explain" -l at -d 'At this moment, not now: 2026-11-28T01:30:00Z, 2026-11-28 01:30 (UTC), or how long ago: 90s, 30m, 2h, 1d' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand explain" -l file -d 'A record, if not that of this machine' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand explain" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand replay" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ovzha -n "__fish_ovzha_using_subcommand demo" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'

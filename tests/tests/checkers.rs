@@ -484,6 +484,32 @@ mod tests {
         fires(&world, "L4");
     }
 
+    /// S1 under S-12: a watchdog that counts too slowly lets the other node start beside what a dead daemon left.
+    #[test]
+    fn s12_a_slow_watchdog() {
+        let dies = |rate: u64| {
+            let setup = Setup {
+                watchdog: Some(8000),
+                groups: vec![GroupSetup {
+                    preferred: 0,
+                    resources: vec![Model::Data],
+                }],
+                ..Setup::default()
+            };
+            let mut world = World::new(setup, 1, false).unwrap();
+            world.nodes[0].watchdog.rate = rate;
+            world.power_on(0);
+            world.power_on(1);
+            world.advance(10_000_000);
+            world.kill_daemon(0);
+            world.advance(40_000_000);
+            world
+        };
+        let right = dies(1_000_000);
+        assert!(right.watch.violations.is_empty() && right.watch.is_whole(1, 0));
+        fires(&dies(500_000), "S1");
+    }
+
     /// L3: a daemon that stands still answers nobody.
     #[test]
     fn l3_nobody_answers() {

@@ -1,55 +1,14 @@
 //! House rules that no lint knows, read off the source tree: file sizes, leftovers, where unsafe lives, citations that
 //! lead nowhere.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use tree::{files, rust_lines};
-
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-const LINES_MAX: usize = 600;
-
 #[cfg(test)]
-mod tree {
-    use super::{Path, PathBuf, ROOT};
+mod tree;
 
-    /// Files of one ending under the workspace's own directories.
-    pub fn files(ending: &str) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        let mut open: Vec<PathBuf> = ["core", "host", "cli", "tests", "docs", ".ci"]
-            .iter()
-            .map(|part| Path::new(ROOT).join(part))
-            .collect();
-        while let Some(path) = open.pop() {
-            if path.is_dir() {
-                if path.file_name().is_none_or(|name| name != "target") {
-                    open.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-                }
-            } else if path.extension().is_some_and(|have| have == ending) {
-                found.push(path);
-            }
-        }
-        assert!(!found.is_empty(), "no .{ending} files under {ROOT}");
-        found
-    }
+use std::fs;
+use std::path::Path;
+use tree::{ROOT, files, rust_lines};
 
-    /// Every line of every Rust file but this one, with where it stands.
-    pub fn rust_lines() -> Vec<(String, String)> {
-        let mut lines = Vec::new();
-        for path in files("rs")
-            .iter()
-            .filter(|path| !path.ends_with("tests/tests/house.rs"))
-        {
-            let text = std::fs::read_to_string(path).unwrap();
-            for (index, line) in text.lines().enumerate() {
-                lines.push((
-                    format!("{}:{}", path.strip_prefix(ROOT).unwrap().display(), index + 1),
-                    line.to_owned(),
-                ));
-            }
-        }
-        lines
-    }
-}
+const LINES_MAX: usize = 600;
 
 #[test]
 fn files_stay_readable() {
@@ -107,38 +66,6 @@ fn unsafe_stays_in_sys() {
         .map(|(place, _)| place)
         .collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
-}
-
-/// Clause names in a text: a letter, a dash, digits (`S-12`, `P-3`), standing alone.
-fn clauses(text: &str) -> Vec<&str> {
-    text.split(|sign: char| !(sign.is_ascii_alphanumeric() || sign == '-'))
-        .filter(|word| {
-            let digits = word.strip_prefix("S-").or_else(|| word.strip_prefix("P-"));
-            digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
-        })
-        .collect()
-}
-
-#[test]
-fn cited_clauses_exist() {
-    let mut defined = Vec::new();
-    for name in ["SAFETY.md", "PROTOCOL.md"] {
-        let text = fs::read_to_string(Path::new(ROOT).join("docs").join(name)).unwrap_or_default();
-        // a clause is defined where its name is bold
-        defined.extend(text.split("**").skip(1).step_by(2).flat_map(clauses).map(str::to_owned));
-    }
-    let mut lost = Vec::new();
-    for (place, line) in rust_lines() {
-        for clause in clauses(&line)
-            .into_iter()
-            .filter(|clause| !defined.iter().any(|known| known == clause))
-        {
-            lost.push(format!(
-                "{place}: {clause} is in neither docs/SAFETY.md nor docs/PROTOCOL.md"
-            ));
-        }
-    }
-    assert!(lost.is_empty(), "{}", lost.join("\n"));
 }
 
 #[test]

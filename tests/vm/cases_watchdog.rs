@@ -142,6 +142,7 @@ fn a_daemon_that_is_dead_for_good_ends_in_a_reset_before_the_takeover() {
     is_reset_before_the_takeover(pair, &mut events, "WATCHDOG");
 }
 
+/// S-12.
 #[test]
 fn f2_a_hung_kernel_is_reset_before_the_takeover() {
     let pair = up();

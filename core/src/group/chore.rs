@@ -14,6 +14,7 @@ const PAUSE: Span = Span::from_secs(5);
 
 /// One that is to be done.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Chore {
     op: Op,
     /// The resource from which on it is still to be done.

@@ -28,6 +28,7 @@ pub const PACE: Span = Span::from_secs(120);
 
 /// What is known from looking.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Monitors {
     /// Seconds from one look to the next; 0: never.
     every: Vec<u16, RESOURCES_MAX>,

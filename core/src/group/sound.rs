@@ -38,6 +38,11 @@ impl Group {
         }
     }
 
+    /// A part of it starts again, in the run that has begun.
+    pub(crate) const fn restarts(&self) -> bool {
+        self.part.is_some()
+    }
+
     /// Whether its next step may be taken after a bug: a probe changes nothing, and a stop may be a must.
     #[must_use]
     pub const fn may_step(&self, must_stop: bool) -> bool {

@@ -109,6 +109,15 @@ fn policy(resource: &Resource<'_>) -> Policy {
     }
 }
 
+/// Whether a Primary that lost its peer waits for our handler; whether the program is on this machine does not count.
+pub(super) fn freezes(resource: &Resource<'_>) -> bool {
+    let old = || resource.effective("outdate-peer");
+    let handler = resource.effective("fence-peer").or_else(old).map(command);
+    let ours =
+        handler.is_some_and(|words| words.iter().any(|word| base(word) == "ovzha") && words.contains(&"fence-peer"));
+    policy(resource) == Policy::ResourceAndStonith && ours
+}
+
 /// `fencing` in `net`, where 8 does not know it, or in `disk`, where 9 needs help with it.
 fn misplaced(resource: &Resource<'_>, words: &Words) -> Option<Finding> {
     let at = resource.effective("fencing")?;

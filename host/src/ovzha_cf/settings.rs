@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::{Reader, Said, data, mails, monitor, on_diskless, stop_budget, timeout, watchdog};
+use super::{Reader, Said, data, mails, monitor, on_diskless, record, stop_budget, timeout, watchdog};
 
 /// One directive.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +91,14 @@ pub const SETTINGS: &[Setting] = &[
                watchdog\"); the longest timeout that fits the times of `ha.cf` if no seconds are said; none if not set",
         example: "watchdog /dev/watchdog 10",
         read: watchdog::watchdog,
+    },
+    Setting {
+        name: "record",
+        takes: "MEBIBYTES|off",
+        note: "size of the record of all that this node sees and decides, in memory (section \"The record\"); 4 if not set, \
+               at most 64",
+        example: "record 8",
+        read: record,
     },
 ];
 

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::checked;
@@ -120,6 +121,37 @@ pub fn set_nonblocking(fd: &impl AsFd) -> io::Result<()> {
     let flags = checked(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
     // SAFETY: sets the descriptor's flags.
     checked(unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) }).map(|_| ())
+}
+
+/// Pages of a file that stay in memory as long as this lives. Nobody reads or writes through it.
+#[derive(Debug)]
+pub struct Pinned {
+    start: *mut libc::c_void,
+    length: usize,
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        // SAFETY: `start` and `length` are of a map that mmap(2) made and nobody has looked at.
+        unsafe { libc::munmap(self.start, self.length) };
+    }
+}
+
+/// Keeps the first `length` bytes of `file` from being swapped out: write(2) then finds its pages in memory.
+///
+/// # Errors
+/// The file can't be mapped, or more would be locked than is permitted.
+pub fn keep_in_memory(file: &File, length: usize) -> io::Result<Pinned> {
+    let fd = file.as_raw_fd();
+    // SAFETY: the kernel chooses the place; nothing of ours is mapped over.
+    let start = unsafe { libc::mmap(ptr::null_mut(), length, libc::PROT_READ, libc::MAP_SHARED, fd, 0) };
+    if start == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    let pinned = Pinned { start, length };
+    // SAFETY: the range is the map just made; its contents are not changed.
+    checked(unsafe { libc::mlock(pinned.start, pinned.length) })?;
+    Ok(pinned)
 }
 
 /// Takes the lock that only one instance can have; it is held as long as the answered file is open.

@@ -9,6 +9,8 @@ mod drbd;
 #[cfg(test)]
 mod drbd_fencing;
 #[cfg(test)]
+mod drbd_model;
+#[cfg(test)]
 mod drbd_timing;
 #[cfg(test)]
 mod machine;

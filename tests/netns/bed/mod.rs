@@ -20,6 +20,7 @@ pub use heartbeat::check_installed as check_heartbeat;
 pub use net::{say, sent};
 pub use node::{Daemon, Node};
 pub use previous::previous;
+use process::run;
 pub use process::{Said, child_of, ovzha};
 pub use program::Program;
 pub use record::{Entry, check_count};
@@ -393,14 +394,36 @@ impl Pair {
         self.split_allowed = true;
     }
 
-    /// Ends the pair and looks at what it left: never two writers, no write lost, none mixed.
+    /// Ends the pair and looks at what it left: never two writers, no write lost, none mixed, and a fresh core decides on
+    /// what each node was told as that node did.
     pub fn finish(mut self) {
+        for number in [1, 2] {
+            self.check_record(number);
+        }
         for number in [1, 2] {
             self.node_mut(number).power_cut();
         }
         for (place, home) in self.homes().iter().enumerate() {
             self.check_left(home, &self.disks[place]);
         }
+    }
+
+    /// Replays what the node recorded, if it is on and did: an earlier release does not.
+    fn check_record(&self, number: Number) {
+        let node = self.node(number);
+        if !node.has("run/ovzha/record") {
+            return;
+        }
+        let record = node.root().join("run/ovzha/record");
+        let replayed = run(
+            &ovzha().display().to_string(),
+            &["replay", &record.display().to_string()],
+        );
+        if let Some(dir) = std::env::var_os("OVZHA_KEEP_RECORD") {
+            fs::copy(&record, Path::new(&dir).join(format!("record-node{number}"))).unwrap();
+        }
+        let same = replayed.ok && replayed.out.contains("outputs the same");
+        self.check(same, &format!("the record of node {number}: {replayed:?}"));
     }
 
     /// What is left of one DRBD resource and of what was done with it.

@@ -107,6 +107,7 @@ fn sigstop_with_drbd_cut_the_thawed_node_yields_to_the_one_that_took_over() {
     pair.finish();
 }
 
+/// S-63.
 #[test]
 fn a_connection_that_drbd_gave_up_is_told_once_and_again_by_the_next_daemon() {
     let mut pair = Pair::up(&Files::calm());

@@ -27,6 +27,7 @@ fn refused(pair: &mut Pair, number: Number, said: &[&str]) {
     pair.check(before == after, "another daemon spoke");
 }
 
+/// S-64.
 #[test]
 fn a_node_does_not_start_under_another_name_or_beside_another_peer() {
     let mut pair = Pair::up(&Files::quick());

@@ -227,8 +227,43 @@ impl Pair {
         parts.concat()
     }
 
+    /// Replays what a node recorded, on that node: a fresh core must decide as it did. One that hangs is passed over.
+    fn check_record(&self, number: u8) {
+        let node = self.node(number);
+        let has = "test -e /run/ovzha/record";
+        let asked = |line: &str| {
+            node.is_on()
+                .then(|| node.try_run(line, Duration::from_secs(20)))
+                .flatten()
+        };
+        if asked(has).is_none_or(|said| said.code != 0) {
+            return;
+        }
+        if let Some(dir) = std::env::var_os("OVZHA_KEEP_RECORD") {
+            let text = node.must("gzip -9c /run/ovzha/record | base64");
+            let path = Path::new(&dir).join(format!("record-node{number}"));
+            fs::write(&path, text).unwrap();
+            let path = path.display();
+            must(&format!(
+                "base64 -d {path} | gunzip >{path}.raw && mv {path}.raw {path}"
+            ));
+        }
+        let replayed = asked("ovzha replay");
+        let same = replayed
+            .as_ref()
+            .is_none_or(|said| said.code == 0 && said.text.contains("outputs the same"));
+        assert!(
+            same,
+            "node {number}: {}",
+            replayed.map(|said| said.text).unwrap_or_default()
+        );
+    }
+
     /// Ends the pair and removes what it left; a case that failed leaves it.
     pub fn finish(mut self) {
+        for number in [1, 2] {
+            self.check_record(number);
+        }
         for node in &mut self.nodes {
             node.power_cut();
         }

@@ -54,6 +54,8 @@ pub enum Act {
     Isolate(usize, bool),
     /// DRBD's path is cut or mended.
     Drbd(bool),
+    /// The path of one group's DRBD alone.
+    Path(usize, bool),
     /// Chances of loss, copies, damage, and the longest delay, on every way.
     Weather(u64, u64, u64, u64),
     /// Chance of a frame that is late by up to so much, on every way.
@@ -132,6 +134,7 @@ impl World {
             Act::Device(node, link, there) => self.set_device(*node, *link, *there),
             Act::Isolate(node, isolated) => self.set_isolated(*node, *isolated),
             Act::Drbd(cut) => self.set_drbd_cut(*cut),
+            Act::Path(group, cut) => self.set_path_cut(*group, *cut),
             Act::Weather(loss, twice, damage, delay) => {
                 for way in self.wire.ways.iter_mut().flatten() {
                     (way.loss, way.twice, way.damage) = (*loss, *twice, *damage);

@@ -486,7 +486,7 @@ impl Watch {
             }
             (Op::Stop, _) => {
                 let tries = place.tries.entry(resource).or_default();
-                *tries += 1;
+                *tries = tries.saturating_add(1);
                 if model == Some(Model::Plain) && *tries >= STOP_TRIES {
                     place.given_up |= bit(resource);
                 }

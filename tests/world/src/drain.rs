@@ -10,6 +10,7 @@ use ovzha_core::output::{Answer, Effect, Output};
 use ovzha_core::time::Instant;
 
 use crate::check::Fact;
+use crate::record::Happening;
 use crate::trace::{answered, letter, notice};
 use crate::wire::Sent;
 use crate::world::{What, World};
@@ -26,6 +27,8 @@ enum Owed {
     Reply(ClientId, Answer),
     Notice(Notice),
     Fence(GroupId),
+    Pet(Instant),
+    Disarm,
     Bug(Bug),
     Exit,
     Wait(Instant),
@@ -58,8 +61,8 @@ impl World {
             Output::Reply { client, answer } => Owed::Reply(client, answer),
             Output::Notice(notice) => Owed::Notice(notice),
             Output::FenceSelf { group } => Owed::Fence(group),
-            // no watchdog is configured here
-            Output::Pet { .. } | Output::Disarm => return self.poll(node),
+            Output::Pet { within } => Owed::Pet(within),
+            Output::Disarm => Owed::Disarm,
             Output::Bug(bug) => Owed::Bug(bug),
             Output::Exit => Owed::Exit,
             Output::Wait { until, .. } => Owed::Wait(until),
@@ -78,6 +81,7 @@ impl World {
                     format!("{who} answers {}: {}", client.0, answered(&answer))
                 });
                 self.fact(&Fact::Answered(node, client.0));
+                self.record(node, Happening::Answered(client.0, answer));
                 self.handler_answered(client.0, &answer);
             }
             Owed::Notice(told) => {
@@ -90,6 +94,7 @@ impl World {
                 };
                 self.trace
                     .line(now, &(node, told), || format!("{who} {}", notice(&told, name)));
+                self.record(node, Happening::Notice(told));
                 if let Notice::PeerAlive { .. } = told {
                     self.nodes[node].proved = now;
                 }
@@ -101,16 +106,16 @@ impl World {
                 self.trace.line(now, &(node, group, "reset"), || {
                     format!("{who} resets itself for g{}", group.0)
                 });
-                self.power_off(node);
-                if let Some(takes) = self.reset_takes {
-                    let boots = self.nodes[node].boots;
-                    self.at(now + takes, What::Boot { node, boots });
-                }
+                self.record(node, Happening::Resets(group));
+                self.reset(node);
             }
+            Owed::Pet(within) => self.pet(node, within),
+            Owed::Disarm => self.disarm(node),
             Owed::Bug(bug) => {
                 let group = bug.group.map_or_else(String::new, |group| format!(" g{}", group.0));
                 self.trace
                     .line(now, &(node, bug), || format!("{who} BUG{group}: {}", bug.id));
+                self.record(node, Happening::Bug(bug));
                 if !self.lying {
                     self.watch
                         .violation(now, &format!("node {node}: bug {}{group}: {}", bug.id.number(), bug.id));
@@ -119,6 +124,7 @@ impl World {
             Owed::Exit => {
                 self.trace.line(now, &(node, "exit"), || format!("{who} exits"));
                 self.nodes[node].left = true;
+                self.record(node, Happening::Exits);
                 self.daemon_gone(node);
             }
             Owed::Wait(_) => {}

@@ -72,6 +72,7 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         // the cheap digest lets more seeds be run
         crc: rng.chance(850),
         fencing: rng.chance(500),
+        watchdog: None,
         groups,
     }
 }

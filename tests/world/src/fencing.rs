@@ -5,6 +5,7 @@ use ovzha_core::message::Disk;
 use ovzha_core::output::{Answer, Fenced, Op};
 
 use crate::check::{Fact, Step};
+use crate::record::Happening;
 use crate::setup::Model;
 use crate::trace::letter;
 use crate::world::{What, World, group_id};
@@ -23,6 +24,7 @@ impl World {
         self.trace.line(self.now, &(node, client), || {
             format!("{}'s handler asks for the peer of g{group}", letter(node))
         });
+        self.record(node, Happening::HandlerAsks(group));
         if !self.nodes[node].is_awake() {
             self.handler_said(node, group, None);
             return;

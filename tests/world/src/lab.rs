@@ -74,6 +74,12 @@ impl World {
         self.paths_change();
     }
 
+    /// The path of one group's DRBD.
+    pub(crate) fn set_path_cut(&mut self, group: usize, cut: bool) {
+        self.mirrors[group].cut = cut;
+        self.paths_change();
+    }
+
     /// A person chooses whose data stays, wherever DRBD parted.
     pub fn resolve_split_brains(&mut self) {
         for group in 0..self.mirrors.len() {

@@ -1,5 +1,7 @@
 //! Power, daemons and standing still: when a node's lives begin and end.
 
+use std::cmp::Reverse;
+
 use ovzha_core::cluster::Cluster;
 use ovzha_core::id::BootId;
 use ovzha_core::output::Durable;
@@ -7,10 +9,24 @@ use ovzha_core::output::Durable;
 use crate::act::Loss;
 use crate::check::Fact;
 use crate::node::{Clock, Freeze, Input, Truth};
+use crate::record::Happening;
 use crate::trace::letter;
 use crate::world::{What, World};
 
 impl World {
+    /// When the last of what is sure to change a machine happens: it thaws, boots, its daemon starts, a resync ends.
+    #[must_use]
+    pub fn awaited(&self) -> Option<u64> {
+        let changes = |what: &What| {
+            matches!(
+                what,
+                What::Thaw { .. } | What::Boot { .. } | What::Daemon { .. } | What::Synced { .. }
+            )
+        };
+        let found = self.due.iter().filter(|Reverse(due)| changes(&due.what));
+        found.map(|Reverse(due)| due.at).max()
+    }
+
     /// A new life of a daemon, from what the disk keeps.
     pub fn start_daemon(&mut self, node: usize) {
         if !self.nodes[node].power || self.nodes[node].daemon.is_some() || self.nodes[node].is_still() {
@@ -40,7 +56,10 @@ impl World {
         }
         self.troubles.gone[node] = None;
         self.trace.mix(self.now, &(node, life));
+        self.record(node, Happening::DaemonUp);
         self.fact(&Fact::DaemonUp(node));
+        // a daemon without a link begins, too
+        self.feed(node, &Input::Tick);
         for link in 0..self.setup.links {
             if self.wire.is_there(node, link) {
                 self.feed(node, &Input::Link(link, true));
@@ -67,7 +86,10 @@ impl World {
         self.troubles.gone[node] = Some(self.now);
         self.nodes[node].inbox.clear();
         self.nodes[node].wake = u64::MAX;
-        self.troubles.daemon[node] = Some(u64::MAX);
+        // what a watchdog ends in time excuses nothing (S-12); a daemon that was told to stop has disarmed it
+        if !self.is_watched(node) || self.nodes[node].left {
+            self.troubles.daemon[node] = Some(u64::MAX);
+        }
         if matches!(self.nodes[node].freeze, Some((Freeze::Process, _))) {
             self.nodes[node].freeze = None;
         }
@@ -83,6 +105,7 @@ impl World {
         self.nodes[node].clock = Clock::new(self.now, rate);
         self.trace
             .line(self.now, &(node, "on"), || format!("{} has power", letter(node)));
+        self.record(node, Happening::Boots);
         // a boot ends a connection, whether the other half had noticed or not
         for group in (0..self.mirrors.len())
             .filter(|group| self.mirrors[*group].connected)
@@ -105,6 +128,7 @@ impl World {
         machine.boots += 1;
         machine.life += 1;
         machine.freeze = None;
+        machine.watchdog.rest();
         machine.tasks.clear();
         machine.leftovers.clear();
         machine.paused.clear();
@@ -189,7 +213,10 @@ impl World {
         if kind == Freeze::Machine {
             self.nodes[node].clock.stop(since);
         }
-        self.troubles.frozen[node] = Some(u64::MAX);
+        // S-12 covers F1 and F2
+        if kind == Freeze::Machine || !self.is_watched(node) {
+            self.troubles.frozen[node] = Some(u64::MAX);
+        }
         self.trace.line(since, &(node, "freezes"), || {
             format!("{} stands still ({kind:?})", letter(node))
         });
@@ -205,9 +232,17 @@ impl World {
             return;
         };
         self.nodes[node].clock.go(self.now);
-        self.troubles.frozen[node] = Some(self.now);
+        if let Some(until) = &mut self.troubles.frozen[node] {
+            *until = (*until).min(self.now);
+        }
+        if kind == Freeze::Machine {
+            self.watchdog_goes_on(node, since);
+        }
+        self.record(node, Happening::Thaws);
         self.trace
             .line(self.now, &(node, "thaws"), || format!("{} moves again", letter(node)));
+        // before it writes again
+        self.finds_lost(node);
         self.paths_change();
         for (key, left) in std::mem::take(&mut self.nodes[node].paused) {
             let ends = self.now + left;

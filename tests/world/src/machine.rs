@@ -6,6 +6,7 @@ use ovzha_core::output::{Effect, Op};
 
 use crate::check::{Fact, Step};
 use crate::node::{Input, Task, Truth, op_number};
+use crate::record::Happening;
 use crate::setup::Model;
 use crate::trace::letter;
 use crate::world::{What, World};
@@ -366,9 +367,10 @@ impl World {
     /// The connection of a mirror is lost, and its Primary asks what that means.
     pub(crate) fn part(&mut self, group: usize) {
         self.flow(group);
+        let still = [0, 1].map(|node| self.nodes[node].is_still());
         self.mirrors[group].settles = None;
         self.mirrors[group].turn += 1;
-        let asked = self.mirrors[group].drop_connection();
+        let asked = self.mirrors[group].drop_connection(still);
         for (node, asks) in asked.into_iter().enumerate() {
             if asks {
                 self.ask_handler(node, group);
@@ -391,12 +393,26 @@ impl World {
             self.mirrors[group].connect();
             self.resync(group);
             if self.mirrors[group].alone {
+                self.record(0, Happening::SplitBrain(group));
                 self.trace.line(self.now, &group, || {
                     format!("DRBD of g{group}: split brain, StandAlone")
                 });
             }
         }
         self.looks(group);
+    }
+
+    /// A machine that stood still finds its connections gone.
+    pub(crate) fn finds_lost(&mut self, node: usize) {
+        for group in 0..self.mirrors.len() {
+            if !self.mirrors[group].late[node] {
+                continue;
+            }
+            if self.mirrors[group].loses_peer(node) {
+                self.ask_handler(node, group);
+            }
+            self.looks(group);
+        }
     }
 
     pub(crate) fn looks(&mut self, group: usize) {

@@ -48,6 +48,8 @@ pub struct Mirror {
     pub alone: bool,
     /// What users were told is written, and where it is.
     pub writes: Writes,
+    /// This half does not know yet that the connection is lost: its machine stands still, and writes nothing.
+    pub late: [bool; 2],
     /// What the connection is about to become.
     pub settles: Option<bool>,
     /// Counts changes of the path, so that an old timer is known as such.
@@ -119,27 +121,26 @@ impl Mirror {
         refuses(0) || refuses(1)
     }
 
-    /// The connection is noticed to be lost. The nodes whose handlers are to be asked.
-    pub fn drop_connection(&mut self) -> [bool; 2] {
+    /// The connection is noticed to be lost, by a machine that stands `still` later. The nodes whose handlers are to be asked.
+    pub fn drop_connection(&mut self, still: [bool; 2]) -> [bool; 2] {
         self.connected = false;
         if let Some(target) = self.syncing.take() {
             self.inconsistent[target] = true;
             self.peer_old[1 - target] = true;
         }
-        let mut asked = [false; 2];
-        for (node, asks) in asked.iter_mut().enumerate() {
-            if !self.primary[node] {
-                continue;
-            }
-            if self.diskless[node] {
-                // nothing to protect: DRBD asks nobody
-            } else if self.fencing && !self.peer_old[node] {
-                (self.frozen[node], *asks) = (true, true);
-            } else {
-                self.frozen[node] = false;
-            }
+        self.late = still;
+        [0, 1].map(|node| !still[node] && self.loses_peer(node))
+    }
+
+    /// A half notices that it is alone: a Primary goes on, or waits for its handler. Whether the handler is to be asked.
+    pub const fn loses_peer(&mut self, node: usize) -> bool {
+        self.late[node] = false;
+        // without a disk there is nothing to protect: DRBD asks nobody
+        if !self.primary[node] || self.diskless[node] {
+            return false;
         }
-        asked
+        self.frozen[node] = self.fencing && !self.peer_old[node];
+        self.frozen[node]
     }
 
     /// The halves find each other. Both were written to: they part again. One was: the other is to be resynced.
@@ -192,6 +193,7 @@ impl Mirror {
     pub const fn power_off(&mut self, node: usize) {
         self.primary[node] = false;
         self.frozen[node] = false;
+        self.late[node] = false;
         self.consistent[node] = self.fencing && !self.peer_old[node];
     }
 

@@ -9,6 +9,7 @@ use ovzha_core::frame::peek;
 use ovzha_core::id::LinkId;
 use ovzha_core::message::Phase;
 
+use crate::trace::TRACES;
 use crate::wire::Origin;
 use crate::world::World;
 
@@ -44,10 +45,11 @@ impl World {
             .any(|group| group.phase == Phase::Claiming);
         let excepted = lone || own && claims;
         if !excepted && daemon.believed() != without.believed() && !only_link(daemon, &without) {
-            let (with, without) = (format!("{:?}", daemon.believed()), format!("{:?}", without.believed()));
-            let place = with.bytes().zip(without.bytes()).position(|(one, other)| one != other);
-            let from = place.unwrap_or(0).saturating_sub(60);
-            let part = with.get(from..from + 120).unwrap_or_default();
+            let part = if TRACES {
+                first_difference(daemon, &without)
+            } else {
+                String::new()
+            };
             let text =
                 format!("S5 node {node}: a frame that is no news changed more than counters ({origin:?}): ..{part}..");
             self.watch.violation(self.now, &text);
@@ -87,6 +89,14 @@ impl World {
         }
         first
     }
+}
+
+/// Where what two clusters believe begins to differ, in the words of the first one.
+fn first_difference(one: &Cluster, other: &Cluster) -> String {
+    let (one, other) = (format!("{:?}", one.believed()), format!("{:?}", other.believed()));
+    let place = one.bytes().zip(other.bytes()).position(|(one, other)| one != other);
+    let from = place.unwrap_or(0).saturating_sub(60);
+    one.get(from..from + 120).unwrap_or_default().to_owned()
 }
 
 /// Whether two clusters differ in what came over which link and in nothing else: a copy of a frame that came before its

@@ -11,6 +11,7 @@ use ovzha_core::output::Op;
 use ovzha_core::time::Instant;
 
 use crate::check::Step;
+use crate::watchdog::Watchdog;
 use crate::wire::Origin;
 
 /// Frames that wait for a daemon that stands still; what comes then is lost, as in a socket's buffer.
@@ -192,6 +193,8 @@ pub struct Node {
     pub freeze: Option<(Freeze, u64)>,
     /// Its clock.
     pub clock: Clock,
+    /// Its hardware watchdog; it counts only if its files have one.
+    pub watchdog: Watchdog,
     /// What the disk keeps.
     pub disk: Vec<u8>,
     /// What it kept before, newest last.
@@ -251,6 +254,7 @@ impl Node {
             boots: 0,
             freeze: None,
             clock: Clock::new(0, rate),
+            watchdog: Watchdog::default(),
             disk: Vec::new(),
             backups: VecDeque::new(),
             disk_fails: false,

@@ -7,7 +7,7 @@
 //!
 //! | command | |
 //! |---|---|
-//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail monitor on-diskless last-resort fencing preferred group drbd-notices drbd-link reset-takes resync-takes seed`; every further `group` is one more, `preferred` is of the group before it |
+//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail monitor on-diskless last-resort fencing watchdog preferred group drbd-notices drbd-link reset-takes resync-takes seed`; every further `group` is one more, `preferred` is of the group before it |
 //! | `on NODE..`, `off NODE..` | power |
 //! | `daemon NODE kill`, `daemon NODE start` | the daemon alone |
 //! | `run SPAN` | time passes |
@@ -35,6 +35,7 @@
 //! | `noise NODE heartbeat\|garbage` | bytes that are no frame of ours |
 //! | `impostor NODE N` | another machine uses NODE's name in N frames |
 //! | `resolve` | a person ends a DRBD split brain |
+//! | `expect [gN] a\|b\|ab\|none` | who is active, or it is a violation |
 //! | `show` | phases, tenures and who is active |
 
 use ovzha_core::config::Config;
@@ -113,6 +114,7 @@ impl Stage {
                 let lines = show(world);
                 world.trace.lines.extend(lines);
             }
+            "expect" => expect(world, &args)?,
             _ => {
                 for act in acts(world, verb, &args)? {
                     world.step(&act);
@@ -269,6 +271,7 @@ fn option(setup: &mut Setup, key: &str, value: &str) -> Done {
         "on-diskless" => setup.diskless_hands_over = value == "hand-over",
         "last-resort" => setup.last_resort = value == "on",
         "fencing" => setup.fencing = value == "on",
+        "watchdog" => setup.watchdog = Some(ms()?),
         _ => return Err(format!("no such key: {key}")),
     }
     Ok(())
@@ -455,6 +458,22 @@ fn show(world: &World) -> Vec<String> {
         (0..groups).map(of).collect::<Vec<_>>().join(", ")
     ));
     lines
+}
+
+/// A promise that no rewrite of the expected output can lose.
+fn expect(world: &mut World, args: &[&str]) -> Done {
+    let (group, wanted) = match args {
+        [wanted] => (0, *wanted),
+        [name, wanted] => (group(world, name)?, *wanted),
+        _ => return Err("a, b, ab or none, of one group".to_owned()),
+    };
+    let (now, active) = (world.now, world.active(group));
+    if active != wanted.trim_start_matches("none") {
+        let text = format!("SCENARIO g{group} is active on '{active}', expected: {wanted}");
+        world.watch.violation(now, &text);
+        world.trace.line(now, &text, || format!("VIOLATION {text}"));
+    }
+    Ok(())
 }
 
 fn each(args: &[&str], act: impl Fn(usize) -> Act) -> Result<Vec<Act>, String> {

@@ -200,7 +200,7 @@ pub fn nothing_bounced(world: &mut World, steps: u64) {
 }
 
 /// Everything is repaired.
-fn heal(world: &mut World) {
+pub fn heal(world: &mut World) {
     world.trace.line(world.now, &0, || "- all is repaired".to_owned());
     for what in repairs(&world.setup) {
         world.step(&what);

@@ -5,6 +5,7 @@ use ovzha_core::config::{Config, Draft, GroupDraft, Kind};
 use ovzha_core::frame::VERSION;
 use ovzha_core::id::{ClusterId, KeyId, Mark, NodeId};
 use ovzha_core::time::Span;
+use ovzha_core::watchdog::Watchdog;
 
 /// A modelled resource.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -86,6 +87,8 @@ pub struct Setup {
     pub crc: bool,
     /// DRBD is set to `fencing resource-and-stonith`, with ovzha as its handler.
     pub fencing: bool,
+    /// Timeout of each node's hardware watchdog.
+    pub watchdog: Option<u64>,
     /// `haresources`.
     pub groups: Vec<GroupSetup>,
 }
@@ -108,6 +111,7 @@ impl Default for Setup {
             last_resort: true,
             crc: false,
             fencing: false,
+            watchdog: None,
             groups: vec![GroupSetup {
                 preferred: 0,
                 resources: vec![Model::Drbd, Model::Data, Model::Mail],
@@ -143,7 +147,10 @@ impl Setup {
             ipfail: self.ipfail,
             diskless_hands_over: self.diskless_hands_over,
             last_resort: self.last_resort,
-            watchdog: None,
+            watchdog: self.watchdog.filter(|_| self.last_resort).map(|timeout| Watchdog {
+                timeout: ms(timeout),
+                stays: false,
+            }),
             groups: groups.collect(),
             resources_digest: [1; 4],
             timings_digest: [1; 4],

@@ -25,13 +25,14 @@ impl World {
             Act::Device(node, link, false) => *link < self.setup.links && self.wire.is_there(*node, *link),
             Act::Isolate(node, true) => !self.wire.isolated[*node],
             Act::Drbd(true) => self.mirrors.iter().any(|mirror| !mirror.cut),
+            Act::Path(group, true) => !self.mirrors[*group].cut,
             Act::Weather(loss, twice, damage, _) => loss + twice + damage > 0,
             Act::Stray(chance, _) => *chance > 0,
             Act::Slow(_, by) => *by > 0,
             Act::Replay(from, to, _) | Act::Recall(from, to, ..) => {
                 !self.wire.sent[*from].is_empty() && self.nodes[*to].daemon.is_some()
             }
-            Act::Kill(node) | Act::Noise(node) | Act::Bytes(node, _) | Act::Impostor(node, _) | Act::Lie(node, _) => {
+            Act::Kill(node) | Act::Lie(node, _) | Act::Noise(node) | Act::Bytes(node, _) | Act::Impostor(node, _) => {
                 self.nodes[*node].daemon.is_some()
             }
             Act::Die(node, group, resource, _) => {
@@ -53,6 +54,7 @@ impl World {
             | Act::Device(_, _, true)
             | Act::Isolate(_, false)
             | Act::Drbd(false)
+            | Act::Path(_, false)
             | Act::Script(..)
             | Act::Unscript(..)
             | Act::Feign(..)

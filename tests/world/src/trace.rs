@@ -6,6 +6,9 @@ use ovzha_core::id::GroupSet;
 use ovzha_core::notice::Notice;
 use ovzha_core::output::Answer;
 
+/// Whether anything is noted at all.
+pub(crate) const TRACES: bool = cfg!(feature = "trace");
+
 /// FNV-1a, 64 bits: the same on every machine and in every release.
 #[derive(Clone, Debug)]
 struct Fnv(u64);
@@ -51,14 +54,16 @@ impl Trace {
 
     /// Notes something that is compared but not shown.
     pub fn mix(&mut self, now: u64, what: &impl Hash) {
-        now.hash(&mut self.hash);
-        what.hash(&mut self.hash);
+        if TRACES {
+            now.hash(&mut self.hash);
+            what.hash(&mut self.hash);
+        }
     }
 
     /// Notes something that is shown as a line.
     pub fn line(&mut self, now: u64, what: &impl Hash, text: impl FnOnce() -> String) {
         self.mix(now, what);
-        if self.verbose {
+        if TRACES && self.verbose {
             self.lines
                 .push(format!("{:>8}.{:03} {}", now / 1_000_000, now / 1000 % 1000, text()));
         }

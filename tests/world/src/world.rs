@@ -8,6 +8,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::rc::Rc;
 
+use ovzha_core::auth::Keyring;
+use ovzha_core::config::Config;
 use ovzha_core::event::{Command, Event, Outcome};
 use ovzha_core::id::{ClientId, EffectId, GroupId, LinkId};
 use ovzha_core::output::Durable;
@@ -17,6 +19,7 @@ use crate::check::{Fact, Watch};
 use crate::excuse::Troubles;
 use crate::mirror::Mirror;
 use crate::node::{Input, Node};
+use crate::record::Record;
 use crate::rng::Rng;
 use crate::setup::{Model, Setup};
 use crate::trace::Trace;
@@ -82,13 +85,17 @@ pub(crate) enum What {
         group: usize,
         turn: u32,
     },
+    Fires {
+        node: usize,
+        turn: u32,
+    },
 }
 
 #[derive(Clone, Debug)]
-struct Due {
-    at: u64,
+pub(crate) struct Due {
+    pub(crate) at: u64,
     serial: u64,
-    what: What,
+    pub(crate) what: What,
 }
 
 impl PartialEq for Due {
@@ -128,6 +135,8 @@ pub struct World {
     pub watch: Watch,
     /// The record.
     pub trace: Trace,
+    /// The same, typed, for whoever asked for it.
+    pub(crate) record: Record,
     /// What is drawn while running.
     pub rng: Rng,
     /// After a reset by its own hand a machine comes up again so much later; `None`: it stays down.
@@ -154,7 +163,7 @@ pub struct World {
     pub(crate) troubles: Troubles,
     /// Requests so far: the number of the newest client.
     pub(crate) clients: u32,
-    due: BinaryHeap<Reverse<Due>>,
+    pub(crate) due: BinaryHeap<Reverse<Due>>,
     serial: u64,
 }
 
@@ -164,12 +173,21 @@ impl World {
     /// # Errors
     /// A relation of times that the configuration breaks.
     pub fn new(setup: Setup, seed: u64, verbose: bool) -> Result<Self, String> {
+        let files = |me: u8| -> Result<_, String> { Ok((setup.config(me)?, setup.keyring(b"a key"))) };
+        let files = [files(0)?, files(1)?];
+        Ok(Self::with_files(files, setup, seed, verbose))
+    }
+
+    /// Two machines without power, each with a configuration and keys of its own; `setup` says the rest of what is
+    /// modelled, and what the checkers go by.
+    #[must_use]
+    pub fn with_files(files: [(Config, Keyring); 2], setup: Setup, seed: u64, verbose: bool) -> Self {
         let mut rng = Rng::new(seed);
-        let node = |me: u8, rng: &mut Rng| -> Result<Node, String> {
-            let rate = 990_000 + rng.below(20_001);
-            Ok(Node::new(setup.config(me)?, setup.keyring(b"a key"), rate))
-        };
-        let nodes = [node(0, &mut rng)?, node(1, &mut rng)?];
+        let mut rate = || 990_000 + rng.below(20_001);
+        let mut nodes = files.map(|(config, keyring)| Node::new(config, keyring, rate()));
+        for node in nodes.iter_mut().filter(|node| node.config.watchdog.is_some()) {
+            node.watchdog.rate = rate();
+        }
         let models = setup.groups.iter().map(|group| group.resources.clone()).collect();
         let mut world = Self {
             now: 0,
@@ -178,6 +196,7 @@ impl World {
             mirrors: setup.groups.iter().map(|_| mirror(setup.fencing)).collect(),
             watch: Watch::new(models),
             trace: Trace::new(verbose),
+            record: Record::default(),
             rng,
             reset_takes: Some(30_000_000),
             drbd_notices: 2_000_000,
@@ -197,7 +216,7 @@ impl World {
             setup,
         };
         world.trace.mix(0, &seed);
-        Ok(world)
+        world
     }
 
     /// Whether a group has a mirror.
@@ -292,6 +311,7 @@ impl World {
             }
             What::Asked { node, client, command } => self.asked_now(node, client, command),
             What::Synced { group, turn } => self.sync_ends(group, turn),
+            What::Fires { node, turn } => self.fires(node, turn),
             What::Daemon { node, boots } => {
                 if self.nodes[node].boots == boots {
                     self.start_daemon(node);
