@@ -456,6 +456,8 @@ const fn tend(view: &View) -> Decision {
         // it may run elsewhere meanwhile
         _ if view.doubtful => Decision::Stay(Why::Running),
         Ailing::Well => Decision::Stay(Why::Running),
+        // nobody here can read what runs there
+        Ailing::Once | Ailing::Due if matches!(view.peer, Peer::Newer) => Decision::Hold(Why::PeerNewer),
         Ailing::Once | Ailing::Due => Decision::Restart(Why::MonitorFailed),
         Ailing::Again => Decision::Hold(Why::MonitorFailedAgain),
         Ailing::Stuck => Decision::Hold(Why::Stuck),

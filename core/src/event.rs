@@ -106,6 +106,19 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every one, for those that try them all.
+    pub const ALL: [Self; 9] = [
+        Self::Done,
+        Self::Degraded,
+        Self::NotRunning,
+        Self::Partial,
+        Self::Failed,
+        Self::TimedOut,
+        Self::Blocked,
+        Self::Unfit,
+        Self::Stuck,
+    ];
+
     /// Whether an operation that ended so is shown as the last failure.
     #[must_use]
     pub const fn is_failure_of(self, op: Op) -> bool {

@@ -20,17 +20,6 @@ const LINKS: u8 = 2;
 const FRAMES_MAX: usize = 40;
 const DRAIN_MAX: u32 = 500;
 const LEAPS: [u64; 8] = [0, 0, 20, 50, 150, 1000, 2500, 30_000];
-const OUTCOMES: [Outcome; 9] = [
-    Outcome::Done,
-    Outcome::Degraded,
-    Outcome::NotRunning,
-    Outcome::Partial,
-    Outcome::Failed,
-    Outcome::TimedOut,
-    Outcome::Blocked,
-    Outcome::Unfit,
-    Outcome::Stuck,
-];
 
 struct Node {
     cluster: Cluster,
@@ -175,7 +164,7 @@ fn ends(rng: &mut Rng, op: Op, bad: u64) -> Outcome {
     // what DRBD is told is told rarely
     let rare = matches!(op, Op::Outdate | Op::Confirm | Op::Resume);
     if rng.chance(if rare { 400 } else { bad }) {
-        OUTCOMES[usize::try_from(rng.below(9)).unwrap()]
+        Outcome::ALL[usize::try_from(rng.below(9)).unwrap()]
     } else if op == Op::Probe {
         [Outcome::NotRunning, Outcome::Done][usize::from(rng.chance(300))]
     } else {

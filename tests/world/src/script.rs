@@ -366,20 +366,10 @@ fn resource(world: &World, wanted: &str) -> Result<(usize, u8), String> {
 }
 
 fn outcome(word: &str) -> Result<Outcome, String> {
-    [
-        Outcome::Done,
-        Outcome::Degraded,
-        Outcome::NotRunning,
-        Outcome::Partial,
-        Outcome::Failed,
-        Outcome::TimedOut,
-        Outcome::Blocked,
-        Outcome::Unfit,
-        Outcome::Stuck,
-    ]
-    .into_iter()
-    .find(|outcome| format!("{outcome:?}").eq_ignore_ascii_case(word))
-    .ok_or_else(|| format!("no such outcome: {word}"))
+    Outcome::ALL
+        .into_iter()
+        .find(|outcome| format!("{outcome:?}").eq_ignore_ascii_case(word))
+        .ok_or_else(|| format!("no such outcome: {word}"))
 }
 
 fn ask(world: &World, args: &[&str]) -> Result<Act, String> {
