@@ -4,9 +4,9 @@
 //! don't count; a run goes on behind the last seed of the last whole line.
 
 use std::fmt::Write as _;
-use std::fs::{self, File};
-use std::io::{Read, Write};
 use std::path::Path;
+
+use ovzha_tests::lines::{self, Lines};
 
 /// What became of some seeds in a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,14 +55,11 @@ impl Entry {
             .zip(self.numbers())
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        pairs.join(" ") + "\n"
+        pairs.join(" ")
     }
 
     fn parse(line: &str) -> Option<Self> {
-        let value = |name: &str| -> Option<u64> {
-            let mut pairs = line.split(' ').filter_map(|pair| pair.split_once('='));
-            pairs.find(|(key, _)| *key == name)?.1.parse().ok()
-        };
+        let value = |name| lines::number(line, name);
         Some(Self {
             from: value("from")?,
             seeds: value("seeds")?,
@@ -78,34 +75,17 @@ impl Entry {
 
 /// The open ledger.
 pub struct Ledger {
-    file: File,
+    file: Lines,
     digest: String,
     pub entries: Vec<Entry>,
 }
 
 impl Ledger {
     pub fn open(dir: &Path, digest: &str) -> Self {
-        fs::create_dir_all(dir).unwrap();
         let path = dir.join(format!("{digest}.ledger"));
-        let mut file = File::options()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)
-            .unwrap();
-        let locked = file.try_lock();
-        assert!(locked.is_ok(), "{}: another run writes it", path.display());
-        let mut text = String::new();
-        file.read_to_string(&mut text).unwrap();
-        let (whole, torn) = text.rsplit_once('\n').unwrap_or(("", &text));
-        if !torn.is_empty() {
-            // the last run ended while it wrote
-            file.set_len(u64::try_from(text.len() - torn.len()).unwrap()).unwrap();
-        }
-        let entries: Vec<Entry> = whole
-            .lines()
-            .map(|line| Entry::parse(line).unwrap_or_else(|| panic!("{}: {line:?}", path.display())))
-            .collect();
+        let (file, lines) = Lines::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let entry = |line: &String| Entry::parse(line).unwrap_or_else(|| panic!("{}: {line:?}", path.display()));
+        let entries = lines.iter().map(entry).collect();
         Self {
             file,
             digest: digest.to_owned(),
@@ -123,8 +103,7 @@ impl Ledger {
     }
 
     pub fn add(&mut self, entry: &Entry) {
-        self.file.write_all(entry.line().as_bytes()).unwrap();
-        self.file.sync_all().unwrap();
+        self.file.add(&entry.line()).unwrap();
         self.entries.push(entry.clone());
     }
 
@@ -167,9 +146,9 @@ fn a_ledger_goes_on_behind_its_last_whole_line_and_is_of_one_program() {
     ledger.add(&entry(100));
     drop(ledger);
     let path = dir.join("one.ledger");
-    let mut text = fs::read_to_string(&path).unwrap();
+    let mut text = std::fs::read_to_string(&path).unwrap();
     text.push_str("from=200 see");
-    fs::write(&path, text).unwrap();
+    std::fs::write(&path, text).unwrap();
     let mut again = Ledger::open(&dir, "one");
     assert_eq!((again.entries.clone(), again.next()), (vec![entry(0), entry(100)], 200));
     again.add(&entry(200));
@@ -177,5 +156,5 @@ fn a_ledger_goes_on_behind_its_last_whole_line_and_is_of_one_program() {
     let totals = "sim: seeds=300 faults=3600 violations=0 seconds=4 admitted=0 lost=6 simulated_hours=0 program=one";
     assert_eq!(Ledger::open(&dir, "one").totals(), totals);
     assert_eq!(Ledger::open(&dir, "other").entries, Vec::new());
-    fs::remove_dir_all(dir).unwrap();
+    std::fs::remove_dir_all(dir).unwrap();
 }

@@ -2,8 +2,7 @@
 //!
 //! It lies in the cache, so that faults add up over runs; a run goes on behind the last whole line.
 use super::options::Options;
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use ovzha_tests::lines::{self, Lines};
 use std::path::Path;
 
 /// What became of a fault.
@@ -32,7 +31,7 @@ pub struct Entry {
 impl Entry {
     fn line(&self) -> String {
         format!(
-            "fault={} active={} violation={} lost={} takeovers={} two_actives={} split_brains={} ms={} healing_ms={} | {}\n",
+            "fault={} active={} violation={} lost={} takeovers={} two_actives={} split_brains={} ms={} healing_ms={} | {}",
             self.number,
             self.active,
             self.violation,
@@ -48,10 +47,7 @@ impl Entry {
 
     fn parse(line: &str) -> Option<Self> {
         let (numbers, what) = line.split_once(" | ")?;
-        let value = |name: &str| -> Option<u64> {
-            let mut pairs = numbers.split(' ').filter_map(|pair| pair.split_once('='));
-            pairs.find(|(key, _)| *key == name)?.1.parse().ok()
-        };
+        let value = |name| lines::number(numbers, name);
         Some(Self {
             number: u32::try_from(value("fault")?).ok()?,
             active: value("active")?,
@@ -69,33 +65,16 @@ impl Entry {
 
 /// The open ledger.
 pub struct Ledger {
-    file: File,
+    file: Lines,
     pub entries: Vec<Entry>,
 }
 
 impl Ledger {
     pub fn open(dir: &Path, options: &Options) -> Self {
-        fs::create_dir_all(dir).unwrap();
         let path = dir.join(format!("{}-{}.ledger", options.seed, options.protection.name()));
-        let mut file = File::options()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)
-            .unwrap();
-        let locked = file.try_lock();
-        assert!(locked.is_ok(), "{}: another campaign writes it", path.display());
-        let mut text = String::new();
-        file.read_to_string(&mut text).unwrap();
-        let (whole, torn) = text.rsplit_once('\n').unwrap_or(("", &text));
-        if !torn.is_empty() {
-            // the last run ended while it wrote
-            file.set_len(u64::try_from(text.len() - torn.len()).unwrap()).unwrap();
-        }
-        let entries: Vec<Entry> = whole
-            .lines()
-            .map(|line| Entry::parse(line).unwrap_or_else(|| panic!("{}: {line:?}", path.display())))
-            .collect();
+        let (file, lines) = Lines::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let entry = |line: &String| Entry::parse(line).unwrap_or_else(|| panic!("{}: {line:?}", path.display()));
+        let entries = lines.iter().map(entry).collect();
         Self { file, entries }
     }
 
@@ -104,8 +83,7 @@ impl Ledger {
     }
 
     pub fn add(&mut self, entry: Entry) {
-        self.file.write_all(entry.line().as_bytes()).unwrap();
-        self.file.sync_all().unwrap();
+        self.file.add(&entry.line()).unwrap();
         self.entries.push(entry);
     }
 
@@ -144,9 +122,9 @@ fn a_ledger_goes_on_behind_its_last_whole_line() {
     ledger.add(entry(2));
     drop(ledger);
     let path = dir.join("9-none.ledger");
-    let mut text = fs::read_to_string(&path).unwrap();
+    let mut text = std::fs::read_to_string(&path).unwrap();
     text.push_str("fault=3 act");
-    fs::write(&path, text).unwrap();
+    std::fs::write(&path, text).unwrap();
     let mut again = Ledger::open(&dir, &options);
     assert_eq!((again.entries.clone(), again.next()), (vec![entry(1), entry(2)], 3));
     again.add(entry(3));
@@ -154,5 +132,5 @@ fn a_ledger_goes_on_behind_its_last_whole_line() {
     let last = Ledger::open(&dir, &options);
     let totals = "campaign: faults=3 violations=0 lost=6 takeovers=3 ";
     assert!(last.totals().starts_with(totals), "{}", last.totals());
-    fs::remove_dir_all(dir).unwrap();
+    std::fs::remove_dir_all(dir).unwrap();
 }

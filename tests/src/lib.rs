@@ -1,0 +1,3 @@
+//! What several test drivers share.
+
+pub mod lines;
