@@ -1,8 +1,7 @@
 //! Seeds of the World: safety under faults, then healing.
 //!
 //! `cargo test` runs a thousand, a landing ten thousand (`.ci/run sim`). `OVZHA_SEED=n` runs one and shows its trace.
-//! `OVZHA_SEEDS="--count n"` is
-//! `.ci/run seeds`: so many more for the ledger, which adds up over runs.
+//! `OVZHA_SEEDS="--count n"` is `.ci/run seeds`: so many more for the ledger, which adds up over runs.
 
 #[cfg(test)]
 mod batch;
