@@ -306,8 +306,8 @@ mod tests {
         for there in peers() {
             let able =
                 matches!(there, Peer::Alive(group) if group.flags.able && group.phase.is_clear() && !group.stopping);
-            // a peer that has it, or a part of it: nothing is started anew beside that
-            let both = matches!(there, Peer::Alive(group) if !group.phase.is_clear());
+            // a peer that has it, or a part of it, or that can't be read: nothing is started anew beside that
+            let both = there == Peer::Newer || matches!(there, Peer::Alive(group) if !group.phase.is_clear());
             let wanted = matches!(there, Peer::Alive(group) if group.flags.wanted);
             if able && wanted {
                 continue;
