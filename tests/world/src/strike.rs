@@ -207,10 +207,8 @@ impl Striker<'_> {
         let back = at + self.rng.below(self.setup.deadtime * 300);
         let mut acts = vec![(at, Act::Kill(node))];
         if self.rng.chance(300) {
-            // a real later program speaks the earlier version with its peer; this one's frames are never believed, so it is
-            // never answered, and after `initdead` takes itself for alone
-            let ends = back + self.rng.below(self.setup.initdead * 500);
-            acts.extend([(at, Act::Newer(node, true)), (ends, Act::Newer(node, false))]);
+            acts.push((at, Act::Newer(node, true)));
+            acts.push((back + self.rng.below(30 * SECOND), Act::Newer(node, false)));
         } else {
             acts.push((at, self.speak(node)));
         }
