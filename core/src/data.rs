@@ -94,6 +94,8 @@ struct Theirs {
     in_step: bool,
     /// It has heard that we are ahead.
     heard: bool,
+    /// It speaks of a later start of the group than ours.
+    later: bool,
     /// It runs the group, or may.
     active: bool,
 }
@@ -154,6 +156,10 @@ impl Group {
         if seen.mirrored && !stale {
             self.durable.ahead = false;
             self.evidence.confirmed = false;
+        } else if rests_on_peer(seen.drbd) {
+            // from here on the peer's disk is the newer one, whatever this one was ahead by: it got all of that first
+            (self.durable.ahead, self.durable.unsure) = (false, true);
+            self.evidence.confirmed = false;
         } else if seen.drbd.ahead && holds_writes(seen.drbd.disk) && !self.is_yielding() {
             self.durable.ahead = true;
         }
@@ -177,7 +183,10 @@ impl Group {
             State::Idle | State::Claiming(_) | State::Partial | State::Probing(_) => true,
             State::Starting(..) | State::Active | State::Stopping(..) | State::Stuck(..) => self.is_yielding(),
         };
-        if theirs.ahead && idle && (theirs.active || !self.evidence.confirmed) {
+        // who is ahead itself gives that up for a later tenure, or for what was said after it was heard: any other word may have
+        // been under way since before our start
+        let later = !self.durable.ahead || theirs.later || theirs.heard;
+        if theirs.ahead && idle && later && (theirs.active || !self.evidence.confirmed) {
             self.mark(theirs.active);
         }
         if theirs.in_step && self.evidence.shown {
@@ -250,6 +259,11 @@ pub(crate) const fn holds_writes(disk: Disk) -> bool {
     !matches!(disk, Disk::Failed | Disk::Inconsistent)
 }
 
+/// A Primary without a disk of its own that writes to the other half's, which is current.
+fn rests_on_peer(half: Drbd) -> bool {
+    half.primary && half.connection == Connection::Connected && half.disk == Disk::Failed && !half.ahead
+}
+
 /// A half of which nothing is missing on the other one.
 fn is_in_step(half: Drbd) -> bool {
     half.connection == Connection::Connected && half.disk == Disk::UpToDate && !half.ahead
@@ -306,8 +320,9 @@ impl Cluster {
         let half = self.their_half(index);
         let theirs = Theirs {
             ahead: half.is_some_and(|half| half.ahead),
-            in_step: half.is_some_and(is_in_step),
+            in_step: half.is_some_and(|half| is_in_step(half) || rests_on_peer(half)),
             heard: half.is_some() && self.member.echoed() >= self.ahead_from(index),
+            later: self.is_later(index),
             active: self.peer_phase(index).is_some_and(|phase| !phase.is_clear()),
         };
         let lonely = self.lonely(now);
@@ -334,6 +349,12 @@ impl Cluster {
         if stuck && self.fence.is_none() {
             self.turn(id, Turn::FenceSelf);
         }
+    }
+
+    /// Whether what is believed of the peer is of a later start than our last one.
+    fn is_later(&self, index: usize) -> bool {
+        let said = self.member.group(index).map(|said| said.tenure);
+        said > self.groups.get(index).map(|group| group.durable.run)
     }
 
     fn ahead_from(&self, index: usize) -> Sequence {
