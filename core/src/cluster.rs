@@ -12,12 +12,12 @@ use crate::fence::Fence;
 use crate::frame::FrameBuf;
 use crate::gather::gather;
 use crate::group::{Group, InFlight, RETRY, State, Turn};
-use crate::id::{BootId, ClientId, EffectId, GROUPS_MAX, GroupId, LINKS_MAX, LinkId, Sequence, Tenure};
+use crate::id::{BootId, ClientId, EffectId, GROUPS_MAX, GroupId, LINKS_MAX, LinkId, Sequence};
 use crate::link::Link;
 use crate::member::Member;
 use crate::message::{GroupReport, HoldReason, NodeBits, Silence};
 use crate::notice::Notice;
-use crate::output::{Answer, Durable, Effect, Output, Reason, Refusal};
+use crate::output::{Answer, Durable, Effect, GroupDurable, Output, Reason, Refusal};
 use crate::pet::Pets;
 use crate::pings::Pings;
 use crate::queue::pop_front;
@@ -105,9 +105,9 @@ pub struct Cluster {
     pub(crate) counted: Option<(u32, bool)>,
     pub(crate) bugs: Bugs,
     pub(crate) pets: Pets,
-    /// The tenures on disk, and those being written.
-    recorded: Vec<Tenure, GROUPS_MAX>,
-    writing: Vec<Tenure, GROUPS_MAX>,
+    /// The groups as they are on disk, and as they are being written.
+    recorded: Vec<GroupDurable, GROUPS_MAX>,
+    writing: Vec<GroupDurable, GROUPS_MAX>,
     replies: Vec<(ClientId, Answer), REPLIES>,
     notices: Vec<Notice, NOTICES>,
     lost: u16,
@@ -128,7 +128,7 @@ impl Cluster {
         let (known, durable) = durable.begin(&config.groups);
         let groups = config.groups.iter().zip(known.iter().copied());
         let groups: Vec<Group, GROUPS_MAX> = gather(groups.map(|(draft, known)| Group::new(draft, known, now)));
-        let recorded = gather(groups.iter().map(|group| group.durable.run));
+        let recorded = gather(groups.iter().map(|group| group.durable));
         let hold_until = match durable.hold.seconds {
             0 => None,
             seconds => Some(now.after(crate::time::Span::from_secs(u64::from(seconds)))),
@@ -487,8 +487,16 @@ impl Cluster {
             return None;
         }
         self.storing = Some(self.version);
-        self.writing = gather(self.durable.groups.iter().map(|group| group.run));
+        self.writing = self.durable.groups.clone();
         length
+    }
+
+    /// Whether this node says of a group that it is ahead: what a restart would bring back from the disk is not taken back
+    /// before the disk knows. A mark counts at once, for the other node's writes do.
+    pub(crate) fn says_ahead(&self, index: usize) -> bool {
+        let kept = self.recorded.get(index).is_some_and(|kept| kept.ahead);
+        let group = self.groups.get(index).map(|group| group.durable);
+        group.is_some_and(|group| group.ahead || (kept && !group.marked))
     }
 
     fn poll_effects(&mut self) -> Option<Output<'static>> {
@@ -543,7 +551,7 @@ impl Cluster {
             return None;
         }
         // a part that starts again begins no run: a disk that does not answer must not keep it stopped
-        if !group.restarts() && self.recorded.get(index).is_none_or(|run| *run < group.durable.run) {
+        if !group.restarts() && self.recorded.get(index).is_none_or(|kept| kept.run < group.durable.run) {
             return Some(BugId::StartUnrecorded);
         }
         match decide(&self.view(self.now, index)?) {

@@ -204,7 +204,8 @@ impl Group {
     fn tell_drbd(&mut self, now: Instant, theirs: &Theirs, free: bool, keepalive: Span) {
         let disk = self.drbd.map_or(Disk::Unknown, |(drbd, _)| drbd.disk);
         if self.durable.marked && theirs.ahead {
-            if matches!(disk, Disk::UpToDate | Disk::Consistent) {
+            // connected, and current there, DRBD refuses
+            if matches!(disk, Disk::UpToDate | Disk::Consistent) && !self.evidence.shown {
                 self.chore(now, Op::Outdate);
             }
         } else {

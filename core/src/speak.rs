@@ -35,7 +35,7 @@ impl Cluster {
                 doubtful: group.doubtful,
                 degraded: group.is_degraded(),
             };
-            let ahead = group.durable.ahead;
+            let ahead = self.says_ahead(index);
             let drbd = group.drbd.map_or(Drbd::default(), |(drbd, _)| drbd);
             let drbd = Drbd { ahead, ..drbd }.pack();
             // nobody knows what runs: the other node is not to believe that nothing does
