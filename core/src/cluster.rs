@@ -6,7 +6,7 @@ use crate::ask::{Ask, Leave};
 use crate::auth::Keyring;
 use crate::bug::{BugId, Bugs};
 use crate::config::{Config, PINGS_MAX};
-use crate::decide::{Decision, Why, decide};
+use crate::decide::{Decision, Mine, Why, decide};
 use crate::event::{Command, Event, Outcome};
 use crate::fence::Fence;
 use crate::frame::FrameBuf;
@@ -106,7 +106,7 @@ pub struct Cluster {
     pub(crate) bugs: Bugs,
     pub(crate) pets: Pets,
     /// The groups as they are on disk, and as they are being written.
-    recorded: Vec<GroupDurable, GROUPS_MAX>,
+    pub(crate) recorded: Vec<GroupDurable, GROUPS_MAX>,
     writing: Vec<GroupDurable, GROUPS_MAX>,
     replies: Vec<(ClientId, Answer), REPLIES>,
     notices: Vec<Notice, NOTICES>,
@@ -491,14 +491,6 @@ impl Cluster {
         length
     }
 
-    /// Whether this node says of a group that it is ahead: what a restart would bring back from the disk is not taken back
-    /// before the disk knows. A mark counts at once, for the other node's writes do.
-    pub(crate) fn says_ahead(&self, index: usize) -> bool {
-        let kept = self.recorded.get(index).is_some_and(|kept| kept.ahead);
-        let group = self.groups.get(index).map(|group| group.durable);
-        group.is_some_and(|group| group.ahead || (kept && !group.marked))
-    }
-
     fn poll_effects(&mut self) -> Option<Output<'static>> {
         (0..self.groups.len()).find_map(|index| self.poll_effect(index))
     }
@@ -509,6 +501,7 @@ impl Cluster {
         if let Some(wrong) = wrong {
             self.bugs.find(wrong, Some(id));
         }
+        let waits = self.part_waits(index);
         let must_stop = self.leave.is_some() || self.lonely(self.now);
         let (distrusted, guarded) = (self.bugs.stops(index), self.is_guarded());
         let group = self.groups.get_mut(index)?;
@@ -521,7 +514,7 @@ impl Cluster {
             return Some(Output::Abandon(flight.id));
         }
         // slept in between: the peer may have started it since (S-26)
-        let unready = (!guarded || group.doubtful) && matches!(group.state(), State::Starting(..));
+        let unready = (waits || !guarded || group.doubtful) && matches!(group.state(), State::Starting(..));
         if (distrusted && !group.may_step(must_stop)) || unready {
             return None;
         }
@@ -544,6 +537,14 @@ impl Cluster {
         Some(Output::Start(effect))
     }
 
+    /// A part that is to start again waits for the peer (S-54).
+    fn part_waits(&self, index: usize) -> bool {
+        let starts = |group: &Group| matches!(group.mine(false), Mine::StartingPart) && group.flight.is_none();
+        let view = self.groups.get(index).filter(|group| starts(group));
+        view.and_then(|_| self.view(self.now, index))
+            .is_some_and(|view| !matches!(decide(&view), Decision::Acquire(_)))
+    }
+
     /// What must hold before a start touches anything: the table wants it now, and its tenure is on disk.
     fn wrong_start(&self, index: usize) -> Option<BugId> {
         let group = self.groups.get(index)?;
@@ -556,6 +557,7 @@ impl Cluster {
         }
         match decide(&self.view(self.now, index)?) {
             Decision::Acquire(_) => None,
+            Decision::Stay(_) | Decision::Hold(_) if group.restarts() => None,
             Decision::Stay(_) | Decision::Release(_) | Decision::Restart(_) | Decision::Hold(_) => {
                 Some(BugId::StartUndecided)
             }

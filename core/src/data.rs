@@ -214,6 +214,8 @@ impl Group {
         let old = matches!(disk, Disk::Outdated | Disk::Consistent);
         if self.evidence.confirmed && old && !self.durable.marked {
             self.chore(now, Op::Confirm);
+        } else {
+            self.drop_chore(Op::Confirm);
         }
         let waited = self
             .data_told
@@ -221,6 +223,9 @@ impl Group {
             .is_some_and(|since| now.since(since) >= keepalive.times(2));
         if waited && free && self.fencing.is_empty() {
             self.chore(now, Op::Resume);
+        } else {
+            // what waited for its turn behind a look may meanwhile be asked for on other terms
+            self.drop_chore(Op::Resume);
         }
     }
 
@@ -285,6 +290,14 @@ impl Cluster {
         }
     }
 
+    /// Whether this node says of a group that it is ahead: what a restart would bring back from the disk is not taken back
+    /// before the disk knows. A mark counts at once, for the other node's writes do.
+    pub(crate) fn says_ahead(&self, index: usize) -> bool {
+        let kept = self.recorded.get(index).is_some_and(|kept| kept.ahead);
+        let group = self.groups.get(index).map(|group| group.durable);
+        group.is_some_and(|group| group.ahead || (kept && !group.marked))
+    }
+
     /// Whether our copy may be promoted.
     pub(crate) fn data(&self, now: Instant, index: usize) -> Data {
         let Some(group) = self.groups.get(index).filter(|group| group.is_mirrored()) else {
@@ -295,17 +308,19 @@ impl Cluster {
         if kept.marked {
             return Data::Old;
         }
-        let sure = !kept.unsure && (evidence.proved || kept.ahead || drbd.primary);
+        let from = self.contact.map_or(self.started, |at| at.max(self.started));
+        let soon = now.since(from) < self.config.initdead.max(self.deadtime());
+        let may_come = drbd.connection != Connection::StandAlone && self.member.is_alive();
+        let sure = !kept.unsure && (evidence.proved || drbd.primary);
         let shown = evidence.confirmed || evidence.current || sure;
         match drbd.disk {
             Disk::UpToDate if shown => Data::Current,
+            // what was kept may be from before a daemon died: beside a living peer DRBD has the word first
+            Disk::UpToDate if kept.ahead && !kept.unsure && !(soon && may_come) => Data::Current,
             // DRBD is being told
             Disk::Consistent | Disk::Outdated if evidence.confirmed => Data::Awaited,
             Disk::Failed | Disk::Inconsistent | Disk::Outdated => Data::Unusable,
             Disk::UpToDate | Disk::Consistent | Disk::Unknown => {
-                let from = self.contact.map_or(self.started, |at| at.max(self.started));
-                let soon = now.since(from) < self.config.initdead.max(self.deadtime());
-                let may_come = drbd.connection != Connection::StandAlone && self.member.is_alive();
                 if soon && (may_come || group.drbd.is_none()) {
                     Data::Awaited
                 } else {

@@ -22,6 +22,8 @@ pub enum Mine {
     Active,
     /// A part of it is being stopped, to be started again.
     Restarting,
+    /// A part of it was stopped, and is being started again.
+    StartingPart,
     /// Being stopped.
     Stopping,
     /// Nothing runs; the last start failed, and no further try is left.
@@ -224,6 +226,10 @@ pub const fn decide(view: &View) -> Decision {
             }
         },
         Mine::Starting => go_on(view),
+        Mine::StartingPart => match go_on(view) {
+            Decision::Acquire(why) => start_part(view, why),
+            Decision::Stay(_) | Decision::Release(_) | Decision::Restart(_) | Decision::Hold(_) => go_on(view),
+        },
         Mine::Idle => acquire(view),
         Mine::Claiming => match acquire(view) {
             Decision::Stay(why) | Decision::Hold(why) | Decision::Release(why) | Decision::Restart(why) => {
@@ -244,21 +250,36 @@ const fn peer_has_it(view: &View) -> bool {
     }
 }
 
+/// No step of a restart begins while the peer may have a part of the group (S-54); one of two actives yields meanwhile.
+const fn start_part(view: &View, why: Why) -> Decision {
+    match view.peer {
+        Peer::Newer => Decision::Hold(Why::PeerNewer),
+        Peer::Alive(peer) => match peer.phase {
+            Phase::Probing | Phase::Stopping => Decision::Stay(Why::PeerBusy),
+            Phase::Starting | Phase::Active => Decision::Stay(Why::PeerRuns),
+            Phase::Stuck => Decision::Hold(Why::PeerStuck),
+            Phase::Idle | Phase::Claiming | Phase::Failed => Decision::Acquire(why),
+        },
+        Peer::Awaited | Peer::NeverHeard | Peer::Dead | Peer::Left => Decision::Acquire(why),
+    }
+}
+
 /// A bug of ours was found: nothing starts, stops or moves, but what may be running twice ends, and a person's order.
 const fn distrust(view: &View) -> Decision {
     match view.mine {
         Mine::Claiming => Decision::Release(Why::Bug),
         Mine::Active if view.held => Decision::Stay(Why::Held),
-        Mine::Active | Mine::Starting | Mine::Restarting | Mine::Partial if view.stopping => {
+        Mine::Active | Mine::Starting | Mine::StartingPart | Mine::Restarting | Mine::Partial if view.stopping => {
             Decision::Release(Why::Stopping)
         }
-        Mine::Active | Mine::Starting | Mine::Restarting | Mine::Partial if view.lonely => {
+        Mine::Active | Mine::Starting | Mine::StartingPart | Mine::Restarting | Mine::Partial if view.lonely => {
             Decision::Release(Why::Isolated)
         }
         Mine::Stopping if view.stopping || view.lonely => Decision::Stay(Why::Busy),
         Mine::Probing => Decision::Stay(Why::Busy),
         Mine::Active
         | Mine::Starting
+        | Mine::StartingPart
         | Mine::Restarting
         | Mine::Partial
         | Mine::Stopping

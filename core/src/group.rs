@@ -294,6 +294,7 @@ impl Group {
             State::Idle if self.durable.is_barred() && !chance => Mine::Failed,
             State::Idle => Mine::Idle,
             State::Claiming(..) => Mine::Claiming,
+            State::Starting(..) if self.part.is_some() => Mine::StartingPart,
             State::Starting(..) => Mine::Starting,
             State::Active => Mine::Active,
             State::Stopping(..) if self.part.is_some() => Mine::Restarting,

@@ -15,12 +15,13 @@ mod tests {
         Phase::Failed,
         Phase::Stuck,
     ];
-    const MINE: [Mine; 10] = [
+    const MINE: [Mine; 11] = [
         Mine::Probing,
         Mine::Partial,
         Mine::Idle,
         Mine::Claiming,
         Mine::Starting,
+        Mine::StartingPart,
         Mine::Restarting,
         Mine::Active,
         Mine::Stopping,
@@ -357,6 +358,14 @@ mod tests {
                     Mine::Stuck => assert_eq!(decision, Decision::Hold(Why::Stuck)),
                     Mine::Failed => assert_eq!(decision, Decision::Stay(Why::StartFailed)),
                     Mine::Restarting => assert!(matches!(decision, Decision::Stay(Why::Busy) | Decision::Release(_))),
+                    Mine::StartingPart => {
+                        let clear = match peer {
+                            Peer::Newer => false,
+                            Peer::Alive(peer) => peer.phase.is_clear(),
+                            Peer::Awaited | Peer::NeverHeard | Peer::Dead | Peer::Left => true,
+                        };
+                        assert!(clear || !matches!(decision, Decision::Acquire(_)), "{peer:?}");
+                    }
                     Mine::Partial | Mine::Idle | Mine::Claiming | Mine::Starting | Mine::Active => {}
                 }
             }

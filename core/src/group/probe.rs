@@ -23,6 +23,15 @@ impl Group {
         next.map(|resource| (resource, Op::Probe))
     }
 
+    /// A look whether the group can run here finds that some of it does.
+    fn found_running(&mut self, now: Instant) {
+        if matches!(self.state, State::Claiming(..)) {
+            self.withdraw_data();
+        }
+        self.unfit = None;
+        self.look(now);
+    }
+
     pub(super) fn probed(&mut self, now: Instant) -> Turn {
         let (state, why) = if self.running == 0 {
             (State::Idle, Why::NotRunning)
@@ -50,9 +59,19 @@ impl Group {
         let next = resource.saturating_add(1);
         if let Some(from) = &mut self.recheck {
             *from = next;
-            if outcome == Outcome::Unfit {
-                self.unfit = Some(now.after(LOOK_AGAIN));
-                self.recheck = None;
+            match outcome {
+                Outcome::Unfit => {
+                    self.unfit = Some(now.after(LOOK_AGAIN));
+                    self.recheck = None;
+                }
+                // left by a stop that failed, or started by a person
+                Outcome::Done | Outcome::Degraded => self.found_running(now),
+                Outcome::NotRunning
+                | Outcome::Partial
+                | Outcome::Failed
+                | Outcome::TimedOut
+                | Outcome::Blocked
+                | Outcome::Stuck => {}
             }
             return Turn::None;
         }

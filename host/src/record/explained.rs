@@ -309,6 +309,7 @@ const fn mine(mine: Mine) -> &'static str {
         Mine::Idle => "not running, a start is possible",
         Mine::Claiming => "a start is announced",
         Mine::Starting => "being started",
+        Mine::StartingPart => "a part of it is being started again",
         Mine::Active => "active",
         Mine::Restarting => "a part of it is being restarted",
         Mine::Stopping => "being stopped",

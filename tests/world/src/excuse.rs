@@ -12,6 +12,8 @@ pub(crate) struct Troubles {
     pub cut: Option<u64>,
     pub isolated: Option<u64>,
     pub frozen: [Option<u64>; 2],
+    /// A machine stood still with its clock (F3).
+    pub paused: [Option<u64>; 2],
     pub daemon: [Option<u64>; 2],
     /// Since when nothing comes from a node.
     pub gone: [Option<u64>; 2],
@@ -62,9 +64,11 @@ impl World {
         });
         // when both stood still, what a new life of the other said in between was no news to this one
         let stood = (0..2).all(|node| lately(self.troubles.frozen[node]));
+        // a paused machine does not know that what it then reads is old: it may have been about to start (S-10)
+        let paused = lately(self.troubles.paused[node]);
         let silence = self.nodes[node]
             .heard
-            .filter(|_| known && !stood)
+            .filter(|_| known && !stood && !paused)
             .map(|at| ((self.now - at) * rate / 1_000_000_000, self.deadtime() * 95 / 100));
         // a life of the isolated active that has never heard its peer does not know how much time it has (S-11)
         let other = &self.nodes[1 - node];
@@ -73,7 +77,7 @@ impl World {
             cut: lately(self.troubles.cut),
             // row ping covers it as long as a stop that hangs ends in a reset (S-11, S-22)
             isolated: (self.setup.pings == 0 || !self.setup.last_resort) && lately(self.troubles.isolated),
-            frozen: lately(self.troubles.frozen[1 - node]),
+            frozen: lately(self.troubles.frozen[1 - node]) || paused,
             daemon: anew || lately(self.troubles.daemon[1 - node]),
             silence,
         }

@@ -156,6 +156,7 @@ impl World {
             let mirror = &mut self.mirrors[group];
             if !mirror.diskless.contains(&true) {
                 mirror.wrote = [false; 2];
+                mirror.meet();
             }
         }
     }
@@ -183,6 +184,14 @@ impl World {
             return;
         }
         let old = mirror.wrote[other] && !mirror.wrote[node];
+        // who was Primary when they were parted, and whom nobody has heard since, is ahead; and so is this one now (S-61)
+        let told = self.told();
+        let unheard = |at: u64| {
+            self.nodes[node]
+                .heard
+                .is_none_or(|heard| heard < at.saturating_add(told))
+        };
+        let crosses = mirror.parted[other].is_some_and(unheard);
         let admitted = self.admits_old_data(node, group);
         if old && admitted {
             self.old_data += 1;
@@ -190,7 +199,13 @@ impl World {
             let text = format!("S3 group {group}: node {node} promotes data that lack writes of node {other}");
             self.watch.violation(self.now, &text);
         }
+        self.mirrors[group].crossed |= crosses;
         self.goes_on(node, group);
+    }
+
+    /// Within this time the other node has heard what a node that lives says of itself.
+    const fn told(&self) -> u64 {
+        4 * self.setup.keepalive * MS + 1000 * MS
     }
 
     /// Whether the row admits that this node goes on without the newest writes of the other one (S-10, S-11, S-61).
@@ -198,18 +213,22 @@ impl World {
         let (mirror, other) = (&self.mirrors[group], 1 - node);
         let excuses = self.excuses(node);
         // without fencing what is written between the loss of the mirror and the next word of it is lost
-        let told = 4 * self.setup.keepalive * MS + 1000 * MS;
+        let told = self.told();
         let since = mirror.wrote_at[other];
         let gone = self.troubles.gone[other].unwrap_or(self.now);
         let window = gone < since.saturating_add(told);
+        // nothing has been heard of the other one since it began to write alone: a cut, and then its end (S-10)
+        let cut = |until: Option<u64>| until.is_some_and(|until| until >= since);
+        let parted = cut(self.troubles.cut) || (self.setup.pings == 0 && cut(self.troubles.isolated));
+        let unheard = parted && self.nodes[node].heard.is_none_or(|at| at < since.saturating_add(told));
         // an isolated active writes on until it has stopped (S-11)
         let apart = self.troubles.isolated.is_some_and(|until| until >= since);
         let unfenced = !mirror.fencing && (window || apart || excuses.daemon);
         // while it stood still nobody could tell it that the other one went on (S-10)
         let slept = mirror.wrote[other] && self.troubles.frozen[node].is_some_and(|until| until >= since);
-        // both halves have writes of their own already; or what was kept is gone with its disk: that this half is old, or, on
+        // both halves have writes of their own already, or may; or what was kept is gone with its disk: that this half is old, or, on
         // the other node, that its half is ahead
-        let settled = mirror.differs() || mirror.forgot[node] || mirror.forgot[other];
-        unfenced || settled || slept || excuses.cut || excuses.isolated || excuses.frozen
+        let settled = mirror.differs() || mirror.crossed || mirror.forgot[node] || mirror.forgot[other];
+        unfenced || unheard || settled || slept || excuses.cut || excuses.isolated || excuses.frozen
     }
 }

@@ -135,7 +135,7 @@ impl World {
         machine.truth.iter_mut().flatten().for_each(|truth| *truth = Truth::Off);
         self.daemon_gone(node);
         self.troubles.daemon[node] = None;
-        self.troubles.frozen[node] = None;
+        (self.troubles.frozen[node], self.troubles.paused[node]) = (None, None);
         for mirror in &mut self.mirrors {
             mirror.power_off(node);
         }
@@ -212,6 +212,7 @@ impl World {
         self.nodes[node].freeze = Some((kind, since));
         if kind == Freeze::Machine {
             self.nodes[node].clock.stop(since);
+            self.troubles.paused[node] = Some(u64::MAX);
         }
         // S-12 covers F1 and F2
         if kind == Freeze::Machine || !self.is_watched(node) {
@@ -232,8 +233,10 @@ impl World {
             return;
         };
         self.nodes[node].clock.go(self.now);
-        if let Some(until) = &mut self.troubles.frozen[node] {
-            *until = (*until).min(self.now);
+        for troubles in [&mut self.troubles.frozen, &mut self.troubles.paused] {
+            if let Some(until) = &mut troubles[node] {
+                *until = (*until).min(self.now);
+            }
         }
         if kind == Freeze::Machine {
             self.watchdog_goes_on(node, since);

@@ -370,6 +370,12 @@ impl World {
         let still = [0, 1].map(|node| self.nodes[node].is_still());
         self.mirrors[group].settles = None;
         self.mirrors[group].turn += 1;
+        for (node, still) in still.into_iter().enumerate() {
+            let mirror = &mut self.mirrors[group];
+            if self.nodes[node].power && !still && mirror.primary[node] && !mirror.diskless[node] {
+                mirror.parted[node] = Some(self.now);
+            }
+        }
         let asked = self.mirrors[group].drop_connection(still);
         for (node, asks) in asked.into_iter().enumerate() {
             if asks {

@@ -30,6 +30,10 @@ pub struct Mirror {
     pub inconsistent: [bool; 2],
     /// A node has lost what it kept on disk of this device since the halves were last the same.
     pub forgot: [bool; 2],
+    /// When a Primary with a disk of its own was parted from the other half.
+    pub parted: [Option<u64>; 2],
+    /// The other half was promoted without a word of that: each may have writes of its own.
+    pub crossed: bool,
     /// Booted alone, with fencing: whole, and nobody knows how old.
     pub consistent: [bool; 2],
     /// The half that is being resynced.
@@ -171,10 +175,16 @@ impl Mirror {
 
     /// A resync ends.
     pub const fn synced(&mut self) {
-        self.forgot = [false; 2];
+        (self.forgot, self.peer_old) = ([false; 2], [false; 2]);
+        self.meet();
         if let Some(target) = self.syncing.take() {
             (self.inconsistent[target], self.wrote[1 - target]) = (false, false);
         }
+    }
+
+    /// The halves are the same.
+    pub const fn meet(&mut self) {
+        (self.parted, self.crossed) = ([None; 2], false);
     }
 
     /// A person gave up one half's data: that of the Secondary, or of the one that was told that it is old. Whose data are

@@ -43,7 +43,13 @@ impl World {
             .groups
             .iter()
             .any(|group| group.phase == Phase::Claiming);
-        let excepted = lone || own && claims;
+        // with what was found in part the same frames end the claim that was to complete it
+        let part = daemon
+            .snapshot()
+            .groups
+            .iter()
+            .any(|group| group.decision == Decision::Stay(Why::Partial));
+        let excepted = lone || (own || part) && claims;
         if !excepted && daemon.believed() != without.believed() && !only_link(daemon, &without) {
             let part = if TRACES {
                 first_difference(daemon, &without)

@@ -6,11 +6,14 @@
 
 use ovzha_core::decide::Decision;
 use ovzha_core::event::Command;
+use ovzha_core::member::MemberState;
 use ovzha_core::output::Op;
+use ovzha_core::snapshot::GroupView;
 
 use crate::act::Act;
 use crate::check::Cause;
 use crate::faults::{Kind, plan, setup};
+use crate::node::Node;
 use crate::rng::Rng;
 use crate::setup::Setup;
 use crate::strike::{SECOND, Strike};
@@ -326,7 +329,19 @@ fn is_settled(world: &World) -> bool {
         .flat_map(|daemon| daemon.snapshot().groups)
         .any(|group| !matches!(group.decision, Decision::Stay(_)));
     let syncs = world.mirrors.iter().any(|mirror| mirror.syncing.is_some());
-    !waits && !syncs && (0..world.setup.groups.len()).all(|group| runs_once(world, group))
+    !waits
+        && !syncs
+        && world.nodes.iter().all(is_at_ease)
+        && (0..world.setup.groups.len()).all(|group| runs_once(world, group))
+}
+
+/// It is up, hears the other one, and its halves lack nothing: what may still move a group.
+fn is_at_ease(node: &Node) -> bool {
+    node.daemon.as_ref().is_some_and(|daemon| {
+        let seen = daemon.snapshot();
+        let in_step = |group: &GroupView| !group.marked && !group.drbd.is_some_and(|(drbd, _)| drbd.ahead);
+        seen.peer == MemberState::Alive && seen.groups.iter().all(in_step)
+    })
 }
 
 /// Runs whole on exactly one node.
