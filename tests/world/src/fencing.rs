@@ -144,8 +144,13 @@ impl World {
         if done { Outcome::Done } else { Outcome::Failed }
     }
 
+    fn asleep(&self) -> [bool; 2] {
+        [0, 1].map(|node: usize| !self.nodes[node].is_awake())
+    }
+
     /// A resync begins if one half is behind.
     pub(crate) fn resync(&mut self, group: usize) {
+        let asleep = self.asleep();
         let mirror = &self.mirrors[group];
         if mirror.connected && mirror.syncing.is_some() {
             let turn = mirror.resyncs;
@@ -157,11 +162,13 @@ impl World {
             if !mirror.diskless.contains(&true) {
                 mirror.wrote = [false; 2];
                 mirror.meet();
+                mirror.unwatched = asleep;
             }
         }
     }
 
     pub(crate) fn sync_ends(&mut self, group: usize, turn: u32) {
+        let asleep = self.asleep();
         let mirror = &mut self.mirrors[group];
         if mirror.resyncs == turn && mirror.connected {
             let source = mirror.syncing.map(|target| 1 - target);
@@ -170,6 +177,7 @@ impl World {
             }
             let mirror = &mut self.mirrors[group];
             mirror.synced();
+            mirror.unwatched = asleep;
             mirror.compare();
             self.resync(group);
             self.looks(group);
@@ -226,9 +234,10 @@ impl World {
         let unfenced = !mirror.fencing && (window || apart || excuses.daemon);
         // while it stood still nobody could tell it that the other one went on (S-10)
         let slept = mirror.wrote[other] && self.troubles.frozen[node].is_some_and(|until| until >= since);
-        // both halves have writes of their own already, or may; or what was kept is gone with its disk: that this half is old, or, on
+        // both halves have writes of their own already, or may; or nobody here saw that they became the same; or what was kept is gone with its disk: that this half is old, or, on
         // the other node, that its half is ahead
-        let settled = mirror.differs() || mirror.crossed || mirror.forgot[node] || mirror.forgot[other];
+        let settled =
+            mirror.differs() || mirror.crossed || mirror.unwatched[node] || mirror.forgot[node] || mirror.forgot[other];
         unfenced || unheard || settled || slept || excuses.cut || excuses.isolated || excuses.frozen
     }
 }

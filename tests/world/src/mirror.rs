@@ -34,6 +34,8 @@ pub struct Mirror {
     pub parted: [Option<u64>; 2],
     /// The other half was promoted without a word of that: each may have writes of its own.
     pub crossed: bool,
+    /// The halves became the same while no daemon of this node was awake, and none has seen them so since.
+    pub unwatched: [bool; 2],
     /// Booted alone, with fencing: whole, and nobody knows how old.
     pub consistent: [bool; 2],
     /// The half that is being resynced.

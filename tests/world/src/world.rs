@@ -364,6 +364,7 @@ impl World {
             ),
             Input::Look(group) => {
                 let seen = self.mirrors[*group].seen(node);
+                self.mirrors[*group].unwatched[node] &= !seen.mirrored;
                 let group = group_id(*group);
                 daemon.handle(now, Event::Drbd { group, seen });
             }
