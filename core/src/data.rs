@@ -282,9 +282,15 @@ impl Cluster {
         said.map(|said| Drbd::unpack(said.drbd))
     }
 
+    /// The peer was heard since what was seen here was last void: what it said before that shows nothing either.
+    fn word_counts(&self, index: usize) -> bool {
+        let since = self.groups.get(index).map(|group| group.evidence.since);
+        self.member.heard() >= since
+    }
+
     pub(crate) fn observed(&mut self, now: Instant, id: GroupId, seen: Seen) {
         let index = usize::from(id.0);
-        let in_step = self.their_half(index).is_some_and(is_in_step);
+        let in_step = self.word_counts(index) && self.their_half(index).is_some_and(is_in_step);
         if let Some(group) = self.groups.get_mut(index) {
             group.observe(now, seen, in_step);
         }
@@ -336,7 +342,7 @@ impl Cluster {
         let half = self.their_half(index);
         let theirs = Theirs {
             ahead: half.is_some_and(|half| half.ahead),
-            in_step: half.is_some_and(|half| is_in_step(half) || rests_on_peer(half)),
+            in_step: self.word_counts(index) && half.is_some_and(|half| is_in_step(half) || rests_on_peer(half)),
             heard: half.is_some() && self.member.echoed() >= self.ahead_from(index),
             later: self.is_later(index),
             active: self.peer_phase(index).is_some_and(|phase| !phase.is_clear()),
