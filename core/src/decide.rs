@@ -228,7 +228,9 @@ pub const fn decide(view: &View) -> Decision {
         Mine::Starting => go_on(view),
         Mine::StartingPart => match go_on(view) {
             Decision::Acquire(why) => start_part(view, why),
-            Decision::Stay(_) | Decision::Release(_) | Decision::Restart(_) | Decision::Hold(_) => go_on(view),
+            decision @ (Decision::Stay(_) | Decision::Release(_) | Decision::Restart(_) | Decision::Hold(_)) => {
+                decision
+            }
         },
         Mine::Idle => acquire(view),
         Mine::Claiming => match acquire(view) {
