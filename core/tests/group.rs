@@ -1,0 +1,185 @@
+//! One group by itself: which steps it asks for, what it says of itself in between.
+
+use heapless::Vec;
+use ovzha_core::config::{GroupDraft, Kind};
+use ovzha_core::decide::Why;
+use ovzha_core::event::Outcome;
+use ovzha_core::group::{Group, InFlight, State};
+use ovzha_core::id::{EffectId, Mark, NodeId, Sequence};
+use ovzha_core::output::{GroupDurable, Op};
+use ovzha_core::time::{Instant, Span};
+
+/// A group of data, something plain, a mail; and its host.
+struct Bench {
+    group: Group,
+    now: Instant,
+    steps: u32,
+    /// The steps are given up while they are under way.
+    abandoned: bool,
+}
+
+impl Bench {
+    /// Probed: nothing runs.
+    fn new() -> Self {
+        let draft = GroupDraft {
+            preferred: NodeId(0),
+            identity: Mark([0; 3]),
+            digest: Mark([0; 3]),
+            resources: Vec::from_slice(&[Kind::Data, Kind::Plain, Kind::Notice]).unwrap(),
+            monitors: Vec::from_slice(&[10, 10, 10]).unwrap(),
+        };
+        let now = Instant::from_millis(50_000);
+        let mut bench = Self {
+            group: Group::new(&draft, GroupDurable::default(), now),
+            now,
+            steps: 0,
+            abandoned: false,
+        };
+        for resource in 0..2 {
+            bench.step((resource, Op::Probe), Outcome::NotRunning);
+        }
+        bench.advance();
+        assert_eq!(bench.group.state(), State::Idle);
+        bench
+    }
+
+    /// All started, the first step ended like this.
+    fn active(first: Outcome) -> Self {
+        let mut bench = Self::new();
+        bench.start();
+        bench.step((0, Op::Start), first);
+        bench.step((1, Op::Start), Outcome::Done);
+        bench.step((2, Op::Start), Outcome::Done);
+        bench.advance();
+        assert_eq!(bench.group.state(), State::Active);
+        bench
+    }
+
+    fn start(&mut self) {
+        self.group.claim(self.now, Sequence(1), Why::PeerDead);
+        self.group.begin(self.now, Why::PeerDead);
+    }
+
+    fn advance(&mut self) {
+        self.group.advance(self.now);
+    }
+
+    /// The next step is this one, and ends like that.
+    fn step(&mut self, step: (u8, Op), outcome: Outcome) {
+        assert_eq!(self.group.next(self.now), Some(step));
+        self.steps += 1;
+        let id = EffectId(self.steps);
+        let (resource, op) = step;
+        self.group.flight = Some(InFlight {
+            id,
+            resource,
+            op,
+            since: self.now,
+            abandon: self.abandoned,
+            abandoned: self.abandoned,
+        });
+        assert!(self.group.done(self.now, id, outcome).is_some());
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now = self.now.after(Span::from_secs(seconds));
+    }
+}
+
+/// What `ovzha status` shows: a service that is up with parts of it missing, and a group of which a part is left stopped.
+#[test]
+fn a_group_is_degraded_when_a_part_is_missing_and_only_then() {
+    let mut bench = Bench::new();
+    assert!(!bench.group.is_degraded());
+    bench.start();
+    bench.step((0, Op::Start), Outcome::Degraded);
+    assert!(bench.group.is_degraded());
+    assert!(Bench::active(Outcome::Degraded).group.is_degraded());
+
+    let mut bench = Bench::active(Outcome::Done);
+    assert!(!bench.group.is_degraded());
+    // what failed does not start again
+    bench.pass(10);
+    bench.step((0, Op::Monitor), Outcome::Done);
+    bench.step((1, Op::Monitor), Outcome::NotRunning);
+    bench.step((0, Op::Monitor), Outcome::Done);
+    bench.group.restart(bench.now, Why::MonitorFailed);
+    bench.step((2, Op::Stop), Outcome::Done);
+    bench.step((1, Op::Stop), Outcome::Done);
+    bench.advance();
+    assert!(!bench.group.is_degraded());
+    bench.step((1, Op::Start), Outcome::Failed);
+    bench.step((1, Op::Stop), Outcome::Done);
+    bench.advance();
+    assert_eq!(bench.group.state(), State::Active);
+    assert!(bench.group.is_degraded());
+}
+
+/// A host that asks before the group has moved on starts nothing that the group does not have.
+#[test]
+fn no_step_comes_after_the_last_one() {
+    let mut bench = Bench::new();
+    bench.start();
+    for resource in 0..3 {
+        bench.step((resource, Op::Start), Outcome::Done);
+    }
+    assert_eq!(bench.group.next(bench.now), None);
+}
+
+/// Two children can't be killed: what runs is found out when the last of them is gone.
+#[test]
+fn a_stuck_group_waits_for_every_child() {
+    let mut bench = Bench::active(Outcome::Done);
+    bench.pass(10);
+    bench.step((0, Op::Monitor), Outcome::Stuck);
+    bench.group.release(bench.now, Why::Standby);
+    bench.step((2, Op::Stop), Outcome::Done);
+    bench.step((1, Op::Stop), Outcome::Stuck);
+    let stuck = State::Stuck(Why::Standby, None);
+    assert_eq!(bench.group.state(), stuck);
+    bench.group.unstuck(bench.now, 0);
+    assert_eq!(bench.group.state(), stuck);
+    bench.group.unstuck(bench.now, 1);
+    assert_eq!(bench.group.state(), State::Probing(0));
+}
+
+/// What `ovzha status` shows as the last failure: of a step that counts, when it was new.
+#[test]
+fn the_last_failure_is_one_that_counts() {
+    let failure = |bench: &Bench| {
+        bench
+            .group
+            .failure
+            .map(|failure| (failure.resource, failure.op, failure.at))
+    };
+    let bench = Bench::active(Outcome::Degraded);
+    // its parts are missing, which the start itself says
+    assert_eq!(failure(&bench), Some((0, Op::Start, bench.now)));
+
+    // a mail that can't be sent is none
+    let mut bench = Bench::new();
+    bench.start();
+    bench.step((0, Op::Start), Outcome::Done);
+    bench.step((1, Op::Start), Outcome::Done);
+    bench.step((2, Op::Start), Outcome::Failed);
+    bench.advance();
+    assert_eq!(failure(&bench), None);
+
+    // a look that finds the same again is no news
+    bench.pass(10);
+    let first = bench.now;
+    bench.step((0, Op::Monitor), Outcome::Done);
+    bench.step((1, Op::Monitor), Outcome::NotRunning);
+    bench.step((0, Op::Monitor), Outcome::Done);
+    bench.pass(10);
+    bench.step((0, Op::Monitor), Outcome::Done);
+    bench.step((1, Op::Monitor), Outcome::NotRunning);
+    assert_eq!(failure(&bench), Some((1, Op::Monitor, first)));
+
+    // neither is what was given up
+    bench.group.release(bench.now, Why::Standby);
+    bench.abandoned = true;
+    bench.step((2, Op::Stop), Outcome::Done);
+    bench.step((1, Op::Stop), Outcome::Failed);
+    assert_eq!(failure(&bench), Some((1, Op::Monitor, first)));
+}
