@@ -18,6 +18,7 @@ struct Bench {
     abandoned: bool,
 }
 
+#[cfg(test)]
 impl Bench {
     /// Probed: nothing runs.
     fn new() -> Self {
@@ -64,21 +65,30 @@ impl Bench {
         self.group.advance(self.now);
     }
 
-    /// The next step is this one, and ends like that.
-    fn step(&mut self, step: (u8, Op), outcome: Outcome) {
-        assert_eq!(self.group.next(self.now), Some(step));
-        self.steps += 1;
-        let id = EffectId(self.steps);
-        let (resource, op) = step;
+    /// The next step is this one, and it begins.
+    fn begin(&mut self, (resource, op): (u8, Op)) {
+        assert_eq!(self.group.next(self.now), Some((resource, op)));
+        self.steps = self.steps.saturating_add(1);
         self.group.flight = Some(InFlight {
-            id,
+            id: EffectId(self.steps),
             resource,
             op,
             since: self.now,
             abandon: self.abandoned,
             abandoned: self.abandoned,
         });
-        assert!(self.group.done(self.now, id, outcome).is_some());
+    }
+
+    /// It ends like this; true if that is news.
+    fn end(&mut self, outcome: Outcome) -> bool {
+        let id = EffectId(self.steps);
+        self.group.done(self.now, id, outcome).unwrap().news
+    }
+
+    /// The next step is this one, and ends like that; true if that is news.
+    fn step(&mut self, step: (u8, Op), outcome: Outcome) -> bool {
+        self.begin(step);
+        self.end(outcome)
     }
 
     fn pass(&mut self, seconds: u64) {
@@ -94,7 +104,15 @@ fn a_group_is_degraded_when_a_part_is_missing_and_only_then() {
     bench.start();
     bench.step((0, Op::Start), Outcome::Degraded);
     assert!(bench.group.is_degraded());
-    assert!(Bench::active(Outcome::Degraded).group.is_degraded());
+
+    let mut bench = Bench::active(Outcome::Degraded);
+    assert!(bench.group.is_degraded());
+    bench.group.release(bench.now, Why::Standby);
+    bench.step((2, Op::Stop), Outcome::Done);
+    bench.step((1, Op::Stop), Outcome::Done);
+    assert!(bench.group.is_degraded());
+    bench.step((0, Op::Stop), Outcome::Done);
+    assert!(!bench.group.is_degraded());
 
     let mut bench = Bench::active(Outcome::Done);
     assert!(!bench.group.is_degraded());
@@ -182,4 +200,69 @@ fn the_last_failure_is_one_that_counts() {
     bench.step((2, Op::Stop), Outcome::Done);
     bench.step((1, Op::Stop), Outcome::Failed);
     assert_eq!(failure(&bench), Some((1, Op::Monitor, first)));
+}
+
+/// What a look finds of one resource changes nothing of what is known of another: SAFETY S-53, S-56.
+#[test]
+fn each_resource_is_judged_by_its_own_looks() {
+    let mut bench = Bench::active(Outcome::Done);
+    bench.pass(10);
+    bench.step((0, Op::Monitor), Outcome::Done);
+    // once is no failure: nobody looks for its cause
+    assert!(bench.step((1, Op::Monitor), Outcome::Failed));
+    assert_eq!(bench.group.next(bench.now), None);
+    bench.pass(10);
+    bench.step((0, Op::Monitor), Outcome::Done);
+    bench.step((1, Op::Monitor), Outcome::Done);
+
+    bench.pass(10);
+    assert!(bench.step((0, Op::Monitor), Outcome::Failed));
+    assert!(bench.step((1, Op::Monitor), Outcome::NotRunning));
+    // the one to the left is looked at again: the second time counts
+    assert!(bench.step((0, Op::Monitor), Outcome::Failed));
+    bench.group.restart(bench.now, Why::MonitorFailed);
+    bench.step((2, Op::Stop), Outcome::Done);
+    bench.step((1, Op::Stop), Outcome::Done);
+    bench.step((0, Op::Stop), Outcome::Done);
+}
+
+/// A look that finds nothing new says nothing (SAFETY S-53), whatever others find in between.
+#[test]
+fn a_look_that_is_not_possible_is_news_once() {
+    for other in [Outcome::Failed, Outcome::NotRunning] {
+        let mut bench = Bench::active(Outcome::Done);
+        bench.pass(10);
+        assert!(bench.step((0, Op::Monitor), Outcome::Blocked));
+        assert!(bench.step((1, Op::Monitor), other));
+        bench.pass(10);
+        assert!(!bench.step((0, Op::Monitor), Outcome::Blocked));
+        // what was found meanwhile of the same one makes it news again
+        bench.pass(10);
+        bench.step((1, Op::Monitor), Outcome::Done);
+        assert!(bench.step((0, Op::Monitor), other));
+    }
+}
+
+/// A look that was given up says nothing, although it ends before its child could be told.
+#[test]
+fn a_look_at_a_group_that_is_being_stopped_is_no_news() {
+    let mut bench = Bench::active(Outcome::Done);
+    bench.pass(10);
+    bench.begin((0, Op::Monitor));
+    bench.group.release(bench.now, Why::Standby);
+    assert!(!bench.end(Outcome::NotRunning));
+    assert!(bench.group.failure.is_none());
+}
+
+#[test]
+fn a_look_finds_that_parts_are_missing_and_that_they_are_back() {
+    let mut bench = Bench::active(Outcome::Done);
+    bench.pass(10);
+    assert!(bench.step((0, Op::Monitor), Outcome::Degraded));
+    assert!(bench.group.is_degraded());
+    assert!(!bench.step((1, Op::Monitor), Outcome::Done));
+    assert!(bench.group.is_degraded());
+    bench.pass(10);
+    assert!(bench.step((0, Op::Monitor), Outcome::Done));
+    assert!(!bench.group.is_degraded());
 }
