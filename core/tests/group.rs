@@ -22,6 +22,13 @@ struct Bench {
 impl Bench {
     /// Probed: nothing runs.
     fn new() -> Self {
+        let bench = Self::probed([Outcome::NotRunning; 2]);
+        assert_eq!(bench.group.state(), State::Idle);
+        bench
+    }
+
+    /// The probes ended like this.
+    fn probed(outcomes: [Outcome; 2]) -> Self {
         let draft = GroupDraft {
             preferred: NodeId(0),
             identity: Mark([0; 3]),
@@ -36,11 +43,10 @@ impl Bench {
             steps: 0,
             abandoned: false,
         };
-        for resource in 0..2 {
-            bench.step((resource, Op::Probe), Outcome::NotRunning);
+        for (resource, outcome) in (0..).zip(outcomes) {
+            bench.step((resource, Op::Probe), outcome);
         }
         bench.advance();
-        assert_eq!(bench.group.state(), State::Idle);
         bench
     }
 
@@ -252,6 +258,23 @@ fn a_look_at_a_group_that_is_being_stopped_is_no_news() {
     bench.group.release(bench.now, Why::Standby);
     assert!(!bench.end(Outcome::NotRunning));
     assert!(bench.group.failure.is_none());
+}
+
+#[test]
+fn a_group_that_is_found_running_is_degraded_when_a_part_is_missing() {
+    for (outcome, degraded) in [(Outcome::Done, false), (Outcome::Degraded, true)] {
+        let bench = Bench::probed([outcome; 2]);
+        assert_eq!(bench.group.state(), State::Active);
+        assert_eq!(bench.group.is_degraded(), degraded);
+    }
+}
+
+/// SAFETY S-38: what stands beside a resource whose program is gone was found, and is to be stopped.
+#[test]
+fn what_cannot_run_here_hides_nothing_that_runs() {
+    let bench = Bench::probed([Outcome::Done, Outcome::Unfit]);
+    assert_eq!(bench.group.state(), State::Partial);
+    assert!(bench.group.is_unfit());
 }
 
 #[test]
