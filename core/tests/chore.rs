@@ -4,8 +4,9 @@
 mod lone;
 
 use lone::{MIRRORED, Node};
+use ovzha_core::data::Seen;
 use ovzha_core::event::{Command, Event, Outcome};
-use ovzha_core::message::{Connection, Disk, Phase};
+use ovzha_core::message::{Connection, Disk, Drbd, Phase};
 use ovzha_core::output::Answer;
 
 fn phase(node: &Node) -> Option<Phase> {
@@ -16,7 +17,14 @@ fn phase(node: &Node) -> Option<Phase> {
 #[test]
 fn a_child_that_cannot_be_killed_makes_the_group_stuck() {
     let mut node = Node::new();
-    node.shows(Connection::Connecting, Disk::Outdated);
+    node.shows(Seen {
+        drbd: Drbd {
+            connection: Connection::Connecting,
+            disk: Disk::Outdated,
+            ..Drbd::default()
+        },
+        ..Seen::default()
+    });
     node.outcome = Outcome::Stuck;
     let group = MIRRORED;
     assert_eq!(node.ask(Command::ConfirmData { group }), Some(Answer::Done));

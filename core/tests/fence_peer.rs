@@ -4,9 +4,10 @@
 mod lone;
 
 use lone::{MIRRORED, Node};
+use ovzha_core::data::Seen;
 use ovzha_core::event::Command;
 use ovzha_core::id::GroupId;
-use ovzha_core::message::{Connection, Disk};
+use ovzha_core::message::{Connection, Disk, Drbd};
 use ovzha_core::output::{Answer, Refusal};
 
 const PLAIN: GroupId = GroupId(1);
@@ -20,7 +21,14 @@ fn ask(node: &mut Node, group: GroupId) -> Option<Answer> {
 #[test]
 fn a_handler_of_a_group_that_is_idle_is_refused_and_makes_it_ahead_of_nothing() {
     let mut node = Node::new();
-    node.shows(Connection::Connected, Disk::UpToDate);
+    node.shows(Seen {
+        drbd: Drbd {
+            connection: Connection::Connected,
+            disk: Disk::UpToDate,
+            ..Drbd::default()
+        },
+        ..Seen::default()
+    });
     assert_eq!(ask(&mut node, MIRRORED), Some(Answer::Refused(Refusal::NothingActive)));
     let (shown, _) = node.cluster.snapshot().groups[0].drbd.unwrap();
     assert!(!shown.ahead);

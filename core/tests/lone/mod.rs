@@ -8,7 +8,6 @@ use ovzha_core::data::Seen;
 use ovzha_core::event::{Command, Event, Outcome};
 use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::{BootId, ClientId, ClusterId, GroupId, KeyId, Mark, NodeId};
-use ovzha_core::message::{Connection, Disk, Drbd};
 use ovzha_core::output::{Answer, Durable, Op, Output};
 use ovzha_core::time::{Instant, Span};
 
@@ -110,16 +109,8 @@ impl Node {
         self.answers.first().copied()
     }
 
-    /// DRBD shows this disk.
-    pub fn shows(&mut self, connection: Connection, disk: Disk) {
-        let seen = Seen {
-            drbd: Drbd {
-                connection,
-                disk,
-                ..Drbd::default()
-            },
-            ..Seen::default()
-        };
+    /// DRBD is observed.
+    pub fn shows(&mut self, seen: Seen) {
         self.tell(Event::Drbd { group: MIRRORED, seen });
     }
 }
