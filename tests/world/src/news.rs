@@ -36,20 +36,21 @@ impl World {
                 Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice)
             )
         });
-        // and our own past, played to us, ends a claim (S-32)
+        // and our own past, played to us, ends a claim, or the leave for frozen I/O to go on (S-32)
         let own = matches!(origin, Origin::Sent(from, _) if from == node);
         let claims = without
             .snapshot()
             .groups
             .iter()
             .any(|group| group.phase == Phase::Claiming);
+        let frozen = without.snapshot().groups.iter().any(|group| group.frozen.is_some());
         // with what was found in part the same frames end the claim that was to complete it
         let part = daemon
             .snapshot()
             .groups
             .iter()
             .any(|group| group.decision == Decision::Stay(Why::Partial));
-        let excepted = lone || (own || part) && claims;
+        let excepted = lone || (own || part) && claims || own && frozen;
         if !excepted && daemon.believed() != without.believed() && !only_link(daemon, &without) {
             let part = if TRACES {
                 first_difference(daemon, &without)
