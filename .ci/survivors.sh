@@ -44,8 +44,10 @@ judge() {
             echo "does not compile"
         elif [ $code -eq 124 ]; then
             echo "without end: $driver"
-        else
+        elif grep -q '^error: .*test failed' "$work/log"; then
             echo "caught: $driver"
+        else
+            echo "NOT JUDGED: $(tail -n 1 "$work/log")"
         fi
         return
     done
@@ -64,5 +66,5 @@ for file; do
         echo "$(jq -r ".[$number].name" "$work/list.json"): $(judge 60)" | tee -a "$out"
         cp "$file" "$tree/$file"
     done
-    echo "$file: $(wc -l <"$out") changes, $(grep -c 'MISSED$' "$out" || true) missed"
+    echo "$file: $(wc -l <"$out") changes, $(grep -c 'MISSED$' "$out" || true) missed, $(grep -c 'NOT JUDGED' "$out" || true) not judged"
 done
