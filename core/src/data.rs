@@ -223,9 +223,11 @@ impl Group {
             .is_some_and(|since| now.since(since) >= keepalive.times(2));
         if waited && free && self.fencing.is_empty() {
             self.chore(now, Op::Resume);
-        } else {
-            // what waited for its turn behind a look may meanwhile be asked for on other terms
+        } else if self.is_frozen() {
             self.drop_chore(Op::Resume);
+        } else {
+            // what waits for its turn behind a look would otherwise let go what DRBD freezes anew, on other terms
+            self.forget_chore(Op::Resume);
         }
     }
 

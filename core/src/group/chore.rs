@@ -38,9 +38,14 @@ impl Group {
         }
     }
 
+    /// This is not to begin any more; what is under way ends.
+    pub(crate) fn forget_chore(&mut self, op: Op) {
+        self.chore = self.chore.filter(|chore| chore.op != op);
+    }
+
     /// The reason for this is gone.
     pub(crate) fn drop_chore(&mut self, op: Op) {
-        self.chore = self.chore.filter(|chore| chore.op != op);
+        self.forget_chore(op);
         if let Some(flight) = self.flight.as_mut().filter(|flight| flight.op == op) {
             flight.abandon = true;
         }
