@@ -223,11 +223,12 @@ impl Group {
             .is_some_and(|since| now.since(since) >= keepalive.times(2));
         if waited && free && self.fencing.is_empty() {
             self.chore(now, Op::Resume);
-        } else if self.is_frozen() {
-            self.drop_chore(Op::Resume);
         } else {
             // what waits for its turn behind a look would otherwise let go what DRBD freezes anew, on other terms
             self.forget_chore(Op::Resume);
+            if self.is_frozen() {
+                self.abandon_chore(Op::Resume);
+            }
         }
     }
 

@@ -46,6 +46,11 @@ impl Group {
     /// The reason for this is gone.
     pub(crate) fn drop_chore(&mut self, op: Op) {
         self.forget_chore(op);
+        self.abandon_chore(op);
+    }
+
+    /// Its child is to be killed.
+    pub(crate) fn abandon_chore(&mut self, op: Op) {
         if let Some(flight) = self.flight.as_mut().filter(|flight| flight.op == op) {
             flight.abandon = true;
         }
