@@ -357,7 +357,7 @@ impl Cluster {
         let clear = self.groups.iter().all(Group::is_clear);
         // a hold began meanwhile: what has begun ends, the rest stays as it is
         let stays = |group: &Group| group.is_clear() || matches!(group.state(), State::Active | State::Stuck(..));
-        let rests = (self.is_held() || self.peer_is_held()) && self.groups.iter().all(stays);
+        let rests = self.is_held() && self.groups.iter().all(stays);
         let next = self.sequence.next();
         let Some(leave) = self.leave.as_mut().filter(|leave| leave.clear.is_none()) else {
             return;

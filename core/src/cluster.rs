@@ -6,7 +6,7 @@ use crate::ask::{Ask, Leave};
 use crate::auth::Keyring;
 use crate::bug::{BugId, Bugs};
 use crate::config::{Config, PINGS_MAX};
-use crate::decide::{Decision, Mine, Why, decide};
+use crate::decide::{Decision, Why, decide};
 use crate::event::{Command, Event, Outcome};
 use crate::fence::Fence;
 use crate::frame::FrameBuf;
@@ -497,11 +497,10 @@ impl Cluster {
 
     fn poll_effect(&mut self, index: usize) -> Option<Output<'static>> {
         let id = u8::try_from(index).map(GroupId).ok()?;
-        let wrong = self.wrong_start(index);
-        if let Some(wrong) = wrong {
+        let begins = self.may_begin(index);
+        if let Err(wrong) = begins {
             self.bugs.find(wrong, Some(id));
         }
-        let waits = self.part_waits(index);
         let must_stop = self.leave.is_some() || self.lonely(self.now);
         let (distrusted, guarded) = (self.bugs.stops(index), self.is_guarded());
         let group = self.groups.get_mut(index)?;
@@ -514,7 +513,8 @@ impl Cluster {
             return Some(Output::Abandon(flight.id));
         }
         // slept in between: the peer may have started it since (S-26)
-        let unready = (waits || !guarded || group.doubtful) && matches!(group.state(), State::Starting(..));
+        let unready =
+            (begins == Ok(false) || !guarded || group.doubtful) && matches!(group.state(), State::Starting(..));
         if (distrusted && !group.may_step(must_stop)) || unready {
             return None;
         }
@@ -537,29 +537,23 @@ impl Cluster {
         Some(Output::Start(effect))
     }
 
-    /// A part that is to start again waits for the peer (S-54).
-    fn part_waits(&self, index: usize) -> bool {
-        let starts = |group: &Group| matches!(group.mine(false), Mine::StartingPart) && group.flight.is_none();
-        let view = self.groups.get(index).filter(|group| starts(group));
-        view.and_then(|_| self.view(self.now, index))
-            .is_some_and(|view| !matches!(decide(&view), Decision::Acquire(_)))
-    }
-
-    /// What must hold before a start touches anything: the table wants it now, and its tenure is on disk.
-    fn wrong_start(&self, index: usize) -> Option<BugId> {
-        let group = self.groups.get(index)?;
-        if !matches!(group.state(), State::Starting(..)) || group.flight.is_some() || self.bugs.stops(index) {
-            return None;
-        }
+    /// What must hold before a start touches anything: the table wants it now, and its tenure is on disk. `Ok(false)`: a part
+    /// that is to start again waits for the peer (S-54).
+    fn may_begin(&self, index: usize) -> Result<bool, BugId> {
+        let starts = |group: &&Group| matches!(group.state(), State::Starting(..)) && group.flight.is_none();
+        let group = self.groups.get(index).filter(starts);
+        let Some(group) = group.filter(|_| !self.bugs.stops(index)) else {
+            return Ok(true);
+        };
         // a part that starts again begins no run: a disk that does not answer must not keep it stopped
         if !group.restarts() && self.recorded.get(index).is_none_or(|kept| kept.run < group.durable.run) {
-            return Some(BugId::StartUnrecorded);
+            return Err(BugId::StartUnrecorded);
         }
-        match decide(&self.view(self.now, index)?) {
-            Decision::Acquire(_) => None,
-            Decision::Stay(_) | Decision::Hold(_) if group.restarts() => None,
-            Decision::Stay(_) | Decision::Release(_) | Decision::Restart(_) | Decision::Hold(_) => {
-                Some(BugId::StartUndecided)
+        match self.view(self.now, index).as_ref().map(decide) {
+            None | Some(Decision::Acquire(_)) => Ok(true),
+            Some(Decision::Stay(_) | Decision::Hold(_)) if group.restarts() => Ok(false),
+            Some(Decision::Stay(_) | Decision::Release(_) | Decision::Restart(_) | Decision::Hold(_)) => {
+                Err(BugId::StartUndecided)
             }
         }
     }

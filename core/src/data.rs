@@ -185,8 +185,8 @@ impl Group {
         };
         // who is ahead itself gives that up for a later tenure, or for what was said after it was heard: any other word may have
         // been under way since before our start
-        let later = !self.durable.ahead || theirs.later || theirs.heard;
-        if theirs.ahead && idle && later && (theirs.active || !self.evidence.confirmed) {
+        let counts = !self.durable.ahead || theirs.later || theirs.heard;
+        if theirs.ahead && idle && counts && (theirs.active || !self.evidence.confirmed) {
             self.mark(theirs.active);
         }
         if theirs.in_step && self.evidence.shown {
@@ -214,8 +214,6 @@ impl Group {
         let old = matches!(disk, Disk::Outdated | Disk::Consistent);
         if self.evidence.confirmed && old && !self.durable.marked {
             self.chore(now, Op::Confirm);
-        } else {
-            self.drop_chore(Op::Confirm);
         }
         let waited = self
             .data_told

@@ -88,7 +88,8 @@ impl Cluster {
                 .is_some_and(|draft| draft.preferred == self.config.me),
             stopping: self.leave.is_some(),
             // a hold that the peer never heard of does not keep it from taking over
-            held: self.is_held() && (self.hold_is_known() || !self.lonely(now)) || self.peer_is_held(),
+            held: self.is_held() && (self.hold_is_known() || !self.lonely(now))
+                || (self.peer_is_held() && group.is_to_begin()),
             differs: self.group_differs(index) && self.member.is_alive(),
             fenced: group.durable.fenced,
             failed: group.failed,

@@ -38,6 +38,14 @@ impl Group {
         }
     }
 
+    /// Nothing of it is being started, or runs by our doing: what comes next would be a takeover.
+    pub(crate) const fn is_to_begin(&self) -> bool {
+        match self.state {
+            State::Probing(_) | State::Idle | State::Partial | State::Claiming(_) => true,
+            State::Starting(..) | State::Active | State::Stopping(..) | State::Stuck(..) => false,
+        }
+    }
+
     /// A part of it starts again, in the run that has begun.
     pub(crate) const fn restarts(&self) -> bool {
         self.part.is_some()

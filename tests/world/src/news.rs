@@ -30,7 +30,8 @@ impl World {
         without.handle(now, Event::Tick);
         daemon.handle(now, received);
         // the exception: at a lone start somebody else's frames mean Hold (S-30, S-32)
-        let lone = daemon.snapshot().groups.iter().any(|group| {
+        let (with, before) = (daemon.snapshot().groups, without.snapshot().groups);
+        let lone = with.iter().any(|group| {
             matches!(
                 group.decision,
                 Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice)
@@ -38,19 +39,11 @@ impl World {
         });
         // and our own past, played to us, ends a claim, or the leave for frozen I/O to go on (S-32)
         let own = matches!(origin, Origin::Sent(from, _) if from == node);
-        let claims = without
-            .snapshot()
-            .groups
-            .iter()
-            .any(|group| group.phase == Phase::Claiming);
-        let frozen = without.snapshot().groups.iter().any(|group| group.frozen.is_some());
+        let claims = before.iter().any(|group| group.phase == Phase::Claiming);
+        let frozen = before.iter().any(|group| group.frozen.is_some());
         // with what was found in part the same frames end the claim that was to complete it
-        let part = daemon
-            .snapshot()
-            .groups
-            .iter()
-            .any(|group| group.decision == Decision::Stay(Why::Partial));
-        let excepted = lone || (own || part) && claims || own && frozen;
+        let in_part = with.iter().any(|group| group.decision == Decision::Stay(Why::Partial));
+        let excepted = lone || (own || in_part) && claims || own && frozen;
         if !excepted && daemon.believed() != without.believed() && !only_link(daemon, &without) {
             let part = if TRACES {
                 first_difference(daemon, &without)
