@@ -157,7 +157,7 @@ pub struct View {
     pub blocked: bool,
     /// The start can't be written to disk.
     pub unrecorded: bool,
-    /// This node's copy of the data.
+    /// This node's copy of the data; that of a part that starts again counts when DRBD is to be promoted.
     pub data: Data,
     /// This node's own attachment.
     pub attached: Attached,
@@ -260,9 +260,20 @@ const fn start_part(view: &View, why: Why) -> Decision {
             Phase::Probing | Phase::Stopping => Decision::Stay(Why::PeerBusy),
             Phase::Starting | Phase::Active => Decision::Stay(Why::PeerRuns),
             Phase::Stuck => Decision::Hold(Why::PeerStuck),
-            Phase::Idle | Phase::Claiming | Phase::Failed => Decision::Acquire(why),
+            Phase::Idle | Phase::Claiming | Phase::Failed => promote_part(view, why),
         },
-        Peer::Awaited | Peer::NeverHeard | Peer::Dead | Peer::Left => Decision::Acquire(why),
+        Peer::Awaited | Peer::NeverHeard | Peer::Dead | Peer::Left => promote_part(view, why),
+    }
+}
+
+/// What a part with DRBD in it promotes again must still be the newest: its disk may have come back while it was stopped.
+const fn promote_part(view: &View, why: Why) -> Decision {
+    match view.data {
+        Data::Current => Decision::Acquire(why),
+        Data::Awaited => Decision::Stay(Why::AwaitingData),
+        Data::Unproved => Decision::Release(Why::DataUnproved),
+        Data::Old => Decision::Release(Why::DataOld),
+        Data::Unusable => Decision::Release(Why::DataUnusable),
     }
 }
 

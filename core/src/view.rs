@@ -1,7 +1,7 @@
 //! What the failover table sees of one group: the cluster's knowledge, condensed to a row of facts.
 
 use crate::cluster::Cluster;
-use crate::decide::{Foreign, Peer, PeerGroup, View};
+use crate::decide::{Data, Foreign, Peer, PeerGroup, View};
 use crate::group::Group;
 use crate::member::MemberState;
 use crate::message::{Connection, GroupFlags, Phase};
@@ -96,7 +96,11 @@ impl Cluster {
             unfit: group.is_unfit(),
             blocked: group.blocked.is_some_and(|until| now < until),
             unrecorded: self.store_failed.is_some(),
-            data: self.data(now, index),
+            data: if group.restarts() && !group.is_to_promote() {
+                Data::Current
+            } else {
+                self.data(now, index)
+            },
             attached: self.attached(now),
             // a wrong key or a Heartbeat matters while the peer itself was never heard; a double name always
             foreign: if alone || strangers == Foreign::Name {

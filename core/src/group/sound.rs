@@ -1,6 +1,7 @@
 //! Whether a group contradicts itself: what must hold of its state, its steps and its tenure (SAFETY S-47).
 
 use super::{Group, InFlight, State};
+use crate::config::Kind;
 use crate::decide::Why;
 use crate::output::Op;
 use crate::time::Instant;
@@ -49,6 +50,14 @@ impl Group {
     /// A part of it starts again, in the run that has begun.
     pub(crate) const fn restarts(&self) -> bool {
         self.part.is_some()
+    }
+
+    /// The next step of its start promotes DRBD.
+    pub(crate) fn is_to_promote(&self) -> bool {
+        let State::Starting(resource, _) = self.state else {
+            return false;
+        };
+        self.flight.is_none() && self.kind(resource) == Kind::Drbd
     }
 
     /// Whether its next step may be taken after a bug: a probe changes nothing, and a stop may be a must.

@@ -11,6 +11,10 @@ use crate::world::World;
 pub(crate) struct Troubles {
     pub cut: Option<u64>,
     pub isolated: Option<u64>,
+    /// When a node was last attached again.
+    pub joined: [Option<u64>; 2],
+    /// When a node was last cut off again before it could be heard.
+    pub flapped: Option<u64>,
     pub frozen: [Option<u64>; 2],
     /// A machine stood still with its clock (F3).
     pub paused: [Option<u64>; 2],
@@ -73,10 +77,13 @@ impl World {
         // a life of the isolated active that has never heard its peer does not know how much time it has (S-11)
         let other = &self.nodes[1 - node];
         let anew = other.daemon.is_some() && other.heard.is_none() && lately(self.troubles.isolated);
+        let held = other.daemon.as_ref().is_some_and(|daemon| daemon.snapshot().hold.held);
         Excuses {
             cut: lately(self.troubles.cut),
-            // row ping covers it as long as a stop that hangs ends in a reset (S-11, S-22)
-            isolated: (self.setup.pings == 0 || !self.setup.last_resort) && lately(self.troubles.isolated),
+            // row ping covers it as long as a stop that hangs ends in a reset (S-11, S-22), the peer could hear an attached
+            // node, and a held node's peer has not lost what it knew of the hold (S-46)
+            isolated: (self.setup.pings == 0 || !self.setup.last_resort || lately(self.troubles.flapped) || held)
+                && lately(self.troubles.isolated),
             frozen: lately(self.troubles.frozen[1 - node]) || paused,
             daemon: anew || lately(self.troubles.daemon[1 - node]),
             silence,

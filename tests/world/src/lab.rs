@@ -62,6 +62,14 @@ impl World {
 
     /// A node loses everything together, or gets it back: links, DRBD, ping nodes.
     pub fn set_isolated(&mut self, node: usize, isolated: bool) {
+        let keepalive = self.setup.keepalive * 1020;
+        let joined = self.troubles.joined[node];
+        if isolated && joined.is_some_and(|at| self.now - at < keepalive) {
+            self.troubles.flapped = Some(self.now);
+        }
+        if !isolated && self.wire.isolated[node] {
+            self.troubles.joined[node] = Some(self.now);
+        }
         self.wire.isolated[node] = isolated;
         self.paths_change();
     }

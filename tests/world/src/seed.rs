@@ -7,6 +7,7 @@
 use ovzha_core::decide::Decision;
 use ovzha_core::event::Command;
 use ovzha_core::member::MemberState;
+use ovzha_core::message::Phase;
 use ovzha_core::output::Op;
 use ovzha_core::snapshot::GroupView;
 
@@ -27,6 +28,9 @@ pub const FAULTS: u64 = 10;
 pub const PHASE: u64 = 600 * SECOND;
 /// After this a request must have been answered.
 const ANSWERED: u64 = 30 * SECOND;
+/// Rounds of repairs: so many, and more while a stop still hangs.
+const ROUNDS: u32 = 3;
+const ROUNDS_MAX: u32 = 10;
 
 /// Everything that a seed decides before its run.
 #[derive(Clone, Debug)]
@@ -202,13 +206,29 @@ pub fn nothing_bounced(world: &mut World, steps: u64) {
     }
 }
 
+/// A stop that was begun amid the faults may hang for a while after their end.
+fn is_stopping(world: &World) -> bool {
+    let daemons = world.nodes.iter().map(|node| node.daemon.as_ref());
+    let mut ended = daemons.map(|daemon| {
+        let groups = daemon.map(|daemon| daemon.snapshot().groups);
+        groups.is_some_and(|groups| {
+            let stops = |phase| matches!(phase, Phase::Stopping | Phase::Stuck);
+            groups.iter().all(|group| !stops(group.phase))
+        })
+    });
+    !ended.all(|ended| ended)
+}
+
 /// Everything is repaired.
 pub fn heal(world: &mut World) {
     world.trace.line(world.now, &0, || "- all is repaired".to_owned());
     for what in repairs(&world.setup) {
         world.step(&what);
     }
-    for _ in 0..3 {
+    for round in 0..ROUNDS_MAX {
+        if round >= ROUNDS && !is_stopping(world) {
+            break;
+        }
         // daemons that were asked to stop may have left meanwhile, resets may be on their way
         world.step(&Act::Pass(15 * SECOND));
         world.step(&Act::Resolve);
