@@ -200,7 +200,7 @@ impl Cluster {
             .iter_mut()
             .for_each(|counts| *counts = Rejections::new());
         copy.strangers = Strangers::default();
-        copy.member.forget_candidates();
+        copy.member.lives.forget_candidates();
         copy.links.iter_mut().for_each(|link| link.urgent = false);
         copy.groups.iter_mut().for_each(|group| group.holding = None);
         copy.notices.clear();

@@ -36,6 +36,7 @@ mod hold;
 pub mod id;
 mod isolation;
 pub mod link;
+pub mod lives;
 pub mod member;
 pub mod message;
 pub mod notice;

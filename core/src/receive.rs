@@ -5,7 +5,8 @@ use crate::decide::Foreign;
 use crate::frame::{self, Header, Opened};
 use crate::id::{BootId, LinkId, NodeId, Sequence};
 use crate::link::Link;
-use crate::member::{Belief, MemberState};
+use crate::lives::Belief;
+use crate::member::MemberState;
 use crate::message::{Message, Silence};
 use crate::notice::Notice;
 use crate::rejection::Rejection;
@@ -146,8 +147,8 @@ impl Cluster {
             None
         };
         let echo = message.as_ref().map(|message| message.head.echo);
-        let fresh_candidate = self.member.is_new_candidate(header.boot);
-        let restarted = self.member.boot().is_some();
+        let fresh_candidate = self.member.lives.is_new_candidate(header.boot);
+        let restarted = self.member.lives.boot().is_some();
         let who = (header.boot, header.sequence);
         let belief = self.member.judge(now, who, echo, (self.boot, self.sequence));
         match belief {

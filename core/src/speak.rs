@@ -90,7 +90,7 @@ impl Cluster {
         let turn = self.links.get(index).map_or(0, Link::turn).wrapping_add(offset);
         let message = Message {
             head: Head {
-                echo: self.member.echo(now, forget, turn),
+                echo: self.member.lives.echo(now, forget, turn),
                 heard: Silence::of(heard),
                 heard_here: Silence::of(heard_here),
                 bits: self.node_bits(),

@@ -1,7 +1,8 @@
 //! Which lives of the peer are believed, and for how long what was heard of it counts.
 
 use ovzha_core::id::{BootId, Sequence};
-use ovzha_core::member::{Belief, Member};
+use ovzha_core::lives::Belief;
+use ovzha_core::member::Member;
 use ovzha_core::message::Echo;
 use ovzha_core::time::{Instant, Span};
 
@@ -55,9 +56,9 @@ fn a_copy_does_not_keep_a_life_that_proves_nothing() {
     let half = Span::from_secs(5);
     for now in [start(), start().after(half)] {
         assert_eq!(judge(&mut member, now, (OTHER, 5), 0, 3), Belief::Unproved);
-        assert_eq!(member.echo(now, SPAN, 0), seen);
+        assert_eq!(member.lives.echo(now, SPAN, 0), seen);
     }
-    assert_eq!(member.echo(start().after(SPAN), SPAN, 0), Echo::NOBODY);
+    assert_eq!(member.lives.echo(start().after(SPAN), SPAN, 0), Echo::NOBODY);
 }
 
 /// "Within `deadtime`" ends when `deadtime` does.
