@@ -40,7 +40,7 @@ pub struct Seen {
     pub drbd: Drbd,
     /// Every write reaches a current disk of the peer, and ours is current.
     pub mirrored: bool,
-    /// Our disk is current, and DRBD has compared it with the peer's on the present connection.
+    /// Our disk is current, and DRBD has compared it with the peer's on the present connection: without a disk there, with none.
     pub current: bool,
     /// DRBD's metadata say that the peer's disk can't be newer.
     pub proved: bool,
@@ -59,7 +59,7 @@ pub(crate) struct Evidence {
     pub(crate) confirmed: bool,
     /// Writes reach both disks, as last observed.
     pub(crate) mirrored: bool,
-    /// DRBD has compared them, as last observed, and ours is current.
+    /// DRBD shows both nodes connected, as last observed, and our disk as current.
     pub(crate) shown: bool,
     /// The halves were seen apart since the evidence was void: a connection is a new one.
     pub(crate) apart: bool,
@@ -163,7 +163,7 @@ impl Group {
         } else if seen.drbd.ahead && holds_writes(seen.drbd.disk) {
             self.durable.ahead = true;
         }
-        self.evidence.shown = seen.current && usable;
+        self.evidence.shown = usable && seen.drbd.connection == Connection::Connected;
     }
 
     /// A start is announced: without a mirror what it writes is on this disk alone. Said before the first write.

@@ -247,7 +247,7 @@ impl Mirror {
                 ahead: self.primary[node] && !reaches,
             },
             mirrored: reaches && good(node),
-            current: self.connected && good(node),
+            current: self.connected && good(node) && !self.diskless[1 - node],
             proved: !self.connected && good(node) && self.peer_old[node],
         }
     }
