@@ -224,7 +224,7 @@ impl Cluster {
         let held = self.member.head().is_some_and(|head| head.bits.held());
         let all = if !self.member.is_alive() {
             Some(Refusal::PeerNotHeard)
-        } else if self.member.echoed() < ask.from {
+        } else if self.member.taken() < ask.from {
             if now < ask.begin {
                 return;
             }
@@ -376,7 +376,7 @@ impl Cluster {
         let Some((sequence, since)) = self.leave.as_ref().and_then(|leave| leave.clear) else {
             return false;
         };
-        let heard = self.member.echoed() >= sequence || !self.member.is_alive();
+        let heard = self.member.taken() >= sequence || !self.member.is_alive();
         heard && self.storing.is_none() || self.now.since(since) >= FAREWELL
     }
 }

@@ -421,6 +421,11 @@ impl Cluster {
         }
     }
 
+    /// No further answer can be kept until some have gone out.
+    pub(crate) fn replies_are_full(&self) -> bool {
+        self.replies.is_full()
+    }
+
     /// The next thing to do. Call until [`Output::Wait`].
     pub fn poll<'b>(&mut self, frame: &'b mut FrameBuf) -> Output<'b> {
         if let Some(group) = self.fence_now() {

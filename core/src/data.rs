@@ -20,7 +20,7 @@ use crate::decide::{Data, Peer};
 use crate::fence_peer::Verdict;
 use crate::group::{Group, State, Turn};
 use crate::id::{ClientId, GroupId, Sequence};
-use crate::message::{Connection, Disk, Drbd};
+use crate::message::{Connection, Disk, Drbd, Phase};
 use crate::notice::Notice;
 use crate::output::{Answer, Op, Refusal};
 use crate::time::{Instant, Span};
@@ -40,7 +40,7 @@ pub struct Seen {
     pub drbd: Drbd,
     /// Every write reaches a current disk of the peer, and ours is current.
     pub mirrored: bool,
-    /// Our disk is current, and DRBD has compared it with the peer's on the present connection.
+    /// Our disk is current, and DRBD has compared it with the peer's on the present connection: without a disk there, with none.
     pub current: bool,
     /// DRBD's metadata say that the peer's disk can't be newer.
     pub proved: bool,
@@ -59,7 +59,7 @@ pub(crate) struct Evidence {
     pub(crate) confirmed: bool,
     /// Writes reach both disks, as last observed.
     pub(crate) mirrored: bool,
-    /// DRBD has compared them, as last observed, and ours is current.
+    /// DRBD shows both nodes connected, as last observed, and our disk as current.
     pub(crate) shown: bool,
     /// The halves were seen apart since the evidence was void: a connection is a new one.
     pub(crate) apart: bool,
@@ -160,10 +160,10 @@ impl Group {
             // from here on the peer's disk is the newer one, whatever this one was ahead by: it got all of that first
             (self.durable.ahead, self.durable.unsure) = (false, true);
             self.evidence.confirmed = false;
-        } else if seen.drbd.ahead && holds_writes(seen.drbd.disk) && !self.is_yielding() {
+        } else if seen.drbd.ahead && holds_writes(seen.drbd.disk) {
             self.durable.ahead = true;
         }
-        self.evidence.shown = seen.current && usable;
+        self.evidence.shown = usable && seen.drbd.connection == Connection::Connected;
     }
 
     /// A start is announced: without a mirror what it writes is on this disk alone. Said before the first write.
@@ -175,6 +175,19 @@ impl Group {
     /// The claim came to nothing, and nothing was written.
     pub(crate) const fn withdraw_data(&mut self) {
         self.durable.ahead = self.was_ahead;
+    }
+
+    /// The other node's line of the data counts, once it has one. Until then what was written here in a sleep may have been
+    /// written here alone: nobody has looked since.
+    const fn concede(&mut self, line: bool) {
+        if !self.is_yielding() {
+            return;
+        }
+        if line {
+            self.durable.ahead = false;
+        } else if self.drbd.is_none() && !self.disk_told {
+            self.durable.ahead = true;
+        }
     }
 
     /// Takes in what the peer says of its half.
@@ -344,11 +357,12 @@ impl Cluster {
         let theirs = Theirs {
             ahead: half.is_some_and(|half| half.ahead),
             in_step: self.word_counts(index) && half.is_some_and(|half| is_in_step(half) || rests_on_peer(half)),
-            heard: half.is_some() && self.member.echoed() >= self.ahead_from(index),
+            heard: half.is_some() && self.member.taken() >= self.ahead_from(index),
             later: self.is_later(index),
             active: self.peer_phase(index).is_some_and(|phase| !phase.is_clear()),
         };
         let lonely = self.lonely(now);
+        let line = self.has_line(index);
         // on the same terms as a handler's answer
         let free = self.is_frozen(index) && matches!(self.verdict(now, index), Verdict::Answer(_));
         let (keepalive, next) = (self.config.keepalive, self.sequence.next());
@@ -359,6 +373,7 @@ impl Cluster {
             group.durable.unsure = true;
             group.evidence.forget(now);
         }
+        group.concede(line);
         group.weigh(&theirs);
         group.tell_drbd(now, &theirs, free, keepalive);
         // frozen I/O can't be stopped in order, and the other node's line counts
@@ -372,6 +387,20 @@ impl Cluster {
         if stuck && self.fence.is_none() {
             self.turn(id, Turn::FenceSelf);
         }
+    }
+
+    /// What this node wrote alone does not count any more, if it has just begun to yield.
+    pub(crate) fn settle_line(&mut self, index: usize) {
+        let line = self.has_line(index);
+        if let Some(group) = self.groups.get_mut(index).filter(|group| group.is_mirrored()) {
+            group.concede(line);
+        }
+    }
+
+    /// The peer has a line of the data of its own, or runs the group: a start alone may come to nothing.
+    fn has_line(&self, index: usize) -> bool {
+        let runs = self.peer_phase(index) == Some(Phase::Active);
+        runs || self.their_half(index).is_some_and(|half| half.ahead)
     }
 
     /// Whether what is believed of the peer is of a later start than our last one.

@@ -445,6 +445,15 @@ const fn two_active(view: &View, peer: &PeerGroup) -> Decision {
             Decision::Stay(Why::Running)
         };
     }
+    // neither is sure: no further step of a start begins, and what waits for the other one would wait for ever
+    let starts = matches!(view.mine, Mine::Starting | Mine::StartingPart);
+    if view.doubtful && starts != matches!(peer.phase, Phase::Starting) {
+        return if starts {
+            Decision::Release(Why::Slept)
+        } else {
+            Decision::Stay(Why::Running)
+        };
+    }
     let isolated = matches!(view.attached, Attached::Isolated);
     if isolated != peer.isolated {
         return if isolated {

@@ -70,6 +70,11 @@ impl Cluster {
         let waiting = core::mem::take(&mut group.fencing);
         for (client, since) in waiting {
             let answer = match verdict {
+                // the rest is answered when these have gone out
+                _ if self.replies_are_full() => {
+                    self.wait_on(index, client, since);
+                    continue;
+                }
                 Verdict::Answer(fenced) => Answer::Fenced(fenced),
                 Verdict::Refuse(refusal) => Answer::Refused(refusal),
                 Verdict::Wait if now.since(since) >= patience => Answer::Refused(Refusal::NoAnswer),
@@ -118,7 +123,7 @@ impl Cluster {
                     Phase::Probing | Phase::Stopping | Phase::Stuck => Verdict::Wait,
                     Phase::Idle | Phase::Claiming | Phase::Failed if primary => Verdict::Refuse(Refusal::PeerRuns),
                     Phase::Idle | Phase::Claiming | Phase::Failed => {
-                        let heard = self.member.echoed() >= group.ahead_from && group.durable.ahead;
+                        let heard = self.member.taken() >= group.ahead_from && group.durable.ahead;
                         match half.map(|half| half.disk).filter(|_| heard) {
                             Some(Disk::Outdated) => Verdict::Answer(Fenced::Outdated),
                             Some(Disk::Inconsistent | Disk::Failed) => Verdict::Answer(Fenced::Inconsistent),

@@ -390,9 +390,6 @@ impl Group {
         }
         self.part = None;
         self.doubtful = false;
-        if why.yields() {
-            self.durable.ahead = false;
-        }
         if why == Why::FewerPings {
             self.pinged = Some(now);
         }

@@ -15,7 +15,7 @@ impl Cluster {
 
     /// The peer knows of our hold: it will not take over from us.
     pub(crate) fn hold_is_known(&self) -> bool {
-        self.member.echoed() >= self.hold_from
+        self.member.taken() >= self.hold_from
     }
 
     /// Row "ping": a held node that is isolated stays active until its own hold ends, which may be later than ours.

@@ -41,8 +41,10 @@ pub struct Member {
     heard: Option<Instant>,
     /// Silence is counted from here.
     count_from: Instant,
-    /// Our newest frame that it echoed in its present life.
+    /// Our newest frame that it echoed in its present life, whether it believes us or not.
     echoed: Sequence,
+    /// The newest of them that it believed.
+    taken: Sequence,
     /// When it last echoed a frame of ours that it had not echoed before.
     echoed_at: Instant,
     head: Option<Head>,
@@ -64,6 +66,7 @@ impl Member {
             heard: None,
             count_from: now,
             echoed: Sequence(0),
+            taken: Sequence(0),
             echoed_at: now,
             head: None,
             groups: Vec::new(),
@@ -95,6 +98,12 @@ impl Member {
     #[must_use]
     pub const fn echoed(&self) -> Sequence {
         self.echoed
+    }
+
+    /// Our newest frame that it is known to have taken in: a life that it does not believe yet is echoed, too.
+    #[must_use]
+    pub const fn taken(&self) -> Sequence {
+        self.taken
     }
 
     /// For how long it has echoed nothing new of ours.
@@ -147,7 +156,7 @@ impl Member {
         match belief {
             Belief::Known => {}
             Belief::NewLife => {
-                self.echoed = Sequence(0);
+                (self.echoed, self.taken) = (Sequence(0), Sequence(0));
                 self.echoed_at = now;
                 (self.detail, self.names) = (None, None);
             }
@@ -158,11 +167,16 @@ impl Member {
         belief
     }
 
-    /// Takes over what a believed frame says, `groups` in our order. True if the other node's groups or bits changed.
-    pub fn listen(&mut self, now: Instant, message: Message, groups: Reports, me: BootId) -> bool {
-        if message.head.echo.boot == me && message.head.echo.sequence > self.echoed {
-            self.echoed = message.head.echo.sequence;
+    /// Takes over what a believed frame says, `groups` in our order; `believed`: the sender has believed a frame of our life.
+    /// True if the other node's groups or bits changed.
+    pub fn listen(&mut self, now: Instant, message: Message, groups: Reports, me: BootId, believed: bool) -> bool {
+        let Echo { boot, sequence } = message.head.echo;
+        if boot == me && sequence > self.echoed {
+            self.echoed = sequence;
             self.echoed_at = now;
+        }
+        if boot == me && believed {
+            self.taken = self.taken.max(sequence);
         }
         let same = self.groups == groups
             && (message.names.is_none() || message.names == self.names)

@@ -271,12 +271,14 @@ impl Cluster {
         if let Some(detail) = &message.detail {
             self.adopt_hold(now, &detail.hold);
         }
-        if self.member.listen(now, message, reports, self.boot) {
+        // a life that it does not believe yet is echoed, too, and nothing that it says was taken in
+        let believed = heard.span().is_some_and(|silence| self.started.after(silence) <= now);
+        if self.member.listen(now, message, reports, self.boot, believed) {
             // the echo of its news is what the other waits for
             self.links.iter_mut().for_each(|link| link.urgent = true);
         }
         self.name_soon();
-        let echoed = self.member.echoed();
+        let echoed = self.member.taken();
         let proof = self.sent.iter().rev().find(|(sequence, _)| *sequence <= echoed);
         self.proved = self.proved.max(proof.map(|(_, at)| *at));
         if leaving && self.member.is_alive() {

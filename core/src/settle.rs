@@ -195,6 +195,7 @@ impl Cluster {
                 break;
             }
         }
+        self.settle_line(index);
         self.settle_fencing(now, id);
         self.overdue(now, id);
         self.tell_disk(id);
@@ -214,7 +215,7 @@ impl Cluster {
         let patience = self.deadtime().times(YIELD_DEADTIMES);
         let alive = self.member.is_alive();
         let phase = self.member.group(index).map(|said| said.bits.phase());
-        let echoed = self.member.echoed();
+        let echoed = self.member.taken();
         let dead = matches!(
             self.member.state(),
             MemberState::Dead | MemberState::NeverHeard | MemberState::Left

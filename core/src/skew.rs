@@ -30,7 +30,7 @@ impl Cluster {
             return None;
         }
         let from = *self.names_from.get_or_insert(sequence);
-        (self.member.echoed() < from).then(|| {
+        (self.member.taken() < from).then(|| {
             gather(self.config.groups.iter().map(|group| GroupName {
                 identity: group.identity,
                 digest: group.digest,
@@ -40,7 +40,7 @@ impl Cluster {
 
     /// The detail was just confirmed: the names follow at once.
     pub(crate) fn name_soon(&mut self) {
-        let confirmed = self.member.is_alive() && self.member.echoed() >= self.detail_from;
+        let confirmed = self.member.is_alive() && self.member.taken() >= self.detail_from;
         if confirmed && self.names_from.is_none() && self.spoken() >= NAMES_FROM {
             self.links.iter_mut().for_each(|link| link.urgent = true);
         }
@@ -203,7 +203,7 @@ mod tests {
             .map(|said| said.map_or(0, |said| said.tenure.0))
             .collect();
         let (now, me) = (cluster.now, cluster.boot);
-        cluster.member.listen(now, message.clone(), reports, me);
+        cluster.member.listen(now, message.clone(), reports, me, true);
         let differs = (0..usize::from(groups))
             .map(|group| cluster.group_differs(group))
             .collect();
@@ -246,7 +246,7 @@ mod tests {
             message.detail.as_mut().unwrap().newest = newest;
             let (now, me) = (cluster.now, cluster.boot);
             let reports = cluster.in_our_order(&message);
-            cluster.member.listen(now, message, reports, me);
+            cluster.member.listen(now, message, reports, me, true);
             assert_eq!(cluster.spoken(), spoken);
         }
     }

@@ -83,7 +83,7 @@ impl Cluster {
         self.remember_sending(now, sequence);
         let heard_here = self.links.get(index).and_then(Link::heard).map(|at| now.since(at));
         let heard = self.member.heard().map(|at| now.since(at));
-        let confirmed = self.member.is_alive() && self.member.echoed() >= self.detail_from;
+        let confirmed = self.member.is_alive() && self.member.taken() >= self.detail_from;
         let forget = self.deadtime();
         // not the same one on every link at once: a new life is answered by the first round
         let offset = u8::try_from(index).unwrap_or(0);

@@ -38,7 +38,7 @@ impl Cluster {
                     phase: said.bits.phase(),
                     flags: said.bits.flags(),
                     earlier: said.tenure < group.tenure() || (said.tenure == group.tenure() && first),
-                    fresh: self.member.echoed() >= group.announced,
+                    fresh: self.member.taken() >= group.announced,
                     stopping: head.bits.stopping(),
                     isolated: head.bits.isolated(),
                 })

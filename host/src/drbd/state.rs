@@ -154,10 +154,20 @@ impl State {
         self.role == Role::Primary && !self.replicates_to_current()
     }
 
-    /// Whether the two have compared their data since they connected: which is newer is then known.
+    /// Whether the two have told each other what they have since they connected.
     #[must_use]
     pub fn handshaken(&self) -> bool {
         self.connection > Connection::WfReportParams
+    }
+
+    /// Whether they have compared their copies of the data: a peer without a disk has none, and may have had a newer one.
+    #[must_use]
+    pub fn compared(&self) -> bool {
+        let without = matches!(
+            self.peer_disk,
+            Disk::Diskless | Disk::Attaching | Disk::Detaching | Disk::Failed | Disk::Negotiating
+        );
+        self.handshaken() && !without
     }
 
     /// Whether DRBD's own record says that the peer can't be promoted: not connected, the own disk `UpToDate`, and the
@@ -265,6 +275,23 @@ mod tests {
                 state.peer_is_old(),
             ];
             assert_eq!(told, *expected, "{line}");
+        }
+    }
+
+    /// S-61.
+    #[test]
+    fn what_has_no_disk_is_compared_with_nothing() {
+        for (peer_disk, compared) in [
+            ("UpToDate", true),
+            ("Outdated", true),
+            ("Inconsistent", true),
+            ("Diskless", false),
+            ("Attaching", false),
+            ("Failed", false),
+        ] {
+            let line = format!("role=Secondary/Secondary cstate=Connected dstate=UpToDate/{peer_disk}");
+            assert_eq!(state(&line).compared(), compared, "{line}");
+            assert_eq!(super::super::for_core(&state(&line)).current, compared, "{line}");
         }
     }
 

@@ -34,7 +34,7 @@ pub fn for_core(state: &State) -> Seen {
             ahead: state.ahead(),
         },
         mirrored: state.mirrored(),
-        current: state.handshaken() && state.good_disk(),
+        current: state.compared() && state.good_disk(),
         proved: !state.handshaken() && state.good_disk() && (state.peer_is_old() || state.proved.is_some()),
     }
 }

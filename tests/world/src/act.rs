@@ -186,7 +186,7 @@ impl World {
             Act::Config(node, config) => self.nodes[*node].config = Config::clone(config),
             Act::Key(node, text) => self.rekey(*node, text),
             Act::Speak(node, version) => self.speak(*node, *version),
-            Act::Newer(node, newer) => self.newer[*node] = *newer,
+            Act::Newer(node, newer) => self.speak_newer(*node, *newer),
             Act::Lie(node, input) => {
                 self.lying = true;
                 self.give(*node, input.clone());

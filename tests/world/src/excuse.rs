@@ -19,6 +19,8 @@ pub(crate) struct Troubles {
     /// A machine stood still with its clock (F3).
     pub paused: [Option<u64>; 2],
     pub daemon: [Option<u64>; 2],
+    /// A node said what the other one can't read.
+    pub newer: [Option<u64>; 2],
     /// Since when nothing comes from a node.
     pub gone: [Option<u64>; 2],
 }
@@ -95,6 +97,12 @@ impl World {
     pub fn deadtime(&self) -> u64 {
         let of = |node: &Node| node.config.deadtime.as_millis();
         of(&self.nodes[0]).max(of(&self.nodes[1]))
+    }
+
+    /// A node begins to say what the other one can't read, or ends that.
+    pub(crate) fn speak_newer(&mut self, node: usize, newer: bool) {
+        self.newer[node] = newer;
+        note(&mut self.troubles.newer[node], newer, self.now);
     }
 
     /// Keeps the account of troubles that could excuse two actives.

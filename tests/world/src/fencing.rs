@@ -234,10 +234,12 @@ impl World {
         let unfenced = !mirror.fencing && (window || apart || excuses.daemon);
         // while it stood still nobody could tell it that the other one went on (S-10)
         let slept = mirror.wrote[other] && self.troubles.frozen[node].is_some_and(|until| until >= since);
+        // it may have said that it is ahead: nobody here can read that (S-28)
+        let unread = cut(self.troubles.newer[other]);
         // both halves have writes of their own already, or may; or nobody here saw that they became the same; or what was kept
         // is gone with its disk: that this half is old, or, on the other node, that its half is ahead
         let settled =
             mirror.differs() || mirror.crossed || mirror.unwatched[node] || mirror.forgot[node] || mirror.forgot[other];
-        unfenced || unheard || settled || slept || excuses.cut || excuses.isolated || excuses.frozen
+        unfenced || unheard || unread || settled || slept || excuses.cut || excuses.isolated || excuses.frozen
     }
 }

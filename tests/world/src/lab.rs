@@ -91,7 +91,9 @@ impl World {
     /// A person chooses whose data stays, wherever DRBD parted.
     pub fn resolve_split_brains(&mut self) {
         for group in 0..self.mirrors.len() {
-            if self.mirrors[group].alone {
+            let primary = self.mirrors[group].primary;
+            // DRBD takes back the word of no Primary
+            if self.mirrors[group].alone && !(primary[0] && primary[1]) {
                 self.flow(group);
                 let mirror = &mut self.mirrors[group];
                 let kept = mirror.resolve();

@@ -244,7 +244,11 @@ impl World {
 
     /// The daemon wants a child killed.
     pub(crate) fn abandon(&mut self, node: usize, id: u32) {
-        self.fact(&Fact::Abandoned(node, id));
+        // the end of a child came while the daemon stood still: it does not know yet, and nothing is left to be killed
+        let of = |input: &Input| matches!(input, Input::Done(ended, _) if *ended == id);
+        if !self.nodes[node].inbox.iter().any(of) {
+            self.fact(&Fact::Abandoned(node, id));
+        }
         let life = self.nodes[node].life;
         let found = self.nodes[node]
             .tasks

@@ -112,7 +112,7 @@ impl Mirror {
     #[must_use]
     pub fn refuses_disk(&self, node: usize) -> bool {
         let helped = self.connected && !self.diskless[1 - node];
-        let far = self.connected && self.primary[1 - node] && self.writes.misses(node, 1 - node);
+        let far = self.connected && self.primary[1 - node] && self.writes.lacks(node) > 0;
         let near = self.primary[node] && self.writes.misses(node, node);
         self.diskless[node] && !helped && (near || far)
     }
@@ -149,9 +149,9 @@ impl Mirror {
         self.frozen[node]
     }
 
-    /// The halves find each other. Both were written to: they part again. One was: the other is to be resynced.
+    /// The halves find each other. Both were written to, or are Primary: they part again. One was: the other is to be resynced.
     pub fn connect(&mut self) {
-        if self.differs() {
+        if self.differs() || (self.primary[0] && self.primary[1]) {
             self.alone = true;
             return;
         }
@@ -168,7 +168,8 @@ impl Mirror {
             // the generations decide; what it was told counts where they say nothing
             let told_old = self.outdated[node] && !self.wrote[node];
             let late = self.wrote[1 - node] || self.inconsistent[node] || told_old;
-            late && !self.diskless[node]
+            // there must be a disk to copy from
+            late && !self.diskless[0] && !self.diskless[1]
         };
         self.syncing = (0..2).find(|node| behind(*node));
         self.resyncs += 1;
@@ -246,7 +247,7 @@ impl Mirror {
                 ahead: self.primary[node] && !reaches,
             },
             mirrored: reaches && good(node),
-            current: self.connected && good(node),
+            current: self.connected && good(node) && !self.diskless[1 - node],
             proved: !self.connected && good(node) && self.peer_old[node],
         }
     }
