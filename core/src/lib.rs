@@ -54,5 +54,6 @@ mod speak;
 pub mod states;
 pub mod time;
 mod view;
+pub mod vote;
 pub mod watchdog;
 mod why;

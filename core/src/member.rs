@@ -37,7 +37,7 @@ pub enum MemberState {
 pub struct Member {
     state: MemberState,
     /// Which of its lives is believed.
-    pub(crate) lives: Lives,
+    pub lives: Lives,
     heard: Option<Instant>,
     /// Silence is counted from here.
     count_from: Instant,
