@@ -279,7 +279,8 @@ mod tests {
                 groups: Vec::from_slice(&[group.clone(), other]).unwrap(),
                 resources_digest: [1; 4],
                 timings_digest: [1; 4],
-                speaks: 2,
+                witness: false,
+            speaks: 2,
             })
             .unwrap();
             let now = Instant::from_millis(1000);

@@ -15,7 +15,7 @@ use crate::group::{Group, InFlight, RETRY, State, Turn};
 use crate::id::{BootId, ClientId, EffectId, GROUPS_MAX, GroupId, LINKS_MAX, LinkId, Sequence};
 use crate::link::Link;
 use crate::member::Member;
-use crate::message::{GroupReport, HoldReason, NodeBits, Silence};
+use crate::message::{Ballot, GroupReport, HoldReason, NodeBits, Silence};
 use crate::notice::Notice;
 use crate::output::{Answer, Durable, Effect, GroupDurable, Output, Reason, Refusal};
 use crate::pet::Pets;
@@ -23,6 +23,8 @@ use crate::pings::Pings;
 use crate::queue::pop_front;
 use crate::receive::Strangers;
 use crate::rejection::Rejections;
+use crate::rights::Standing;
+use crate::third::Third;
 use crate::time::Instant;
 
 /// Sixteen groups that all begin something at once, told as they go through two phases each.
@@ -105,6 +107,12 @@ pub struct Cluster {
     pub(crate) counted: Option<(u32, bool)>,
     pub(crate) bugs: Bugs,
     pub(crate) pets: Pets,
+    /// The witness, if there is one.
+    pub(crate) third: Option<Third>,
+    /// The votes of each group.
+    pub(crate) standings: Vec<Standing, GROUPS_MAX>,
+    /// The longest term that this node lends for, as it is on disk, in tenths of a second.
+    pub(crate) stored_term: u16,
     /// The groups as they are on disk, and as they are being written.
     pub(crate) recorded: Vec<GroupDurable, GROUPS_MAX>,
     writing: Vec<GroupDurable, GROUPS_MAX>,
@@ -133,6 +141,10 @@ impl Cluster {
             0 => None,
             seconds => Some(now.after(crate::time::Span::from_secs(u64::from(seconds)))),
         };
+        // a state that says nothing of it is new, or lost: then it may have been as long as any
+        let durable_term = Ballot::term_of(config.deadtime);
+        let bound = now.after(config.deadtime);
+        let standings = gather(config.groups.iter().filter(|_| config.witness).map(|_| Standing::new(bound)));
         Self {
             keyring,
             boot,
@@ -176,6 +188,9 @@ impl Cluster {
             counted: None,
             bugs: Bugs::default(),
             pets: Pets::default(),
+            third: None,
+            standings,
+            stored_term: durable_term,
             recorded,
             writing: Vec::new(),
             replies: Vec::new(),
@@ -183,6 +198,15 @@ impl Cluster {
             lost: 0,
             effects: EffectId(0),
             config,
+        }
+    }
+
+    /// The key that the witness signs with; without it none is heard.
+    pub fn hear(&mut self, keyring: Keyring) {
+        match &mut self.third {
+            Some(third) => third.keyring = keyring,
+            None if self.config.witness => self.third = Some(Third::new(keyring, self.now)),
+            None => {}
         }
     }
 
@@ -228,9 +252,15 @@ impl Cluster {
         }
         match event {
             Event::Tick => {}
+            Event::Received { link, bytes } if self.is_witness_link(link) => self.hear_witness(now, bytes),
             Event::Received { link, bytes } => self.received(now, link, bytes),
             Event::Rejected { link, rejection } => self.rejected(now, link, rejection),
             Event::Opened { link } => self.opened(now, link),
+            Event::Closed { link } if self.is_witness_link(link) => {
+                if let Some(third) = &mut self.third {
+                    third.link.closed();
+                }
+            }
             Event::Closed { link } => {
                 if let Some(link) = self.links.get_mut(usize::from(link.0)) {
                     link.closed();
@@ -264,6 +294,11 @@ impl Cluster {
     }
 
     fn opened(&mut self, now: Instant, link: LinkId) {
+        if self.is_witness_link(link)
+            && let Some(third) = &mut self.third
+        {
+            return third.link.opened(now);
+        }
         if let Some(link) = self.links.get_mut(usize::from(link.0)) {
             link.opened(now);
             self.first_open.get_or_insert(now);
@@ -464,6 +499,12 @@ impl Cluster {
                 return Output::Send { link, bytes };
             }
         }
+        if self.third.as_ref().is_some_and(|third| third.link.owes(self.now))
+            && let Some(length) = self.speak_to_witness(frame)
+        {
+            let (link, bytes) = (self.witness_link(), frame.filled(length));
+            return Output::Send { link, bytes };
+        }
         if let Some(output) = self.poll_pet() {
             return output;
         }
@@ -586,6 +627,10 @@ impl Cluster {
         consider(self.hold_until, Reason::Hold);
         consider(self.fence.map(|fence| fence.by), Reason::Retry);
         consider(self.lonely_deadline(self.now), Reason::Silence);
+        consider(self.votes_deadline(self.now), Reason::Silence);
+        for third in &self.third {
+            consider(third.link.is_open().then_some(third.link.due), Reason::Heartbeat);
+        }
         next
     }
 }

@@ -78,6 +78,8 @@ pub struct Draft {
     pub last_resort: bool,
     /// The hardware watchdog, if there is one to pet.
     pub watchdog: Option<Watchdog>,
+    /// There is a witness: a group runs only with its vote or the peer's.
+    pub witness: bool,
     /// The groups, in the order of `haresources`.
     pub groups: Vec<GroupDraft, GROUPS_MAX>,
     /// Digest of what `haresources` means.

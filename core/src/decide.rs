@@ -111,6 +111,17 @@ pub enum Ailing {
     Stuck,
 }
 
+/// What this node's votes allow (LEASE N4, N7).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Entitled {
+    /// There is no witness: votes are not counted.
+    Unneeded,
+    /// It may run the group, for some time yet.
+    Yes,
+    /// Not any more, or not for long: what runs is to be stopped, and nothing is started.
+    No,
+}
+
 /// Whether this node's copy of the data may be promoted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Data {
@@ -189,6 +200,8 @@ pub struct View {
     pub ailing: Ailing,
     /// DRBD lost its local disk, the peer's is current, and the group is to follow it.
     pub diskless: bool,
+    /// What this node's votes allow.
+    pub entitled: Entitled,
 }
 
 /// What to do with the group.
@@ -281,6 +294,11 @@ const fn promote_part(view: &View, why: Why) -> Decision {
 const fn distrust(view: &View) -> Decision {
     match view.mine {
         Mine::Claiming => Decision::Release(Why::Bug),
+        Mine::Active | Mine::Starting | Mine::StartingPart | Mine::Restarting | Mine::Partial
+            if matches!(view.entitled, Entitled::No) =>
+        {
+            Decision::Release(Why::RightEnds)
+        }
         Mine::Active if view.held => Decision::Stay(Why::Held),
         Mine::Active | Mine::Starting | Mine::StartingPart | Mine::Restarting | Mine::Partial if view.stopping => {
             Decision::Release(Why::Stopping)
@@ -309,6 +327,9 @@ const fn acquire(view: &View) -> Decision {
         (Decision::Acquire(_), Data::Unproved) => Decision::Hold(Why::DataUnproved),
         (Decision::Acquire(_), Data::Old) => Decision::Hold(Why::DataOld),
         (Decision::Acquire(_), Data::Unusable) => Decision::Hold(Why::DataUnusable),
+        (Decision::Acquire(_), Data::Current) if matches!(view.entitled, Entitled::No) => {
+            Decision::Stay(Why::AwaitingVote)
+        }
         (decision, _) => decision,
     }
 }
@@ -350,6 +371,10 @@ const fn turn(view: &View) -> Decision {
 
 /// The peer is not heard: may this node act alone?
 const fn alone(view: &View, why: Why) -> Decision {
+    // who else is out there has no vote, and no ping node has one
+    if !matches!(view.entitled, Entitled::Unneeded) {
+        return Decision::Acquire(why);
+    }
     if let Some(why) = foreign(view.foreign) {
         return Decision::Hold(why);
     }
@@ -407,6 +432,10 @@ const fn beside(view: &View, peer: &PeerGroup) -> Decision {
 
 /// It runs here: is there a reason to stop it?
 const fn keep(view: &View) -> Decision {
+    // no hold of this node keeps the other one from starting it then
+    if matches!(view.entitled, Entitled::No) {
+        return Decision::Release(Why::RightEnds);
+    }
     if view.held {
         return Decision::Stay(Why::Held);
     }
@@ -509,6 +538,9 @@ const fn tend(view: &View) -> Decision {
 
 /// Being started here: is there a reason to give it up?
 const fn go_on(view: &View) -> Decision {
+    if matches!(view.entitled, Entitled::No) {
+        return Decision::Release(Why::RightEnds);
+    }
     if view.stopping {
         return Decision::Release(Why::Stopping);
     }

@@ -38,8 +38,7 @@ pub struct LinkId(pub u8);
 pub struct GroupId(pub u8);
 
 /// Some of the groups.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub struct GroupSet(pub u16);
 
 impl GroupSet {

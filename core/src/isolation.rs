@@ -27,6 +27,10 @@ impl Cluster {
     /// No ping node has answered, and nothing proves that the peer heard us, for so long that it may soon take over.
     /// What was heard of the peer proves less: it may have been under way for long.
     pub(crate) fn lonely(&self, now: Instant) -> bool {
+        // with a witness the votes say how long what runs may go on
+        if self.config.witness {
+            return false;
+        }
         let isolated = self.attached(now) == Attached::Isolated;
         let known = self.proved.or(self.first_open);
         isolated && known.is_none_or(|known| now.since(known) >= self.config.give_up(self.deadtime()))
@@ -52,6 +56,9 @@ impl Cluster {
     /// The peer lives, and says it has not heard us for so long that it may soon take over. What it says when it is
     /// heard again after a silence is older than our first frame since: it counts three keepalives later.
     pub(crate) fn unheard(&self, now: Instant) -> Option<Span> {
+        if self.config.witness {
+            return None;
+        }
         let settled = self.config.keepalive.times(CONTACT);
         let head = self
             .member
@@ -64,6 +71,10 @@ impl Cluster {
     }
 
     pub(crate) fn settle_isolation(&mut self, now: Instant) {
+        if self.config.witness {
+            self.fence_at = self.votes_end(now).map(|at| (now, at));
+            return;
+        }
         let clear = self.groups.iter().all(Group::is_clear);
         let heard = self
             .fence_at

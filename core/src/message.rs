@@ -9,7 +9,8 @@
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{BootId, GROUPS_MAX, Mark, Sequence, Tenure};
+pub use crate::half::{Connection, Disk, Drbd};
+use crate::id::{BootId, GROUPS_MAX, GroupSet, Mark, Sequence, Tenure};
 use crate::time::Span;
 
 /// Longest reason of a hold, in bytes of UTF-8.
@@ -50,6 +51,12 @@ impl Echo {
 /// A silence in one byte: tenths of a second below 12.8 s, then whole seconds up to 138 s; 255: longer, or never heard.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Silence(pub u8);
+
+impl Default for Silence {
+    fn default() -> Self {
+        Self::NEVER
+    }
+}
 
 impl Silence {
     /// Longer than can be said, or for ever.
@@ -245,107 +252,6 @@ impl GroupBits {
     }
 }
 
-/// A DRBD connection as last observed.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
-pub enum Connection {
-    /// No DRBD in this group, or not observed yet.
-    #[default]
-    Unknown,
-    /// Replicating, or resyncing.
-    Connected,
-    /// Waiting for the peer, or losing it.
-    Connecting,
-    /// Given up: split brain or told to. It won't return by itself.
-    StandAlone,
-}
-
-/// A local DRBD disk as last observed; of several volumes the worst.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
-pub enum Disk {
-    /// No DRBD in this group, or not observed yet.
-    #[default]
-    Unknown,
-    /// No usable local disk.
-    Failed,
-    /// In the middle of a resync.
-    Inconsistent,
-    /// Known to be old.
-    Outdated,
-    /// Whole, age unknown.
-    Consistent,
-    /// Current, as far as DRBD knows.
-    UpToDate,
-}
-
-/// DRBD of one group as last observed, in one byte on the wire.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
-pub struct Drbd {
-    /// The connection to the peer.
-    pub connection: Connection,
-    /// The local disk.
-    pub disk: Disk,
-    /// This node is Primary.
-    pub primary: bool,
-    /// I/O is frozen.
-    pub suspended: bool,
-    /// The other node's disk lacks writes of this one, or may (SAFETY S-61): never said before 0.3.
-    pub ahead: bool,
-}
-
-impl Drbd {
-    /// Packed: connection in bits 0-1, disk in 2-4, primary 5, suspended 6, ahead 7.
-    #[must_use]
-    pub const fn pack(self) -> u8 {
-        let connection = match self.connection {
-            Connection::Unknown => 0,
-            Connection::Connected => 1,
-            Connection::Connecting => 2,
-            Connection::StandAlone => 3,
-        };
-        let disk = match self.disk {
-            Disk::Unknown => 0,
-            Disk::Failed => 1,
-            Disk::Inconsistent => 2,
-            Disk::Outdated => 3,
-            Disk::Consistent => 4,
-            Disk::UpToDate => 5,
-        };
-        let primary = if self.primary { 0x20 } else { 0 };
-        let suspended = if self.suspended { 0x40 } else { 0 };
-        let ahead = if self.ahead { 0x80 } else { 0 };
-        connection | (disk << 2) | primary | suspended | ahead
-    }
-
-    /// The reverse of `pack`; an unknown disk value of a later release reads as unknown.
-    #[must_use]
-    pub const fn unpack(byte: u8) -> Self {
-        let connection = match byte & 3 {
-            0 => Connection::Unknown,
-            1 => Connection::Connected,
-            2 => Connection::Connecting,
-            _ => Connection::StandAlone,
-        };
-        let disk = match (byte >> 2) & 7 {
-            1 => Disk::Failed,
-            2 => Disk::Inconsistent,
-            3 => Disk::Outdated,
-            4 => Disk::Consistent,
-            5 => Disk::UpToDate,
-            _ => Disk::Unknown,
-        };
-        Self {
-            connection,
-            disk,
-            primary: byte & 0x20 != 0,
-            suspended: byte & 0x40 != 0,
-            ahead: byte & 0x80 != 0,
-        }
-    }
-}
-
 /// One group as its node sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct GroupReport {
@@ -410,6 +316,61 @@ pub struct GroupName {
 /// The groups of a node, in the order of its reports.
 pub type Names = Vec<GroupName, GROUPS_MAX>;
 
+/// Votes asked for, given back and lent, a bit a group in the order of the sender's reports (LEASE section 1).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Ballot {
+    /// "Lend me your vote": it runs here, or is to be started.
+    pub asks: GroupSet,
+    /// "I hold nothing of yours from any frame of mine up to this one." Of what is neither asked for nor free nobody knows.
+    pub frees: GroupSet,
+    /// "My vote is yours, in answer to the frame that I echo." Implies that it is free.
+    pub votes: GroupSet,
+    /// A person said that this node's copy of the data counts: the witness forgets that it lacks something.
+    pub confirmed: GroupSet,
+    /// For how long what is asked for is to bind, in tenths of a second.
+    pub term: u16,
+}
+
+impl Ballot {
+    /// The term.
+    #[must_use]
+    pub fn span(&self) -> Span {
+        Span::from_millis(u64::from(self.term).saturating_mul(100))
+    }
+
+    /// A term in tenths of a second, rounded down: none that is longer than what was meant.
+    #[must_use]
+    pub fn term_of(span: Span) -> u16 {
+        u16::try_from(span.as_millis().checked_div(100).unwrap_or(0)).unwrap_or(u16::MAX)
+    }
+}
+
+/// What the witness says to a node, a bit a group in the order of that node's newest frame.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Word {
+    /// Its vote is lent to this node, in answer to the frame that it echoes.
+    pub votes: GroupSet,
+    /// Its vote is lent to the other node.
+    pub taken: GroupSet,
+    /// It lends to nobody: it was started lately, and has forgotten to whom it had lent.
+    pub closed: GroupSet,
+    /// This node's copy lacks writes of the other one: it is lent nothing.
+    pub marked: GroupSet,
+    /// The other node's copy lacks writes of this one, and the witness knows.
+    pub ahead: GroupSet,
+    /// How long ago it last believed the other node.
+    pub other: Silence,
+}
+
+/// The witness's whole message to a node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Verdict {
+    /// Its newest frame, and how long it has been silent.
+    pub head: Head,
+    /// What is lent.
+    pub word: Word,
+}
+
 /// Everything a node can say. Only ever append variants.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 enum Wire {
@@ -417,7 +378,18 @@ enum Wire {
     Report(Head, Detail),
     /// From version 2 on.
     Names(Head, Names),
+    /// From version 3 on, between the nodes of a pair that has a witness.
+    Ballot(Head, Ballot),
+    /// The same with the detail.
+    BallotReport(Head, Ballot, Detail),
+    /// A node to the witness.
+    Voter(Head, Ballot, Identities),
+    /// The witness to a node.
+    Word(Head, Word),
 }
+
+/// Which groups a node has, in the order of its reports.
+pub type Identities = Vec<Mark, GROUPS_MAX>;
 
 /// A message of the present version.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -428,6 +400,10 @@ pub struct Message {
     pub detail: Option<Detail>,
     /// Version 2: once the detail is confirmed, until they are, too. Never beside a detail.
     pub names: Option<Names>,
+    /// Version 3, with a witness: never beside names, which leave no room for it.
+    pub ballot: Option<Ballot>,
+    /// To the witness, beside a ballot and alone with it.
+    pub identities: Option<Identities>,
     /// One report per group, in the order of `haresources`.
     pub groups: Vec<GroupReport, GROUPS_MAX>,
 }
@@ -436,10 +412,14 @@ impl Message {
     /// Writes the body; `None` if `out` is too short.
     #[must_use]
     pub fn encode<'b>(&self, out: &'b mut [u8]) -> Option<&'b [u8]> {
-        let wire = match (&self.detail, &self.names) {
-            (None, None) => Wire::Heartbeat(self.head),
-            (Some(detail), _) => Wire::Report(self.head, detail.clone()),
-            (None, Some(names)) => Wire::Names(self.head, names.clone()),
+        let ballot = self.ballot.unwrap_or_default();
+        let wire = match (&self.identities, &self.detail, &self.names, &self.ballot) {
+            (Some(identities), ..) => Wire::Voter(self.head, ballot, identities.clone()),
+            (None, Some(detail), _, Some(ballot)) => Wire::BallotReport(self.head, *ballot, detail.clone()),
+            (None, Some(detail), _, None) => Wire::Report(self.head, detail.clone()),
+            (None, None, Some(names), _) => Wire::Names(self.head, names.clone()),
+            (None, None, None, Some(ballot)) => Wire::Ballot(self.head, *ballot),
+            (None, None, None, None) => Wire::Heartbeat(self.head),
         };
         let size = out.len();
         let mut left = size.checked_sub(postcard::to_slice(&wire, out).ok()?.len())?;
@@ -454,23 +434,71 @@ impl Message {
     #[must_use]
     pub fn decode(body: &[u8]) -> Option<Self> {
         let (wire, mut rest) = postcard::take_from_bytes::<Wire>(body).ok()?;
-        let (head, detail, names) = match wire {
-            Wire::Heartbeat(head) => (head, None, None),
-            Wire::Report(head, detail) => (head, Some(detail), None),
-            Wire::Names(head, names) => (head, None, Some(names)),
+        let plain = |head| Self {
+            head,
+            detail: None,
+            names: None,
+            ballot: None,
+            identities: None,
+            groups: Vec::new(),
         };
-        let mut groups = Vec::new();
+        let mut message = match wire {
+            Wire::Heartbeat(head) => plain(head),
+            Wire::Report(head, detail) => Self {
+                detail: Some(detail),
+                ..plain(head)
+            },
+            Wire::Names(head, names) => Self {
+                names: Some(names),
+                ..plain(head)
+            },
+            Wire::Ballot(head, ballot) => Self {
+                ballot: Some(ballot),
+                ..plain(head)
+            },
+            Wire::BallotReport(head, ballot, detail) => Self {
+                detail: Some(detail),
+                ballot: Some(ballot),
+                ..plain(head)
+            },
+            Wire::Voter(head, ballot, identities) => Self {
+                ballot: Some(ballot),
+                identities: Some(identities),
+                ..plain(head)
+            },
+            // no node says so
+            Wire::Word(..) => return None,
+        };
+        let groups = &mut message.groups;
         while !rest.is_empty() && !groups.is_full() {
             let (group, after) = postcard::take_from_bytes::<GroupReport>(rest).ok()?;
             groups.push(group).ok()?;
             rest = after;
         }
-        rest.is_empty().then_some(Self {
-            head,
-            detail,
-            names,
-            groups,
-        })
+        rest.is_empty().then_some(message)
+    }
+}
+
+impl Verdict {
+    /// Writes the body; `None` if `out` is too short.
+    #[must_use]
+    pub fn encode<'b>(&self, out: &'b mut [u8]) -> Option<&'b [u8]> {
+        let size = postcard::to_slice(&Wire::Word(self.head, self.word), out).ok()?.len();
+        out.get(..size)
+    }
+
+    /// Reads a body. `None`: a message this release does not know.
+    #[must_use]
+    pub fn decode(body: &[u8]) -> Option<Self> {
+        match postcard::from_bytes::<Wire>(body).ok()? {
+            Wire::Word(head, word) => Some(Self { head, word }),
+            Wire::Heartbeat(..)
+            | Wire::Report(..)
+            | Wire::Names(..)
+            | Wire::Ballot(..)
+            | Wire::BallotReport(..)
+            | Wire::Voter(..) => None,
+        }
     }
 }
 
@@ -515,6 +543,8 @@ mod tests {
             },
             detail: None,
             names: None,
+            ballot: None,
+            identities: None,
             groups: Vec::from_slice(&[GroupReport {
                 tenure: Tenure(16_383),
                 bits: GroupBits(0xff),

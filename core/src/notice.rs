@@ -11,6 +11,11 @@ use crate::time::Span;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Notice {
+    /// The witness is heard, again or for the first time, or has been silent for a deadtime.
+    Witness {
+        /// It is heard.
+        heard: bool,
+    },
     /// The peer is heard over this link, for the first time or again.
     LinkUp(LinkId),
     /// Nothing came over this link for `warntime`.

@@ -72,12 +72,14 @@ impl Cluster {
             return None;
         }
         let limit = self.pet_limit(watchdog);
+        let votes = self.votes_pet_limit(watchdog).filter(|_| self.config.witness);
         let pause = limit.map_or(watchdog.pause(), |_| Span::ZERO);
         if self.pets.at.is_some_and(|at| self.now.since(at) < pause) {
             return None;
         }
         let spoken = self.all_spoken()?;
         let within = limit.map_or(spoken, |limit| limit.min(spoken));
+        let within = votes.map_or(within, |votes| votes.min(within));
         if within < self.now {
             return None;
         }
@@ -226,6 +228,7 @@ mod tests {
             .unwrap(),
             resources_digest: [1; 4],
             timings_digest: [1; 4],
+            witness: false,
             speaks: 2,
         }
     }

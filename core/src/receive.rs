@@ -7,7 +7,7 @@ use crate::id::{BootId, LinkId, NodeId, Sequence};
 use crate::link::Link;
 use crate::lives::Belief;
 use crate::member::MemberState;
-use crate::message::{Message, Silence};
+use crate::message::{Echo, Message, Silence};
 use crate::notice::Notice;
 use crate::rejection::Rejection;
 use crate::settle::CONTACT;
@@ -183,7 +183,13 @@ impl Cluster {
             return;
         }
         match message {
-            Some(message) => self.listen(now, message),
+            Some(message) => {
+                let frame = Echo {
+                    boot: header.boot,
+                    sequence: header.sequence,
+                };
+                self.listen(now, frame, message);
+            }
             None => self.speaks_newer(now, header.version),
         }
     }
@@ -259,8 +265,9 @@ impl Cluster {
     }
 
     /// A believed message: what it says replaces what was said before.
-    fn listen(&mut self, now: Instant, message: Message) {
+    fn listen(&mut self, now: Instant, frame: Echo, message: Message) {
         let heard = message.head.heard;
+        let (ballot, echo) = (message.ballot, message.head.echo);
         self.accuse(now, heard);
         let leaving = message.head.bits.stopping() && message.groups.iter().all(|group| group.bits.phase().is_clear());
         let reports = self.in_our_order(&message);
@@ -276,6 +283,9 @@ impl Cluster {
         if self.member.listen(now, message, reports, self.boot, believed) {
             // the echo of its news is what the other waits for
             self.links.iter_mut().for_each(|link| link.urgent = true);
+        }
+        if let Some(ballot) = ballot.filter(|_| self.config.witness) {
+            self.take_ballot(now, frame, echo, &ballot);
         }
         self.name_soon();
         let echoed = self.member.taken();

@@ -42,6 +42,7 @@ impl Cluster {
         self.settle_pings(now);
         self.settle_links(now);
         self.settle_member(now);
+        self.settle_third(now);
         self.settle_settling(now);
         self.settle_ask(now);
         self.settle_isolation(now);
@@ -183,6 +184,7 @@ impl Cluster {
         self.turn(id, advanced);
         self.settle_memory(now, index);
         self.settle_data(now, id);
+        self.settle_candidate(now, index);
         let mut before = self.groups.get(index).map(Group::state);
         // twice: a claim that needs neither the disk nor the peer's word begins at once
         for _ in 0..2 {

@@ -66,6 +66,18 @@ impl Cluster {
         }))
     }
 
+    /// Where one of our groups stands in what the peer says.
+    pub(crate) fn their_place(&self, index: usize) -> Option<usize> {
+        let mine = self.config.groups.get(index)?;
+        match self.member.names() {
+            Some(names) => names.iter().position(|name| name.identity == mine.identity),
+            None => {
+                let digest = self.member.detail().map(|detail| detail.resources);
+                (digest == Some(self.config.resources_digest)).then_some(index)
+            }
+        }
+    }
+
     /// Whether the peer's line of this group means something else, or it has none such.
     pub(crate) fn group_differs(&self, index: usize) -> bool {
         let (Some(_), Some(mine)) = (self.member.head(), self.config.groups.get(index)) else {
@@ -155,6 +167,7 @@ mod tests {
             groups: (1..=groups).map(group).collect(),
             resources_digest: [1; 4],
             timings_digest: [1; 4],
+            witness: false,
             speaks: 2,
         })
         .unwrap();

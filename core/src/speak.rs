@@ -13,6 +13,7 @@ use crate::link::Link;
 use crate::message::{Detail, Drbd, GroupBits, GroupFlags, GroupReport, Head, Message, NodeBits, Phase, Silence};
 use crate::queue::pop_front;
 use crate::time::Instant;
+use crate::witness::VOTES_FROM;
 
 impl Cluster {
     pub(crate) fn node_bits(&self) -> NodeBits {
@@ -53,7 +54,7 @@ impl Cluster {
         }))
     }
 
-    fn remember_sending(&mut self, now: Instant, sequence: Sequence) {
+    pub(crate) fn remember_sending(&mut self, now: Instant, sequence: Sequence) {
         let apart = self.config.keepalive.half().half();
         if self.sent.last().is_some_and(|(_, at)| now.since(*at) < apart) {
             return;
@@ -88,15 +89,24 @@ impl Cluster {
         // not the same one on every link at once: a new life is answered by the first round
         let offset = u8::try_from(index).unwrap_or(0);
         let turn = self.links.get(index).map_or(0, Link::turn).wrapping_add(offset);
+        let echo = self.member.lives.echo(now, forget, turn);
+        let names = self.names(confirmed, sequence);
+        let votes = self.config.witness && names.is_none() && self.spoken() >= VOTES_FROM;
+        let ballot = votes.then(|| self.ballot(echo));
+        if votes {
+            self.said_to_all(sequence);
+        }
         let message = Message {
             head: Head {
-                echo: self.member.lives.echo(now, forget, turn),
+                echo,
                 heard: Silence::of(heard),
                 heard_here: Silence::of(heard_here),
                 bits: self.node_bits(),
             },
             detail: (!confirmed).then(|| self.detail()),
-            names: self.names(confirmed, sequence),
+            names,
+            ballot,
+            identities: None,
             groups: self.group_reports(),
         };
         if let Some(link) = self.links.get_mut(index) {

@@ -125,6 +125,7 @@ impl Cluster {
             fewer_pings: self.settled(now, self.fewer_since) && !self.is_damped(now, group),
             ailing: group.ailing(now),
             diskless: self.follows_disk(index),
+            entitled: self.entitled(now, index),
         })
     }
 }

@@ -11,7 +11,7 @@
 //!     +-------------------------------+   the term is over; a later frame of the borrower that says "free"
 //! ```
 
-use crate::id::{BootId, NodeId, Sequence};
+use crate::id::{NodeId, Sequence};
 use crate::message::Echo;
 use crate::time::{Instant, Span};
 
@@ -157,6 +157,7 @@ impl Right {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::BootId;
 
     const A: NodeId = NodeId(0);
     const B: NodeId = NodeId(1);

@@ -7,7 +7,7 @@ use crate::settle::PING_GAP;
 use crate::time::Span;
 
 /// From the reset to no effect any more, with the watchdog's granularity.
-const GONE: Span = Span::from_millis(100);
+pub(crate) const GONE: Span = Span::from_millis(100);
 /// The longest way of a heartbeat that counts.
 const TRIP: Span = Span::from_millis(50);
 /// Keepalives for which an answered ping proves that this node is attached: one may be lost.
@@ -60,6 +60,12 @@ impl Watchdog {
     #[must_use]
     pub fn reset(&self) -> Span {
         drifted(self.timeout).plus(GONE)
+    }
+
+    /// The same where a freeze may part the look at the clock from the pet: two timeouts (LEASE T3, `WD2`).
+    #[must_use]
+    pub fn reset_twice(&self) -> Span {
+        drifted(self.timeout.times(2)).plus(GONE)
     }
 
     /// How much earlier than it must the watchdog of an isolated node may fire: an active begins to stop that much sooner.

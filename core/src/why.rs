@@ -110,6 +110,10 @@ pub enum Why {
     FencedTwice,
     /// A bug of this program was found.
     Bug,
+    /// Neither the witness nor the peer has lent its vote.
+    AwaitingVote,
+    /// The votes that this node was lent end soon.
+    RightEnds,
 }
 
 impl Why {
@@ -179,6 +183,8 @@ impl fmt::Display for Why {
             Self::DataUnusable => "this node's disk has no usable copy of the data",
             Self::FencedTwice => "this node reset itself twice within an hour: it starts nothing until `ovzha clear`",
             Self::Bug => "a bug of ovzha was found: nothing is decided until `ovzha clear`",
+            Self::AwaitingVote => "neither the witness nor the peer lends its vote",
+            Self::RightEnds => "no vote of the witness or the peer is left",
         })
     }
 }

@@ -32,6 +32,8 @@ mod tests {
             },
             detail: None,
             names: None,
+            ballot: None,
+            identities: None,
             groups: Vec::from_slice(&[report(1, 0x0c, 0x35), report(300, 0x41, 0)]).unwrap(),
         }
     }
@@ -66,6 +68,8 @@ mod tests {
         };
         let names = Message {
             names: Some(Vec::from_slice(&[name([1, 2, 3], [4, 5, 6]), name([7, 8, 9], [10, 11, 12])]).unwrap()),
+            ballot: None,
+            identities: None,
             ..heartbeat()
         };
         let mut lines = GOLDEN.lines().filter(|line| !line.starts_with('#'));

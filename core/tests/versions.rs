@@ -71,6 +71,8 @@ mod tests {
             },
             detail: None,
             names: None,
+            ballot: None,
+            identities: None,
             groups: Fixed::from_slice(&[
                 report(1, 0x0c, 0x35),
                 report(300, 0x41, 0),
@@ -117,6 +119,8 @@ mod tests {
             }),
             "names" => Some(Message {
                 names: Some(Fixed::from_slice(&[name(1), name(7), last]).unwrap()),
+                ballot: None,
+                identities: None,
                 ..heartbeat()
             }),
             _ => None,
@@ -216,6 +220,8 @@ mod tests {
             }));
             all.extend((0..=GROUPS_MAX).map(|names| Message {
                 names: Some((1..).map(name).take(names).collect()),
+                ballot: None,
+                identities: None,
                 ..plain.clone()
             }));
             all.push(plain);

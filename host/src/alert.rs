@@ -267,7 +267,7 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
         | Notice::DiskLost { .. }
         | Notice::Frozen { frozen: true, .. }
         | Notice::StoreFailed => Some(Kind::Failure),
-        Notice::PeerDead(_) | Notice::PeerNeverHeard => Some(Kind::Peer),
+        Notice::PeerDead(_) | Notice::PeerNeverHeard | Notice::Witness { heard: false } => Some(Kind::Peer),
         Notice::TwoActive { .. } | Notice::NameTwice => Some(Kind::Split),
         Notice::Step { .. }
         | Notice::Phase { .. }
@@ -289,6 +289,7 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
         | Notice::PingUp(_)
         | Notice::Isolated
         | Notice::NotIsolated
+        | Notice::Witness { heard: true }
         | Notice::Unheard(_)
         | Notice::Slept(_)
         | Notice::ResourcesDiffer

@@ -109,7 +109,8 @@ pub fn core_config(config: &Config, last_resort: bool, watchdog: Option<Watchdog
         groups: groups?.into_iter().collect(),
         resources_digest: config.resources_digest,
         timings_digest: config.timings_digest,
-        speaks: VERSION,
+        witness: false,
+            speaks: VERSION,
     })
     .map_err(|error| error.to_string())
 }

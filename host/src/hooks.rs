@@ -87,6 +87,7 @@ pub fn call(config: &Config, notice: &Notice) -> Option<Call> {
         Notice::PingUp(place) => ping(place, "up"),
         Notice::PingDead(place) => ping(place, "dead"),
         Notice::Isolated => Call::new("isolated", &[("st", "on")]),
+        Notice::Witness { heard } => Call::new("witness", &[("st", if heard { "active" } else { "dead" })]),
         Notice::NotIsolated => Call::new("isolated", &[("st", "off")]),
         Notice::HoldBegan => Call::new("hold", &[("st", "on")]),
         Notice::HoldEnded => Call::new("hold", &[("st", "off")]),

@@ -267,6 +267,11 @@ fn words(names: &dyn Named, notice: Notice, reason: &str) -> (Level, String) {
             format!("isolated: neither {peer} nor any ping node is heard"),
         ),
         Notice::NotIsolated => (Level::Info, "no longer isolated".to_owned()),
+        Notice::Witness { heard: true } => (Level::Info, "the witness is heard".to_owned()),
+        Notice::Witness { heard: false } => (
+            Level::Error,
+            "the witness is not heard: one more failure stops what runs here".to_owned(),
+        ),
         Notice::Unheard(span) => (Level::Error, format!("{peer} has not heard this node for {span}")),
         Notice::Slept(span) => (Level::Error, format!("this node stood still for {span}")),
         Notice::ResourcesDiffer => {

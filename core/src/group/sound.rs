@@ -52,6 +52,11 @@ impl Group {
         self.part.is_some()
     }
 
+    /// Some of it was found running, or may run.
+    pub(crate) const fn may_run(&self) -> bool {
+        self.running != 0
+    }
+
     /// The next step of its start promotes DRBD.
     pub(crate) fn is_to_promote(&self) -> bool {
         let State::Starting(resource, _) = self.state else {

@@ -55,6 +55,7 @@ impl Node {
             groups: Vec::from_slice(&[group(0, Kind::Drbd), group(1, Kind::Plain)]).unwrap(),
             resources_digest: [1; 4],
             timings_digest: [1; 4],
+            witness: false,
             speaks: 2,
         });
         let mut keyring = Keyring::new(Domain::Node);

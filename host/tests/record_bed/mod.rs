@@ -72,7 +72,8 @@ pub fn config(me: u8) -> Config {
         .collect(),
         resources_digest: [1; 4],
         timings_digest: [2; 4],
-        speaks: ovzha_core::frame::VERSION,
+        witness: false,
+            speaks: ovzha_core::frame::VERSION,
     })
     .unwrap()
 }

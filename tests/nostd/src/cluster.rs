@@ -99,7 +99,8 @@ fn draft() -> Draft {
         groups,
         resources_digest: black_box([0; 4]),
         timings_digest: black_box([0; 4]),
-        speaks: byte(),
+        witness: false,
+            speaks: byte(),
     }
 }
 

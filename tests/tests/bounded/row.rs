@@ -212,6 +212,7 @@ impl Row {
             groups: [group].into_iter().collect(),
             resources_digest: [1; 4],
             timings_digest: [1; 4],
+            witness: false,
             speaks: 2,
         };
         Config::new(draft).unwrap()

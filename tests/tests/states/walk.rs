@@ -67,7 +67,8 @@ fn config(me: u8, seed: u64) -> Config {
         groups: [group].into_iter().collect(),
         resources_digest: [1; 4],
         timings_digest: [1; 4],
-        speaks: 2,
+        witness: false,
+            speaks: 2,
     })
     .unwrap()
 }

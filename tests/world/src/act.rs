@@ -52,6 +52,10 @@ pub enum Act {
     Device(usize, u8, bool),
     /// A node loses everything together, or gets it back.
     Isolate(usize, bool),
+    /// The witness gets power or loses it.
+    WitnessPower(bool),
+    /// The way between a node and the witness.
+    WitnessCut(usize, bool),
     /// DRBD's path is cut or mended.
     Drbd(bool),
     /// The path of one group's DRBD alone.
@@ -132,6 +136,8 @@ impl World {
             Act::Drift(node, rate) => self.drift(*node, *rate),
             Act::Cut(link, from, cut) => self.set_cut(*link, *from, *cut),
             Act::Device(node, link, there) => self.set_device(*node, *link, *there),
+            Act::WitnessPower(on) => self.power_witness(*on),
+            Act::WitnessCut(node, cut) => self.witness.cut[*node] = *cut,
             Act::Isolate(node, isolated) => self.set_isolated(*node, *isolated),
             Act::Drbd(cut) => self.set_drbd_cut(*cut),
             Act::Path(group, cut) => self.set_path_cut(*group, *cut),

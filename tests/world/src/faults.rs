@@ -73,6 +73,7 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         crc: rng.chance(850),
         fencing: rng.chance(500),
         watchdog: None,
+        witness: false,
         groups,
     }
 }

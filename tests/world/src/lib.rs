@@ -35,5 +35,6 @@ mod struck;
 pub mod trace;
 mod watchdog;
 pub mod wire;
+pub mod witness;
 pub mod world;
 pub mod writes;

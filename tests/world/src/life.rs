@@ -11,6 +11,7 @@ use crate::check::Fact;
 use crate::node::{Clock, Freeze, Input, Truth};
 use crate::record::Happening;
 use crate::trace::letter;
+use crate::witness::witness_keyring;
 use crate::world::{What, World};
 
 impl World {
@@ -49,6 +50,8 @@ impl World {
         };
         let now = machine.clock.local(self.now);
         let daemon = Cluster::new(machine.config.clone(), machine.keyring.clone(), boot, durable, now);
+        let mut daemon = daemon;
+        daemon.hear(witness_keyring());
         machine.daemon = Some(Box::new(daemon));
         let life = machine.life;
         if let Some(until) = &mut self.troubles.daemon[node] {
@@ -60,6 +63,7 @@ impl World {
         self.fact(&Fact::DaemonUp(node));
         // a daemon without a link begins, too
         self.feed(node, &Input::Tick);
+        self.open_witness_link(node);
         for link in 0..self.setup.links {
             if self.wire.is_there(node, link) {
                 self.feed(node, &Input::Link(link, true));

@@ -172,6 +172,7 @@ fn acts(world: &mut World, verb: &str, args: &[&str]) -> Result<Vec<Act>, String
             Ok(all?.into_iter().flatten().collect())
         }
         "isolate" | "join" => each(args, |node| Act::Isolate(node, verb == "isolate")),
+        "witness" => Ok(vec![Act::WitnessPower(arg(args, 0)? == "on")]),
         "unstick" => each(args, Act::Unstick),
         "reap" => each(args, Act::Reap),
         "thaw" => each(args, Act::Thaw),
@@ -272,6 +273,7 @@ fn option(setup: &mut Setup, key: &str, value: &str) -> Done {
         "last-resort" => setup.last_resort = value == "on",
         "fencing" => setup.fencing = value == "on",
         "watchdog" => setup.watchdog = Some(ms()?),
+        "witness" => setup.witness = value == "on",
         _ => return Err(format!("no such key: {key}")),
     }
     Ok(())
@@ -404,6 +406,11 @@ fn ask(world: &World, args: &[&str]) -> Result<Act, String> {
 fn cut(what: &str, cut: bool) -> Result<Vec<Act>, String> {
     if what == "drbd" {
         return Ok(vec![Act::Drbd(cut)]);
+    }
+    if let Some(nodes) = what.strip_prefix('W') {
+        let nodes = nodes.strip_prefix(':').unwrap_or("ab").chars();
+        let of = |letter: char| Ok(Act::WitnessCut(node(&letter.to_string())?, cut));
+        return nodes.map(of).collect();
     }
     let (links, from) = what.split_once(':').unwrap_or((what, "ab"));
     let link = match links.strip_prefix('L') {

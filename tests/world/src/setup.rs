@@ -89,6 +89,8 @@ pub struct Setup {
     pub fencing: bool,
     /// Timeout of each node's hardware watchdog.
     pub watchdog: Option<u64>,
+    /// There is a witness.
+    pub witness: bool,
     /// `haresources`.
     pub groups: Vec<GroupSetup>,
 }
@@ -112,6 +114,7 @@ impl Default for Setup {
             crc: false,
             fencing: false,
             watchdog: None,
+            witness: false,
             groups: vec![GroupSetup {
                 preferred: 0,
                 resources: vec![Model::Drbd, Model::Data, Model::Mail],
@@ -154,6 +157,7 @@ impl Setup {
             groups: groups.collect(),
             resources_digest: [1; 4],
             timings_digest: [1; 4],
+            witness: self.witness,
             speaks: VERSION,
         }
     }

@@ -24,6 +24,8 @@ impl World {
             }
             Act::Device(node, link, false) => *link < self.setup.links && self.wire.is_there(*node, *link),
             Act::Isolate(node, true) => !self.wire.isolated[*node],
+            Act::WitnessPower(false) => self.witness.daemon.is_some(),
+            Act::WitnessCut(node, true) => self.setup.witness && !self.witness.cut[*node],
             Act::Drbd(true) => self.mirrors.iter().any(|mirror| !mirror.cut),
             Act::Path(group, true) => !self.mirrors[*group].cut,
             Act::Weather(loss, twice, damage, _) => loss + twice + damage > 0,
@@ -53,6 +55,8 @@ impl World {
             | Act::Cut(_, _, false)
             | Act::Device(_, _, true)
             | Act::Isolate(_, false)
+            | Act::WitnessPower(true)
+            | Act::WitnessCut(_, false)
             | Act::Drbd(false)
             | Act::Path(_, false)
             | Act::Script(..)

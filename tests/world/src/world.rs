@@ -23,6 +23,7 @@ use crate::record::Record;
 use crate::rng::Rng;
 use crate::setup::{Model, Setup};
 use crate::trace::Trace;
+use crate::witness::Room;
 use crate::wire::{Origin, Wire};
 
 /// Something that will happen.
@@ -89,6 +90,13 @@ pub(crate) enum What {
         node: usize,
         turn: u32,
     },
+    ToWitness {
+        life: u32,
+        bytes: Rc<[u8]>,
+    },
+    WitnessWakes {
+        life: u32,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -129,6 +137,8 @@ pub struct World {
     pub nodes: [Node; 2],
     /// The links.
     pub wire: Wire,
+    /// The third voter.
+    pub witness: Room,
     /// DRBD, one device a group.
     pub mirrors: Vec<Mirror>,
     /// The checkers.
@@ -188,10 +198,13 @@ impl World {
         for node in nodes.iter_mut().filter(|node| node.config.watchdog.is_some()) {
             node.watchdog.rate = rate();
         }
+        // only then, so that the runs of all others stay what they are
+        let witness = Room::new(if setup.witness { rate() } else { 1_000_000 });
         let models = setup.groups.iter().map(|group| group.resources.clone()).collect();
         let mut world = Self {
             now: 0,
             nodes,
+            witness,
             wire: Wire::new(setup.links, setup.keepalive * 1000),
             mirrors: setup.groups.iter().map(|_| mirror(setup.fencing)).collect(),
             watch: Watch::new(models),
@@ -312,6 +325,8 @@ impl World {
             What::Asked { node, client, command } => self.asked_now(node, client, command),
             What::Synced { group, turn } => self.sync_ends(group, turn),
             What::Fires { node, turn } => self.fires(node, turn),
+            What::ToWitness { life, bytes } => self.witness_hears(life, &bytes),
+            What::WitnessWakes { life } => self.witness_wakes(life),
             What::Daemon { node, boots } => {
                 if self.nodes[node].boots == boots {
                     self.start_daemon(node);

@@ -138,7 +138,8 @@ fn config(choices: &mut Choices<'_>) -> Config {
         groups,
         resources_digest: [1; 4],
         timings_digest: [1; 4],
-        speaks: if on(7) { 1 } else { frame::VERSION },
+        witness: false,
+            speaks: if on(7) { 1 } else { frame::VERSION },
     };
     match Config::new(draft) {
         Ok(config) => config,

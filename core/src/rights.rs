@@ -1,0 +1,295 @@
+//! The votes of a node: its own, which it lends, and those that it was lent (LEASE N1 to N8).
+//!
+//! With a witness a group runs here only while this node has its own vote and one other. What it says of a group is one of
+//! three things, in every frame that has room for it:
+//!
+//! ```text
+//! asks     it runs here, may run, or is to be started: the own vote is not lent
+//! frees    nothing runs, and nothing that was lent up to this frame is used any more: the own vote may be lent
+//! neither  nobody knows yet what runs (a daemon that has just started)
+//! ```
+
+use crate::cluster::Cluster;
+use crate::config::last_words;
+use crate::decide::{Decision, Entitled, decide};
+use crate::gather::gather;
+use crate::group::{Group, State};
+use crate::id::{NodeId, Sequence};
+use crate::isolation::WAKE_UP;
+use crate::message::{Ballot, Echo, Head, Identities, Message, Silence};
+use crate::time::{Instant, Span};
+use crate::vote::{Right, Vote, right};
+use crate::watchdog::GONE;
+
+/// Without a watchdog: what must be left of a right for a first step.
+const START: Span = Span::from_secs(1);
+
+/// The votes of one group.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Standing {
+    /// Our own.
+    pub(crate) vote: Vote,
+    /// What the others' allow us.
+    pub(crate) right: Right,
+    /// It is to be started here as soon as the votes allow it.
+    candidate: bool,
+}
+
+/// What is said of a group's votes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Bid {
+    Asks,
+    Frees,
+    Neither,
+}
+
+impl Standing {
+    /// Of a life that has forgotten to whom its vote was lent.
+    pub(crate) fn new(until: Instant) -> Self {
+        Self {
+            vote: Vote::forgotten(until),
+            right: Right::default(),
+            candidate: false,
+        }
+    }
+}
+
+impl Cluster {
+    fn bid(&self, index: usize) -> Bid {
+        let (Some(group), Some(standing)) = (self.groups.get(index), self.standings.get(index)) else {
+            return Bid::Neither;
+        };
+        match group.state() {
+            State::Idle if standing.candidate => Bid::Asks,
+            State::Idle => Bid::Frees,
+            State::Probing(_) if group.may_run() => Bid::Asks,
+            State::Probing(_) => Bid::Neither,
+            State::Partial
+            | State::Claiming(_)
+            | State::Starting(..)
+            | State::Active
+            | State::Stopping(..)
+            | State::Stuck(..) => Bid::Asks,
+        }
+    }
+
+    /// For how long our asks bind, and our own vote at least.
+    fn term(&self) -> u16 {
+        Ballot::term_of(self.config.deadtime)
+    }
+
+    fn term_span(&self) -> Span {
+        let ballot = Ballot {
+            term: self.term(),
+            ..Ballot::default()
+        };
+        ballot.span()
+    }
+
+    /// What our next frame says of our votes; `echo`: what it echoes.
+    pub(crate) fn ballot(&self, echo: Echo) -> Ballot {
+        let mut ballot = Ballot {
+            term: self.term(),
+            ..Ballot::default()
+        };
+        let newest = self.member.lives.newest();
+        let answers = newest == Some(echo);
+        for (place, standing) in self.standings.iter().enumerate() {
+            match self.bid(place) {
+                Bid::Asks => ballot.asks.insert(place),
+                Bid::Frees => {
+                    ballot.frees.insert(place);
+                    let answer = standing.vote.answers(self.now, self.config.me.peer());
+                    if answers && answer == newest {
+                        ballot.votes.insert(place);
+                    }
+                }
+                Bid::Neither => {}
+            }
+            if self.groups.get(place).is_some_and(|group| group.evidence.confirmed) {
+                ballot.confirmed.insert(place);
+            }
+        }
+        ballot
+    }
+
+    /// What the witness is told.
+    pub(crate) fn vote_message(&mut self) -> Option<Message> {
+        let (now, forget) = (self.now, self.deadtime());
+        // the votes in it are for the peer, which does not hear it
+        let mut ballot = self.ballot(Echo::NOBODY);
+        ballot.votes = crate::id::GroupSet::default();
+        let bits = self.node_bits();
+        let groups = self.group_reports();
+        let third = self.third.as_mut()?;
+        let turn = third.link.turn();
+        let heard = Silence::of(third.silence(now));
+        Some(Message {
+            head: Head {
+                echo: third.lives.echo(now, forget, turn),
+                heard,
+                heard_here: heard,
+                bits,
+            },
+            detail: None,
+            names: None,
+            ballot: Some(ballot),
+            identities: Some(gather(self.config.groups.iter().map(|group| group.identity)) as Identities),
+            groups,
+        })
+    }
+
+    /// A frame with a ballot goes out: of what it does not ask for nothing counts any more that was lent up to it.
+    pub(crate) fn said_to_all(&mut self, sequence: Sequence) {
+        for place in 0..self.standings.len() {
+            if self.bid(place) != Bid::Asks
+                && let Some(standing) = self.standings.get_mut(place)
+            {
+                standing.right.give_up(sequence);
+            }
+        }
+    }
+
+    /// A believed frame says which votes are ours, in answer to our frame `ask`.
+    pub(crate) fn granted(&mut self, _now: Instant, ask: Sequence, voted: impl Fn(usize) -> bool) {
+        let sent = self.sent.iter().rev().find(|(sequence, _)| *sequence <= ask);
+        let Some((_, sent)) = sent.copied() else { return };
+        let span = right(self.term_span());
+        for (place, standing) in self.standings.iter_mut().enumerate() {
+            if voted(place) {
+                standing.right.granted(ask, sent, span);
+            }
+        }
+    }
+
+    /// The peer's ballot, of a believed frame: `frame`. `places`: where each of our groups stands in it.
+    pub(crate) fn take_ballot(&mut self, now: Instant, frame: Echo, echo: Echo, ballot: &Ballot) {
+        let peer = self.config.me.peer();
+        let newest = self.sequence;
+        let limit = self.stored_term;
+        let mut voted = crate::id::GroupSet::default();
+        for index in 0..self.standings.len() {
+            let Some(place) = self.their_place(index) else { continue };
+            let may_lend = self.bid(index) == Bid::Frees && ballot.term <= limit;
+            let votes = ballot.votes.contains(place);
+            let Some(standing) = self.standings.get_mut(index) else {
+                continue;
+            };
+            if votes || ballot.frees.contains(place) {
+                // it holds nothing, and believes this life
+                standing.vote.released(peer, frame);
+                standing.vote.settle_forgotten();
+            } else if ballot.asks.contains(place) && may_lend && standing.vote.lend(now, peer, frame, ballot.span()) {
+                // a vote for the peer is a release of ours
+                standing.right.give_up(newest);
+            }
+            if votes {
+                voted.insert(index);
+            }
+        }
+        if echo.boot == self.boot {
+            self.granted(now, echo.sequence, |index| voted.contains(index));
+        }
+    }
+
+    /// What must be left of a right for the first step of a start.
+    fn start_needs(&self) -> Span {
+        self.config.watchdog.map_or(START, |watchdog| watchdog.reset())
+    }
+
+    /// How long before its end a right ends for what runs: the stop, and what the watchdog may be early by (LEASE T5).
+    fn stop_needs(&self) -> Span {
+        let spare = self.config.stop_budget.plus(self.config.keepalive);
+        match self.config.watchdog {
+            Some(watchdog) => spare.plus(watchdog.reset()).plus(watchdog.early(self.config.keepalive)),
+            None => spare.plus(self.reset_needs()),
+        }
+    }
+
+    /// From the order to reset to nothing running any more.
+    fn reset_needs(&self) -> Span {
+        GONE.plus(WAKE_UP).plus(last_words(self.config.deadtime))
+    }
+
+    /// When the right to run a group ends; a new life that has none yet is given as long as one lasts.
+    fn right_ends(&self, index: usize) -> Option<Instant> {
+        let standing = self.standings.get(index)?;
+        let adopted = self.started.after(right(self.term_span()));
+        Some(standing.right.until().unwrap_or(adopted))
+    }
+
+    /// What the votes allow of a group.
+    pub(crate) fn entitled(&self, now: Instant, index: usize) -> Entitled {
+        if !self.config.witness {
+            return Entitled::Unneeded;
+        }
+        let (Some(group), Some(standing)) = (self.groups.get(index), self.standings.get(index)) else {
+            return Entitled::No;
+        };
+        let yes = match group.state() {
+            State::Idle | State::Probing(_) | State::Partial | State::Claiming(_) => {
+                standing.vote.is_free(now) && standing.right.left(now) >= self.start_needs().plus(self.stop_needs())
+            }
+            State::Starting(..) | State::Active | State::Stopping(..) | State::Stuck(..) => {
+                self.right_ends(index).is_some_and(|ends| ends.since(now) > self.stop_needs())
+            }
+        };
+        if yes { Entitled::Yes } else { Entitled::No }
+    }
+
+    /// When this machine must reset itself, because what runs has no right for much longer.
+    pub(crate) fn votes_end(&self, now: Instant) -> Option<Instant> {
+        let running = (0..self.groups.len()).filter(|index| {
+            let clear = self.groups.get(*index).is_none_or(Group::is_clear);
+            !clear && self.entitled(now, *index) == Entitled::No
+        });
+        let ends = running.filter_map(|index| self.right_ends(index)).min()?;
+        Some(ends.before(self.reset_needs()))
+    }
+
+    /// Whoever would start a group if only the votes were there asks for them.
+    pub(crate) fn settle_candidate(&mut self, now: Instant, index: usize) {
+        let wants = self.view(now, index).is_some_and(|view| {
+            let mine = matches!(view.mine, crate::decide::Mine::Idle);
+            let allowed = crate::decide::View {
+                entitled: Entitled::Yes,
+                ..view
+            };
+            mine && matches!(decide(&allowed), Decision::Acquire(_))
+        });
+        let Some(standing) = self.standings.get_mut(index) else {
+            return;
+        };
+        if standing.candidate != wants {
+            standing.candidate = wants;
+            self.links.iter_mut().for_each(|link| link.urgent = true);
+            if let Some(third) = &mut self.third {
+                third.link.urgent = true;
+            }
+        }
+    }
+
+    /// The next moment at which a vote changes something.
+    pub(crate) fn votes_deadline(&self, now: Instant) -> Option<Instant> {
+        let free = self.standings.iter().filter_map(|standing| standing.vote.until(now));
+        let stop = self.stop_needs();
+        let ends = (0..self.groups.len()).filter(|index| self.groups.get(*index).is_some_and(|group| !group.is_clear()));
+        let ends = ends.filter_map(|index| self.right_ends(index)).map(|ends| ends.before(stop));
+        free.chain(ends).chain(self.votes_end(now)).filter(|at| *at > now).min()
+    }
+
+    /// Not a pet after this, for what runs without a right for longer (LEASE N7, N8); none: nothing runs.
+    pub(crate) fn votes_pet_limit(&self, watchdog: crate::watchdog::Watchdog) -> Option<Instant> {
+        let running = (0..self.groups.len()).filter(|index| {
+            let state = self.groups.get(*index).map(Group::state);
+            !matches!(state, Some(State::Idle | State::Claiming(_) | State::Probing(_)) | None)
+        });
+        // a new life has no right of the old one
+        let ends = running.map(|index| {
+            let until = self.standings.get(index).and_then(|standing| standing.right.until());
+            until.unwrap_or_default()
+        });
+        ends.min().map(|ends| ends.before(watchdog.reset_twice()))
+    }
+}

@@ -1,0 +1,488 @@
+//! The third voter of one cluster: hears both nodes, and lends its vote of each group to one of them at a time.
+//!
+//! The rules are LEASE W1 to W3; SAFETY and PROTOCOL have them as clauses. It has the shape of `Cluster`: after every
+//! [`Witness::handle`] call [`Witness::poll`] until it says [`Said::Wait`]. It knows groups by what they are (their
+//! identity), not by their place, so that a line added on one node first moves no vote. Two things it keeps of a group:
+//!
+//! ```text
+//! vote    lent to a node for a time, or free; after its own start to nobody for the longest time there is
+//! marked  the node whose copy lacks writes of the other: the word of whoever has the vote, and is ahead; over when that
+//!         one says so, or when a person confirmed the marked copy. A marked node is lent nothing.
+//! ```
+
+use heapless::Vec;
+
+use crate::auth::Keyring;
+use crate::config::DEADTIME_MAX;
+use crate::frame::{BODY_MAX, FrameBuf, Header, Opened, VERSION, open, seal};
+use crate::id::{BootId, ClusterId, GROUPS_MAX, GroupSet, LinkId, Mark, NodeId, Sequence};
+use crate::lives::{Belief, Lives};
+use crate::message::{
+    Ballot, Connection, Disk, Drbd, Echo, Head, Identities, Message, NodeBits, Silence, Verdict, Word,
+};
+use crate::queue::pop_front;
+use crate::rejection::{Rejection, Rejections};
+use crate::time::{Instant, Span};
+use crate::vote::Vote;
+
+/// From this version on a node knows of a witness.
+pub const VOTES_FROM: u8 = 3;
+/// Groups it keeps votes of: those of both nodes, while one of them has a line more.
+const SEATS: usize = GROUPS_MAX.saturating_mul(2);
+const NOTICES: usize = 8;
+
+/// What a witness must know of its cluster.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct WitnessConfig {
+    /// The cluster's name on the wire.
+    pub cluster: ClusterId,
+    /// Interval of its frames to each node.
+    pub keepalive: Span,
+    /// The longest time it lends for, at most [`DEADTIME_MAX`]: so long it lends to nobody after its start.
+    pub longest: Span,
+}
+
+/// What a witness wants done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Said<'b> {
+    /// Send this frame to that node now, or drop it.
+    Send {
+        /// The node.
+        to: NodeId,
+        /// The frame, without serial framing.
+        bytes: &'b [u8],
+    },
+    /// Something worth a log line.
+    Notice(WitnessNotice),
+    /// Nothing more to do before `until`, unless something happens.
+    Wait {
+        /// When to come back at the latest.
+        until: Instant,
+    },
+}
+
+/// What a witness tells.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum WitnessNotice {
+    /// A node is heard, for the first time or again; `restarted`: in a new life.
+    Heard {
+        /// The node.
+        node: NodeId,
+        /// It was known in another life.
+        restarted: bool,
+    },
+    /// A node has been silent for the longest time.
+    Silent(NodeId),
+    /// A group's vote went to a node that did not have it.
+    Lent {
+        /// The group.
+        group: Mark,
+        /// The node.
+        to: NodeId,
+    },
+    /// A node's copy of a group's data lacks writes of the other one, or does not any more.
+    Marked {
+        /// The group.
+        group: Mark,
+        /// Which node's copy.
+        node: NodeId,
+        /// It does.
+        marked: bool,
+    },
+    /// A node asks for longer than this witness ever lends.
+    TooLong {
+        /// The node.
+        node: NodeId,
+        /// For how long.
+        term: Span,
+    },
+    /// So many were lost for want of room.
+    Lost(u16),
+}
+
+/// One group's vote.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Seat {
+    group: Mark,
+    vote: Vote,
+    marked: Option<NodeId>,
+}
+
+/// One node as the witness hears it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Station {
+    lives: Lives,
+    heard: Option<Instant>,
+    silent_told: bool,
+    /// Its groups, in the order of its frames.
+    groups: Identities,
+    /// The link by which it numbers the way to us.
+    link: LinkId,
+    due: Instant,
+    urgent: bool,
+    turn: u8,
+    too_long_told: bool,
+    rejections: Rejections,
+}
+
+impl Station {
+    const fn new(now: Instant) -> Self {
+        Self {
+            lives: Lives::new(),
+            heard: None,
+            silent_told: true,
+            groups: Vec::new(),
+            link: LinkId(0),
+            due: now,
+            urgent: false,
+            turn: 0,
+            too_long_told: false,
+            rejections: Rejections::new(),
+        }
+    }
+}
+
+/// The witness of one cluster. `Clone`, `Eq` and `Hash`, so that simulators copy it and checkers hash it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Witness {
+    config: WitnessConfig,
+    keyring: Keyring,
+    boot: BootId,
+    sequence: Sequence,
+    now: Instant,
+    /// It lends to nobody before this.
+    opens: Instant,
+    stations: [Station; 2],
+    seats: Vec<Seat, SEATS>,
+    notices: Vec<WitnessNotice, NOTICES>,
+    lost: u16,
+}
+
+/// A group as its witness knows it, for status.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SeatView {
+    /// Which.
+    pub group: Mark,
+    /// To whom its vote is lent, and until when at the latest.
+    pub lent: Option<(NodeId, Instant)>,
+    /// The node whose copy is old.
+    pub marked: Option<NodeId>,
+}
+
+impl Witness {
+    /// A witness that has just started: it has forgotten to whom it had lent.
+    #[must_use]
+    pub fn new(config: WitnessConfig, keyring: Keyring, boot: BootId, now: Instant) -> Self {
+        let opens = now.after(config.longest.min(DEADTIME_MAX));
+        Self {
+            config,
+            keyring,
+            boot,
+            sequence: Sequence(0),
+            now,
+            opens,
+            stations: [Station::new(now), Station::new(now)],
+            seats: Vec::new(),
+            notices: Vec::new(),
+            lost: 0,
+        }
+    }
+
+    /// Bytes came in from a node, without their serial framing. Never fails; poll afterwards.
+    pub fn handle(&mut self, now: Instant, bytes: &[u8]) {
+        self.tick(now);
+        match open(bytes, self.config.cluster, &self.keyring) {
+            Ok(opened) => self.authentic(&opened),
+            // nobody knows from whom it is
+            Err(_) => {}
+        }
+    }
+
+    /// Only time has passed.
+    pub fn tick(&mut self, now: Instant) {
+        self.now = now.max(self.now);
+        for (node, station) in [NodeId(0), NodeId(1)].into_iter().zip(&mut self.stations) {
+            let silence = station.heard.map(|at| self.now.since(at));
+            if !station.silent_told && silence.is_some_and(|silence| silence >= self.config.longest) {
+                station.silent_told = true;
+                if self.notices.push(WitnessNotice::Silent(node)).is_err() {
+                    self.lost = self.lost.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    /// The next thing to do. Call until [`Said::Wait`].
+    pub fn poll<'b>(&mut self, frame: &'b mut FrameBuf) -> Said<'b> {
+        if let Some(notice) = pop_front(&mut self.notices) {
+            return Said::Notice(notice);
+        }
+        if self.lost > 0 {
+            return Said::Notice(WitnessNotice::Lost(core::mem::take(&mut self.lost)));
+        }
+        for to in [NodeId(0), NodeId(1)] {
+            let owes = self.station(to).is_some_and(|it| it.urgent || it.due <= self.now);
+            if owes && let Some(length) = self.speak(to, frame) {
+                let bytes = frame.filled(length);
+                return Said::Send { to, bytes };
+            }
+        }
+        let due = self.stations.iter().map(|station| station.due).min();
+        Said::Wait {
+            until: due.unwrap_or(self.now).max(self.now),
+        }
+    }
+
+    /// Whether it lends at all by now.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.now >= self.opens
+    }
+
+    /// How long ago a node was last believed.
+    #[must_use]
+    pub fn silence(&self, node: NodeId) -> Option<Span> {
+        let heard = self.station(node)?.heard?;
+        Some(self.now.since(heard))
+    }
+
+    /// The groups that it keeps.
+    pub fn seats(&self) -> impl Iterator<Item = SeatView> + '_ {
+        self.seats.iter().map(|seat| SeatView {
+            group: seat.group,
+            lent: seat.vote.borrower(self.now).zip(seat.vote.until(self.now)),
+            marked: seat.marked,
+        })
+    }
+
+    /// Frames from a node that were authentic and not used.
+    #[must_use]
+    pub fn rejections(&self, node: NodeId) -> Option<&Rejections> {
+        self.station(node).map(|station| &station.rejections)
+    }
+
+    fn station(&self, node: NodeId) -> Option<&Station> {
+        self.stations.get(usize::from(node.0))
+    }
+
+    fn station_mut(&mut self, node: NodeId) -> Option<&mut Station> {
+        self.stations.get_mut(usize::from(node.0))
+    }
+
+    fn notice(&mut self, notice: WitnessNotice) {
+        if self.notices.push(notice).is_err() {
+            self.lost = self.lost.saturating_add(1);
+        }
+    }
+
+    fn authentic(&mut self, Opened { header, body, .. }: &Opened<'_>) {
+        let (now, me) = (self.now, (self.boot, self.sequence));
+        let Some(station) = self.station_mut(header.sender) else {
+            return;
+        };
+        if header.addressee != NodeId::WITNESS {
+            return station.rejections.count(Rejection::Addressee);
+        }
+        let readable = (VOTES_FROM..=VERSION).contains(&header.version);
+        let message = Message::decode(body).filter(|message| readable && message.identities.is_some());
+        let echo = message.as_ref().map(|message| message.head.echo);
+        let restarted = station.lives.boot().is_some();
+        let frame = Echo {
+            boot: header.boot,
+            sequence: header.sequence,
+        };
+        // a life that wants to be believed must hear this one first
+        station.urgent = true;
+        match station.lives.judge(now, (frame.boot, frame.sequence), echo, me) {
+            Belief::Unproved => return station.rejections.count(Rejection::UnprovedLife),
+            Belief::Old => return station.rejections.count(Rejection::Stale),
+            Belief::NewLife => self.told_heard(header.sender, restarted),
+            Belief::Known => {}
+        }
+        if let Some(station) = self.station_mut(header.sender) {
+            station.heard = Some(now);
+            station.link = header.link;
+            if station.silent_told {
+                station.silent_told = false;
+            }
+        }
+        match message {
+            Some(message) => self.listen(header.sender, frame, &message),
+            // it lives, and what it asks for is not known
+            None => {
+                if let Some(station) = self.station_mut(header.sender) {
+                    station.rejections.count(Rejection::Body);
+                }
+            }
+        }
+    }
+
+    fn told_heard(&mut self, node: NodeId, restarted: bool) {
+        if let Some(station) = self.station_mut(node) {
+            station.too_long_told = false;
+        }
+        self.notice(WitnessNotice::Heard { node, restarted });
+    }
+
+    /// A believed message: what it asks for is lent if it can be, what it gives back is free.
+    fn listen(&mut self, from: NodeId, frame: Echo, message: &Message) {
+        let (Some(groups), Some(ballot)) = (&message.identities, &message.ballot) else {
+            return;
+        };
+        if let Some(station) = self.station_mut(from) {
+            station.groups.clone_from(groups);
+        }
+        self.clear_seats();
+        for (place, group) in groups.iter().enumerate() {
+            let half = message.groups.get(place).map(|said| Drbd::unpack(said.drbd));
+            self.weigh(from, frame, (*group, place), ballot, half.unwrap_or_default());
+        }
+    }
+
+    /// Seats of groups that no node has any more.
+    fn clear_seats(&mut self) {
+        let (now, stations) = (self.now, &self.stations);
+        self.seats.retain(|seat| {
+            let known = stations.iter().any(|station| station.groups.contains(&seat.group));
+            known || !seat.vote.is_free(now)
+        });
+    }
+
+    /// One group of a believed message.
+    fn weigh(&mut self, from: NodeId, frame: Echo, (group, place): (Mark, usize), ballot: &Ballot, half: Drbd) {
+        let (now, opens, other) = (self.now, self.opens, from.peer());
+        let longest = self.config.longest.min(DEADTIME_MAX);
+        let Some(seat) = self.seat(group) else { return };
+        let had = seat.vote.borrower(now);
+        let before = seat.marked;
+        if ballot.confirmed.contains(place) && seat.marked == Some(from) {
+            seat.marked = None;
+        }
+        let whole = half.connection == Connection::Connected && half.disk == Disk::UpToDate && !half.ahead;
+        if whole && seat.marked == Some(other) {
+            seat.marked = None;
+        }
+        let mut refused = false;
+        if ballot.frees.contains(place) {
+            seat.vote.released(from, frame);
+        } else if ballot.asks.contains(place) && seat.marked != Some(from) && now >= opens {
+            refused = ballot.span() > longest;
+            if !refused {
+                seat.vote.lend(now, from, frame, ballot.span());
+            }
+        }
+        let has = seat.vote.borrower(now);
+        // nobody else's word counts: a node that only wants to start has written nothing
+        if has == Some(from) && half.ahead {
+            seat.marked = Some(other);
+        }
+        let (marked, node) = (seat.marked, seat.marked.or(before));
+        if has != had && has == Some(from) {
+            self.notice(WitnessNotice::Lent { group, to: from });
+        }
+        if marked != before
+            && let Some(node) = node
+        {
+            let marked = marked.is_some();
+            self.notice(WitnessNotice::Marked { group, node, marked });
+        }
+        if refused {
+            self.tell_too_long(from, ballot.span());
+        }
+    }
+
+    fn tell_too_long(&mut self, node: NodeId, term: Span) {
+        let told = self
+            .station_mut(node)
+            .is_none_or(|station| core::mem::replace(&mut station.too_long_told, true));
+        if !told {
+            self.notice(WitnessNotice::TooLong { node, term });
+        }
+    }
+
+    /// The seat of a group, a new one if there is none; none if there is no room.
+    fn seat(&mut self, group: Mark) -> Option<&mut Seat> {
+        let place = match self.seats.iter().position(|seat| seat.group == group) {
+            Some(place) => place,
+            None => {
+                let seat = Seat {
+                    group,
+                    vote: Vote::default(),
+                    marked: None,
+                };
+                self.seats.push(seat).ok()?;
+                self.seats.len().checked_sub(1)?
+            }
+        };
+        self.seats.get_mut(place)
+    }
+
+    /// What a node is told, in the order of its groups.
+    fn word(&self, to: NodeId) -> Word {
+        let (now, other) = (self.now, to.peer());
+        let heard = self.station(other).and_then(|station| station.heard);
+        let mut word = Word {
+            other: Silence::of(heard.map(|at| now.since(at))),
+            ..Word::default()
+        };
+        let Some(station) = self.station(to) else { return word };
+        let newest = station.lives.newest();
+        for (place, group) in station.groups.iter().enumerate() {
+            if !self.is_open() {
+                word.closed.insert(place);
+            }
+            let Some(seat) = self.seats.iter().find(|seat| seat.group == *group) else {
+                continue;
+            };
+            // in answer to the frame that is echoed, or not at all
+            if newest.is_some() && seat.vote.answers(now, to) == newest {
+                word.votes.insert(place);
+            }
+            if seat.vote.borrower(now) == Some(other) {
+                word.taken.insert(place);
+            }
+            if seat.marked == Some(to) {
+                word.marked.insert(place);
+            }
+            if seat.marked == Some(other) {
+                word.ahead.insert(place);
+            }
+        }
+        word
+    }
+
+    fn speak(&mut self, to: NodeId, frame: &mut FrameBuf) -> Option<usize> {
+        let (now, keepalive, forget) = (self.now, self.config.keepalive, self.config.longest);
+        let mut word = self.word(to);
+        let sequence = self.sequence.next();
+        let station = self.station_mut(to)?;
+        (station.urgent, station.due) = (false, now.after(keepalive));
+        station.turn = station.turn.wrapping_add(1);
+        let echo = station.lives.echo(now, forget, station.turn);
+        if Some(echo) != station.lives.newest() {
+            word.votes = GroupSet::default();
+        }
+        let silence = Silence::of(station.heard.map(|at| now.since(at)));
+        let head = Head {
+            echo,
+            heard: silence,
+            heard_here: silence,
+            bits: NodeBits::default(),
+        };
+        let link = station.link;
+        self.sequence = sequence;
+        let header = Header {
+            version: VERSION,
+            cluster: self.config.cluster,
+            sender: NodeId::WITNESS,
+            addressee: to,
+            link,
+            boot: self.boot,
+            sequence,
+        };
+        let mut body = [0; BODY_MAX];
+        let verdict = Verdict { head, word };
+        let body = verdict.encode(&mut body)?;
+        seal(&header, body, &self.keyring, frame).map(<[u8]>::len)
+    }
+}

@@ -1,0 +1,179 @@
+//! The third voter in the machine room: a real `Witness`, its power, its clock and the ways to it.
+
+use std::rc::Rc;
+
+use ovzha_core::auth::{Domain, Keyring, Method};
+use ovzha_core::frame::FrameBuf;
+use ovzha_core::id::{BootId, ClusterId, KeyId, NodeId};
+use ovzha_core::time::{Instant, Span};
+use ovzha_core::witness::{Said, Witness, WitnessConfig, WitnessNotice};
+
+use crate::node::{Clock, Input};
+use crate::trace::letter;
+use crate::wire::Origin;
+use crate::world::{What, World};
+
+/// Frames of one drain, far above what it ever owes.
+const DRAIN_MAX: u32 = 64;
+/// A frame's way to it or from it, in microseconds.
+const WAY: (u64, u64) = (200, 3000);
+
+/// The witness's machine.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// What runs on it; none without power.
+    pub daemon: Option<Box<Witness>>,
+    clock: Clock,
+    life: u32,
+    /// The way between it and a node is cut.
+    pub cut: [bool; 2],
+}
+
+impl Room {
+    /// A machine without power.
+    #[must_use]
+    pub const fn new(rate: u64) -> Self {
+        Self {
+            daemon: None,
+            clock: Clock::new(0, rate),
+            life: 0,
+            cut: [false; 2],
+        }
+    }
+}
+
+/// The key between the nodes and the witness.
+#[must_use]
+pub fn witness_keyring() -> Keyring {
+    let mut ring = Keyring::new(Domain::Witness);
+    let added = ring
+        .add(KeyId(1), Method::Sha256, b"the witness")
+        .and_then(|()| ring.sign_with(KeyId(1)));
+    debug_assert!(added.is_ok(), "a key of its own");
+    ring
+}
+
+impl World {
+    /// The witness gets power, or loses it with all that it knew.
+    pub fn power_witness(&mut self, on: bool) {
+        self.trace.line(self.now, &("witness", on), || {
+            let state = if on { "has power" } else { "is without power" };
+            format!("the witness {state}")
+        });
+        self.witness.life += 1;
+        self.witness.daemon = None;
+        if !on {
+            return;
+        }
+        let config = WitnessConfig {
+            cluster: ClusterId([7, 7]),
+            keepalive: Span::from_millis(self.setup.keepalive),
+            longest: Span::from_millis(self.deadtime()),
+        };
+        let life = self.witness.life;
+        let [_, b, c, d] = life.to_be_bytes();
+        let now = self.witness.clock.local(self.now);
+        let daemon = Witness::new(config, witness_keyring(), BootId([9, b, c, d]), now);
+        self.witness.daemon = Some(Box::new(daemon));
+        self.witness_wakes(life);
+    }
+
+    /// A node's frame for the witness.
+    pub(crate) fn to_witness(&mut self, node: usize, bytes: &Rc<[u8]>) {
+        if self.witness.cut[node] || self.wire.isolated[node] {
+            return;
+        }
+        let (bytes, life) = (Rc::clone(bytes), self.witness.life);
+        let at = self.now + self.rng.between(WAY.0, WAY.1);
+        self.at(at, What::ToWitness { life, bytes });
+    }
+
+    /// It hears a frame.
+    pub(crate) fn witness_hears(&mut self, life: u32, bytes: &[u8]) {
+        let now = self.witness.clock.local(self.now);
+        if self.witness.life != life {
+            return;
+        }
+        if let Some(daemon) = &mut self.witness.daemon {
+            daemon.handle(now, bytes);
+            self.drain_witness();
+        }
+    }
+
+    /// Its time to wake has come.
+    pub(crate) fn witness_wakes(&mut self, life: u32) {
+        let now = self.witness.clock.local(self.now);
+        if self.witness.life != life {
+            return;
+        }
+        if let Some(daemon) = &mut self.witness.daemon {
+            daemon.tick(now);
+            if let Some(until) = self.drain_witness() {
+                let at = self.witness.clock.world(until).max(self.now + 1000);
+                self.at(at, What::WitnessWakes { life });
+            }
+        }
+    }
+
+    fn drain_witness(&mut self) -> Option<Instant> {
+        for _ in 0..DRAIN_MAX {
+            let mut frame = FrameBuf::new();
+            match self.witness.daemon.as_mut()?.poll(&mut frame) {
+                Said::Send { to, bytes } => self.from_witness(to, bytes),
+                Said::Notice(notice) => self.witness_tells(notice),
+                Said::Wait { until } => return Some(until),
+            }
+        }
+        self.watch
+            .violation(self.now, "the witness: polling does not come to Wait");
+        None
+    }
+
+    fn witness_tells(&mut self, notice: WitnessNotice) {
+        self.trace.line(self.now, &notice, || {
+            let who = |node: NodeId| letter(usize::from(node.0));
+            let group = |mark: ovzha_core::id::Mark| mark.0[2].saturating_sub(1);
+            match notice {
+                WitnessNotice::Heard { node, restarted: false } => format!("the witness hears {}", who(node)),
+                WitnessNotice::Heard { node, restarted: true } => format!("the witness hears a new life of {}", who(node)),
+                WitnessNotice::Silent(node) => format!("the witness does not hear {}", who(node)),
+                WitnessNotice::Lent { group: mark, to } => {
+                    format!("the witness lends g{} to {}", group(mark), who(to))
+                }
+                WitnessNotice::Marked { group: mark, node, marked } => {
+                    let how = if marked { "is old" } else { "is not old any more" };
+                    format!("the witness knows: {}'s copy of g{} {how}", who(node), group(mark))
+                }
+                WitnessNotice::TooLong { node, term } => format!("{} asks the witness for {term}: too long", who(node)),
+                WitnessNotice::Lost(count) => format!("the witness lost {count} notices"),
+            }
+        });
+    }
+
+    fn from_witness(&mut self, to: NodeId, bytes: &[u8]) {
+        let node = usize::from(to.0);
+        self.trace.mix(self.now, &(node, "witness", bytes));
+        if node > 1 || self.witness.cut[node] || self.wire.isolated[node] {
+            return;
+        }
+        let (link, bytes) = (self.setup.links, Rc::from(bytes));
+        let at = self.now + self.rng.between(WAY.0, WAY.1);
+        let origin = Origin::Made;
+        self.at(
+            at,
+            What::Frame {
+                to: node,
+                link,
+                bytes,
+                origin,
+            },
+        );
+    }
+
+    /// A node's link to the witness, as its host opens it.
+    pub(crate) fn open_witness_link(&mut self, node: usize) {
+        if self.setup.witness {
+            self.feed(node, &Input::Link(self.setup.links, true));
+        }
+    }
+}
