@@ -7,6 +7,8 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
+use crc::{CRC_32_ISO_HDLC, Crc};
+
 use crate::hmac::{Digest, Md5, Sha1, Sha256, hmac};
 use crate::id::KeyId;
 
@@ -16,6 +18,9 @@ pub const TAG_LEN: usize = 16;
 pub const KEYS_MAX: usize = 16;
 /// Longest key text.
 pub const KEY_TEXT_MAX: usize = 255;
+
+/// What the nodes compute for a `crc` key.
+const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 
 /// The tag at the end of a frame.
 pub type Tag = [u8; TAG_LEN];
@@ -240,12 +245,10 @@ pub fn same(a: &Tag, b: &Tag) -> bool {
 
 /// CRC-32 as in Ethernet and zip, over the domain's label and the bytes, then twelve zeros.
 fn crc_tag(domain: Domain, bytes: &[u8]) -> Tag {
-    let crc = !domain.label().iter().chain(bytes).fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            let low = crc & 1 == 1;
-            (crc >> 1) ^ if low { 0xedb8_8320 } else { 0 }
-        })
-    });
+    let mut digest = CRC.digest();
+    digest.update(domain.label());
+    digest.update(bytes);
+    let crc = digest.finalize();
     let [a, b, c, d] = crc.to_be_bytes();
     [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 }

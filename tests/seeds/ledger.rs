@@ -102,6 +102,12 @@ impl Ledger {
             .unwrap_or(0)
     }
 
+    /// Whether some of these seeds are in it already: they count once.
+    pub fn has_any(&self, from: u64, seeds: u64) -> bool {
+        let mut entries = self.entries.iter();
+        entries.any(|entry| from < entry.from + entry.seeds && entry.from < from + seeds)
+    }
+
     pub fn add(&mut self, entry: &Entry) {
         self.file.add(&entry.line()).unwrap();
         self.entries.push(entry.clone());
@@ -151,6 +157,8 @@ fn a_ledger_goes_on_behind_its_last_whole_line_and_is_of_one_program() {
     std::fs::write(&path, text).unwrap();
     let mut again = Ledger::open(&dir, "one");
     assert_eq!((again.entries.clone(), again.next()), (vec![entry(0), entry(100)], 200));
+    let has = [(0, 1), (199, 1), (150, 200), (200, 100)].map(|(from, seeds)| again.has_any(from, seeds));
+    assert_eq!(has, [true, true, true, false]);
     again.add(&entry(200));
     drop(again);
     let totals = "sim: seeds=300 faults=3600 violations=0 seconds=4 admitted=0 lost=6 simulated_hours=0 program=one";

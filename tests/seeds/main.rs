@@ -88,8 +88,7 @@ mod tests {
             if sum.seeds > 0 {
                 enough(&sum);
             }
-            if options.from.is_some() {
-                // said where to begin: seeds that the ledger may have already
+            if ledger.has_any(from, sum.seeds) {
                 say(&sum.line());
                 say(&sum.details());
             } else {

@@ -6,7 +6,7 @@ pub const USAGE: &str = "seeds -- [--count N] [--from S]";
 pub struct Options {
     /// So many seeds.
     pub count: u64,
-    /// The first of them, and the ledger is left alone; else the one behind the ledger's last.
+    /// The first of them; else the one behind the ledger's last. What the ledger has already counts once.
     pub from: Option<u64>,
 }
 

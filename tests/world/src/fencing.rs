@@ -192,14 +192,15 @@ impl World {
             return;
         }
         let old = mirror.wrote[other] && !mirror.wrote[node];
-        // who was Primary when they were parted, and whom nobody has heard since, is ahead; and so is this one now (S-61)
+        // who is Primary beside it has a line of its own (S1 is another checker's); who was when they were parted, and whom
+        // nobody has heard since, is ahead; and so is this one now (S-61)
         let told = self.told();
         let unheard = |at: u64| {
             self.nodes[node]
                 .heard
                 .is_none_or(|heard| heard < at.saturating_add(told))
         };
-        let crosses = mirror.parted[other].is_some_and(unheard);
+        let crosses = mirror.primary[other] || mirror.parted[other].is_some_and(unheard);
         let admitted = self.admits_old_data(node, group);
         if old && admitted {
             self.old_data += 1;
