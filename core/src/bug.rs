@@ -280,7 +280,7 @@ mod tests {
                 resources_digest: [1; 4],
                 timings_digest: [1; 4],
                 witness: false,
-            speaks: 2,
+                speaks: 2,
             })
             .unwrap();
             let now = Instant::from_millis(1000);

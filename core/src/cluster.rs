@@ -144,7 +144,13 @@ impl Cluster {
         // a state that says nothing of it is new, or lost: then it may have been as long as any
         let durable_term = Ballot::term_of(config.deadtime);
         let bound = now.after(config.deadtime);
-        let standings = gather(config.groups.iter().filter(|_| config.witness).map(|_| Standing::new(bound)));
+        let standings = gather(
+            config
+                .groups
+                .iter()
+                .filter(|_| config.witness)
+                .map(|_| Standing::new(bound)),
+        );
         Self {
             keyring,
             boot,
@@ -628,7 +634,7 @@ impl Cluster {
         consider(self.fence.map(|fence| fence.by), Reason::Retry);
         consider(self.lonely_deadline(self.now), Reason::Silence);
         consider(self.votes_deadline(self.now), Reason::Silence);
-        for third in &self.third {
+        if let Some(third) = &self.third {
             consider(third.link.is_open().then_some(third.link.due), Reason::Heartbeat);
         }
         next

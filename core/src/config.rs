@@ -124,6 +124,15 @@ pub enum ConfigError {
         /// The deadtime.
         deadtime: Span,
     },
+    /// A vote lent for the deadtime leaves no time for a stop, or for the watchdog to be petted.
+    VotesShort {
+        /// What is needed.
+        needs: Span,
+        /// For how long a vote entitles.
+        right: Span,
+        /// The deadtime.
+        deadtime: Span,
+    },
     /// `left` must be shorter than `right`.
     NotShorter {
         /// Name of the time that must be shorter.
@@ -158,6 +167,10 @@ impl fmt::Display for ConfigError {
             } => write!(
                 f,
                 "a watchdog's timeout of {timeout} needs a deadtime of {needs} or more, and deadtime is {deadtime}"
+            ),
+            Self::VotesShort { needs, right, deadtime } => write!(
+                f,
+                "a deadtime of {deadtime} lets a vote count for {right}, and a stop in time needs {needs}: make deadtime longer, or stop-budget, keepalive or the watchdog's timeout shorter"
             ),
             Self::NotShorter {
                 left,
@@ -242,6 +255,9 @@ impl Config {
         }
         if let Some(watchdog) = &draft.watchdog {
             watchdog.check(draft.keepalive, draft.deadtime, draft.pings > 0)?;
+        }
+        if draft.witness {
+            crate::rights::check(&draft)?;
         }
         Ok(Self(draft))
     }

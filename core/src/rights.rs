@@ -10,19 +10,55 @@
 //! ```
 
 use crate::cluster::Cluster;
-use crate::config::last_words;
-use crate::decide::{Decision, Entitled, decide};
+use crate::config::{ConfigError, Draft, last_words};
+use crate::decide::{Decision, Entitled, Mine, View, decide};
 use crate::gather::gather;
 use crate::group::{Group, State};
-use crate::id::{NodeId, Sequence};
+use crate::id::{GroupSet, Sequence};
 use crate::isolation::WAKE_UP;
 use crate::message::{Ballot, Echo, Head, Identities, Message, Silence};
 use crate::time::{Instant, Span};
 use crate::vote::{Right, Vote, right};
-use crate::watchdog::GONE;
+use crate::watchdog::{GONE, TRIP};
 
-/// Without a watchdog: what must be left of a right for a first step.
-const START: Span = Span::from_secs(1);
+/// Asks that may be lost in a row before what runs is stopped.
+const LOST: u64 = 2;
+
+/// From the order to reset to nothing running any more.
+fn reset_needs(draft: &Draft) -> Span {
+    GONE.plus(WAKE_UP).plus(last_words(draft.deadtime))
+}
+
+/// How long before its end a right ends for what runs: the stop, and by how much the reset may be early (LEASE T5).
+fn stop_needs(draft: &Draft) -> Span {
+    let spare = draft.stop_budget.plus(draft.keepalive);
+    match draft.watchdog {
+        Some(watchdog) => spare.plus(watchdog.reset()).plus(watchdog.early(draft.keepalive)),
+        None => spare.plus(reset_needs(draft)),
+    }
+}
+
+/// What must be left of a right when a start begins: more than a stop needs, which is more than the watchdog (LEASE N4).
+fn start_needs(draft: &Draft) -> Span {
+    stop_needs(draft).plus(draft.keepalive)
+}
+
+/// Whether a right leaves time for a stop although some asks in a row are lost, and for the watchdog to be petted (LEASE T4 to
+/// T6, T8).
+///
+/// # Errors
+/// It does not.
+pub(crate) fn check(draft: &Draft) -> Result<(), ConfigError> {
+    let lost = draft.keepalive.times(LOST.saturating_add(1)).plus(TRIP);
+    let pet = draft.watchdog.map_or(Span::ZERO, |watchdog| watchdog.reset_twice());
+    let needs = stop_needs(draft).max(pet).plus(lost);
+    let right = right(draft.deadtime);
+    let deadtime = draft.deadtime;
+    if right < needs {
+        return Err(ConfigError::VotesShort { needs, right, deadtime });
+    }
+    Ok(())
+}
 
 /// The votes of one group.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -119,7 +155,7 @@ impl Cluster {
         let (now, forget) = (self.now, self.deadtime());
         // the votes in it are for the peer, which does not hear it
         let mut ballot = self.ballot(Echo::NOBODY);
-        ballot.votes = crate::id::GroupSet::default();
+        ballot.votes = GroupSet::default();
         let bits = self.node_bits();
         let groups = self.group_reports();
         let third = self.third.as_mut()?;
@@ -168,7 +204,7 @@ impl Cluster {
         let peer = self.config.me.peer();
         let newest = self.sequence;
         let limit = self.stored_term;
-        let mut voted = crate::id::GroupSet::default();
+        let mut voted = GroupSet::default();
         for index in 0..self.standings.len() {
             let Some(place) = self.their_place(index) else { continue };
             let may_lend = self.bid(index) == Bid::Frees && ballot.term <= limit;
@@ -193,25 +229,6 @@ impl Cluster {
         }
     }
 
-    /// What must be left of a right for the first step of a start.
-    fn start_needs(&self) -> Span {
-        self.config.watchdog.map_or(START, |watchdog| watchdog.reset())
-    }
-
-    /// How long before its end a right ends for what runs: the stop, and what the watchdog may be early by (LEASE T5).
-    fn stop_needs(&self) -> Span {
-        let spare = self.config.stop_budget.plus(self.config.keepalive);
-        match self.config.watchdog {
-            Some(watchdog) => spare.plus(watchdog.reset()).plus(watchdog.early(self.config.keepalive)),
-            None => spare.plus(self.reset_needs()),
-        }
-    }
-
-    /// From the order to reset to nothing running any more.
-    fn reset_needs(&self) -> Span {
-        GONE.plus(WAKE_UP).plus(last_words(self.config.deadtime))
-    }
-
     /// When the right to run a group ends; a new life that has none yet is given as long as one lasts.
     fn right_ends(&self, index: usize) -> Option<Instant> {
         let standing = self.standings.get(index)?;
@@ -229,11 +246,11 @@ impl Cluster {
         };
         let yes = match group.state() {
             State::Idle | State::Probing(_) | State::Partial | State::Claiming(_) => {
-                standing.vote.is_free(now) && standing.right.left(now) >= self.start_needs().plus(self.stop_needs())
+                standing.vote.is_free(now) && standing.right.left(now) >= start_needs(&self.config)
             }
-            State::Starting(..) | State::Active | State::Stopping(..) | State::Stuck(..) => {
-                self.right_ends(index).is_some_and(|ends| ends.since(now) > self.stop_needs())
-            }
+            State::Starting(..) | State::Active | State::Stopping(..) | State::Stuck(..) => self
+                .right_ends(index)
+                .is_some_and(|ends| ends.since(now) > stop_needs(&self.config)),
         };
         if yes { Entitled::Yes } else { Entitled::No }
     }
@@ -245,14 +262,14 @@ impl Cluster {
             !clear && self.entitled(now, *index) == Entitled::No
         });
         let ends = running.filter_map(|index| self.right_ends(index)).min()?;
-        Some(ends.before(self.reset_needs()))
+        Some(ends.before(reset_needs(&self.config)))
     }
 
     /// Whoever would start a group if only the votes were there asks for them.
     pub(crate) fn settle_candidate(&mut self, now: Instant, index: usize) {
         let wants = self.view(now, index).is_some_and(|view| {
-            let mine = matches!(view.mine, crate::decide::Mine::Idle);
-            let allowed = crate::decide::View {
+            let mine = matches!(view.mine, Mine::Idle);
+            let allowed = View {
                 entitled: Entitled::Yes,
                 ..view
             };
@@ -273,9 +290,12 @@ impl Cluster {
     /// The next moment at which a vote changes something.
     pub(crate) fn votes_deadline(&self, now: Instant) -> Option<Instant> {
         let free = self.standings.iter().filter_map(|standing| standing.vote.until(now));
-        let stop = self.stop_needs();
-        let ends = (0..self.groups.len()).filter(|index| self.groups.get(*index).is_some_and(|group| !group.is_clear()));
-        let ends = ends.filter_map(|index| self.right_ends(index)).map(|ends| ends.before(stop));
+        let stop = stop_needs(&self.config);
+        let ends =
+            (0..self.groups.len()).filter(|index| self.groups.get(*index).is_some_and(|group| !group.is_clear()));
+        let ends = ends
+            .filter_map(|index| self.right_ends(index))
+            .map(|ends| ends.before(stop));
         free.chain(ends).chain(self.votes_end(now)).filter(|at| *at > now).min()
     }
 

@@ -9,7 +9,7 @@ use crate::time::Span;
 /// From the reset to no effect any more, with the watchdog's granularity.
 pub(crate) const GONE: Span = Span::from_millis(100);
 /// The longest way of a heartbeat that counts.
-const TRIP: Span = Span::from_millis(50);
+pub(crate) const TRIP: Span = Span::from_millis(50);
 /// Keepalives for which an answered ping proves that this node is attached: one may be lost.
 pub(crate) const ATTACHED: u64 = 2;
 /// Keepalives a timeout must have, or a delay of the scheduler resets a healthy node.

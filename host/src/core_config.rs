@@ -110,7 +110,7 @@ pub fn core_config(config: &Config, last_resort: bool, watchdog: Option<Watchdog
         resources_digest: config.resources_digest,
         timings_digest: config.timings_digest,
         witness: false,
-            speaks: VERSION,
+        speaks: VERSION,
     })
     .map_err(|error| error.to_string())
 }

@@ -135,12 +135,18 @@ impl World {
             let group = |mark: ovzha_core::id::Mark| mark.0[2].saturating_sub(1);
             match notice {
                 WitnessNotice::Heard { node, restarted: false } => format!("the witness hears {}", who(node)),
-                WitnessNotice::Heard { node, restarted: true } => format!("the witness hears a new life of {}", who(node)),
+                WitnessNotice::Heard { node, restarted: true } => {
+                    format!("the witness hears a new life of {}", who(node))
+                }
                 WitnessNotice::Silent(node) => format!("the witness does not hear {}", who(node)),
                 WitnessNotice::Lent { group: mark, to } => {
                     format!("the witness lends g{} to {}", group(mark), who(to))
                 }
-                WitnessNotice::Marked { group: mark, node, marked } => {
+                WitnessNotice::Marked {
+                    group: mark,
+                    node,
+                    marked,
+                } => {
                     let how = if marked { "is old" } else { "is not old any more" };
                     format!("the witness knows: {}'s copy of g{} {how}", who(node), group(mark))
                 }

@@ -23,8 +23,8 @@ use crate::record::Record;
 use crate::rng::Rng;
 use crate::setup::{Model, Setup};
 use crate::trace::Trace;
-use crate::witness::Room;
 use crate::wire::{Origin, Wire};
+use crate::witness::Room;
 
 /// Something that will happen.
 #[derive(Clone, Debug)]
