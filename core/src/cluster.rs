@@ -5,7 +5,7 @@ use heapless::Vec;
 use crate::ask::{Ask, Leave};
 use crate::auth::Keyring;
 use crate::bug::{BugId, Bugs};
-use crate::config::{Config, PINGS_MAX};
+use crate::config::{Config, DEADTIME_MAX, PINGS_MAX};
 use crate::decide::{Decision, Why, decide};
 use crate::event::{Command, Event, Outcome};
 use crate::fence::Fence;
@@ -113,6 +113,9 @@ pub struct Cluster {
     pub(crate) standings: Vec<Standing, GROUPS_MAX>,
     /// The longest term that this node lends for, as it is on disk, in tenths of a second.
     pub(crate) stored_term: u16,
+    writing_term: u16,
+    /// Until then it has forgotten to whom it lent.
+    pub(crate) bound: Instant,
     /// The groups as they are on disk, and as they are being written.
     pub(crate) recorded: Vec<GroupDurable, GROUPS_MAX>,
     writing: Vec<GroupDurable, GROUPS_MAX>,
@@ -142,8 +145,12 @@ impl Cluster {
             seconds => Some(now.after(crate::time::Span::from_secs(u64::from(seconds)))),
         };
         // a state that says nothing of it is new, or lost: then it may have been as long as any
-        let durable_term = Ballot::term_of(config.deadtime);
-        let bound = now.after(config.deadtime);
+        let known = match durable.term {
+            0 => DEADTIME_MAX,
+            term => Ballot::span_of(term),
+        };
+        let bound = now.after(known.max(config.deadtime));
+        let stored_term = durable.term;
         let standings = gather(
             config
                 .groups
@@ -196,7 +203,9 @@ impl Cluster {
             pets: Pets::default(),
             third: None,
             standings,
-            stored_term: durable_term,
+            stored_term,
+            writing_term: 0,
+            bound,
             recorded,
             writing: Vec::new(),
             replies: Vec::new(),
@@ -232,6 +241,11 @@ impl Cluster {
         copy.strangers = Strangers::default();
         copy.member.lives.forget_candidates();
         copy.links.iter_mut().for_each(|link| link.urgent = false);
+        if let Some(third) = &mut copy.third {
+            third.rejections = Rejections::new();
+            third.lives.forget_candidates();
+            third.link.urgent = false;
+        }
         copy.groups.iter_mut().for_each(|group| group.holding = None);
         copy.notices.clear();
         copy.lost = 0;
@@ -402,6 +416,7 @@ impl Cluster {
         self.storing = None;
         if ok {
             self.recorded = core::mem::take(&mut self.writing);
+            self.stored_term = self.writing_term;
             self.stored = self.stored.max(version);
             self.store_failed = None;
         } else {
@@ -540,6 +555,7 @@ impl Cluster {
         }
         self.storing = Some(self.version);
         self.writing = self.durable.groups.clone();
+        self.writing_term = self.durable.term;
         length
     }
 

@@ -167,9 +167,9 @@ impl Group {
     }
 
     /// A start is announced: without a mirror what it writes is on this disk alone. Said before the first write.
-    pub(crate) const fn claim_data(&mut self) {
+    pub(crate) fn claim_data(&mut self) {
         self.was_ahead = self.durable.ahead;
-        self.durable.ahead = self.durable.ahead || !self.evidence.mirrored;
+        self.durable.ahead |= self.is_mirrored() && !self.evidence.mirrored;
     }
 
     /// The claim came to nothing, and nothing was written.

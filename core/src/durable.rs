@@ -13,7 +13,7 @@ use crate::id::{GROUPS_MAX, Mark, Tenure};
 use crate::message::{Hold, hold_reason};
 
 /// Longest encoding.
-pub const DURABLE_MAX: usize = 352;
+pub const DURABLE_MAX: usize = 355;
 
 /// What a node knows of one group after a restart.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
@@ -57,6 +57,17 @@ pub struct Durable {
     pub names: Vec<Mark, GROUPS_MAX>,
     /// Resets of this node by itself, each within an hour of the one before.
     pub fences: u8,
+    /// The longest time that this node lends its vote for, in tenths of a second; 0: it never did, or that is lost.
+    pub term: u16,
+}
+
+/// Layout 3: version 0.3.0.
+#[derive(Deserialize)]
+struct Third {
+    hold: Hold,
+    groups: Vec<GroupDurable, GROUPS_MAX>,
+    names: Vec<Mark, GROUPS_MAX>,
+    fences: u8,
 }
 
 /// Layout 1: version 0.1.0.
@@ -90,6 +101,18 @@ struct SecondGroup {
     fenced: bool,
 }
 
+impl From<Third> for Durable {
+    fn from(third: Third) -> Self {
+        Self {
+            hold: third.hold,
+            groups: third.groups,
+            names: third.names,
+            fences: third.fences,
+            term: 0,
+        }
+    }
+}
+
 impl From<Second> for Durable {
     fn from(second: Second) -> Self {
         let groups = second.groups.iter().map(|group| GroupDurable {
@@ -104,6 +127,7 @@ impl From<Second> for Durable {
             groups: gather(groups),
             names: second.names,
             fences: second.fences,
+            term: 0,
         }
     }
 }
@@ -127,7 +151,8 @@ impl From<First> for Durable {
 impl Durable {
     const FIRST: u8 = 1;
     const SECOND: u8 = 2;
-    const LAYOUT: u8 = 3;
+    const THIRD: u8 = 3;
+    const LAYOUT: u8 = 4;
 
     /// Writes it; `None` if it doesn't fit, which sixteen groups do in [`DURABLE_MAX`] bytes.
     #[must_use]
@@ -143,6 +168,7 @@ impl Durable {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         match bytes.split_first() {
             Some((&Self::LAYOUT, rest)) => postcard::from_bytes(rest).ok(),
+            Some((&Self::THIRD, rest)) => postcard::from_bytes::<Third>(rest).ok().map(Self::from),
             Some((&Self::SECOND, rest)) => postcard::from_bytes::<Second>(rest).ok().map(Self::from),
             Some((&Self::FIRST, rest)) => postcard::from_bytes::<First>(rest).ok().map(Self::from),
             Some(_) | None => None,
@@ -185,6 +211,7 @@ impl Durable {
             groups: if same { self.groups } else { Vec::new() },
             names,
             fences: if twice { 0 } else { self.fences },
+            term: self.term,
         };
         (known, durable)
     }
@@ -227,6 +254,7 @@ mod tests {
             groups: gather((0..GROUPS_MAX).map(|_| group)),
             names: gather((0..GROUPS_MAX).map(|_| Mark([255; 3]))),
             fences: u8::MAX,
+            term: u16::MAX,
         }
     }
 
@@ -254,7 +282,24 @@ mod tests {
         };
         assert_eq!(read.groups, [known(5, 300, false), known(6, 7, true)]);
         assert_eq!((read.names.len(), read.fences), (0, 0));
-        assert_eq!(Durable::decode(&[4, 0, 0, 0, 0, 0, 0, 0]), None);
+        assert_eq!(Durable::decode(&[5, 0, 0, 0, 0, 0, 0, 0, 0]), None);
+    }
+
+    /// Bytes that 0.3.0 wrote: do not change the test, change the code.
+    #[test]
+    fn the_third_layout_is_read_for_ever() {
+        let bytes = [3, 3, 0, 0, 0, 1, 5, 0xac, 2, 0, 1, 1, 0, 1, 1, 9, 8, 7, 1];
+        let read = Durable::decode(&bytes).unwrap();
+        let group = GroupDurable {
+            run: Tenure(5),
+            known: Tenure(300),
+            fenced: true,
+            ahead: true,
+            unsure: true,
+            ..GroupDurable::default()
+        };
+        assert_eq!(read.groups, [group]);
+        assert_eq!((read.names[0], read.fences, read.term), (Mark([9, 8, 7]), 1, 0));
     }
 
     /// Bytes that 0.2.0 wrote: do not change the test, change the code.

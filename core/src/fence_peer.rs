@@ -132,6 +132,9 @@ impl Cluster {
                     }
                 }
             }
+            Peer::Dead | Peer::Left | Peer::NeverHeard if self.config.witness && !self.witness_knows(now, index) => {
+                Verdict::Wait
+            }
             Peer::Dead | Peer::Left | Peer::NeverHeard if acts_alone(&view) => Verdict::Answer(Fenced::Dead),
             Peer::Dead | Peer::Left | Peer::NeverHeard | Peer::Awaited | Peer::Newer => Verdict::Wait,
         }

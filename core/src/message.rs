@@ -335,7 +335,13 @@ impl Ballot {
     /// The term.
     #[must_use]
     pub fn span(&self) -> Span {
-        Span::from_millis(u64::from(self.term).saturating_mul(100))
+        Self::span_of(self.term)
+    }
+
+    /// So many tenths of a second.
+    #[must_use]
+    pub fn span_of(term: u16) -> Span {
+        Span::from_millis(u64::from(term).saturating_mul(100))
     }
 
     /// A term in tenths of a second, rounded down: none that is longer than what was meant.

@@ -116,11 +116,22 @@ impl Cluster {
     }
 
     fn term_span(&self) -> Span {
-        let ballot = Ballot {
-            term: self.term(),
-            ..Ballot::default()
-        };
-        ballot.span()
+        Ballot::span_of(self.term())
+    }
+
+    /// How long this node may lend for stands on its disk before it does: a life that begins has forgotten to whom it lent.
+    pub(crate) fn settle_term(&mut self, now: Instant) {
+        if !self.config.witness {
+            return;
+        }
+        let wanted = Ballot::term_of(self.deadtime());
+        // what was lent for longer may still be bound
+        let kept = if now < self.bound { self.durable.term } else { 0 };
+        let term = wanted.max(kept);
+        if self.durable.term != term {
+            self.durable.term = term;
+            self.version = self.version.saturating_add(1);
+        }
     }
 
     /// What our next frame says of our votes; `echo`: what it echoes.
@@ -253,6 +264,22 @@ impl Cluster {
                 .is_some_and(|ends| ends.since(now) > stop_needs(&self.config)),
         };
         if yes { Entitled::Yes } else { Entitled::No }
+    }
+
+    /// The witness knows that the peer's copy lacks what is written here, and lends nothing to it for that; and its vote is
+    /// ours at this moment.
+    pub(crate) fn witness_knows(&self, now: Instant, index: usize) -> bool {
+        let lately = self.config.keepalive.times(2);
+        self.third.as_ref().is_some_and(|third| {
+            let fresh = third.silence(now).is_some_and(|silence| silence <= lately);
+            fresh && third.word.ahead.contains(index) && third.word.votes.contains(index)
+        })
+    }
+
+    /// Somebody else knows before the first write that this node goes on without a mirror: the witness, or the peer itself.
+    pub(crate) fn is_told(&self, now: Instant, index: usize) -> bool {
+        let ahead = self.groups.get(index).is_some_and(|group| group.durable.ahead);
+        !self.config.witness || !ahead || self.member.is_alive() || self.witness_knows(now, index)
     }
 
     /// When this machine must reset itself, because what runs has no right for much longer.

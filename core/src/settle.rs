@@ -43,6 +43,7 @@ impl Cluster {
         self.settle_links(now);
         self.settle_member(now);
         self.settle_third(now);
+        self.settle_term(now);
         self.settle_settling(now);
         self.settle_ask(now);
         self.settle_isolation(now);
@@ -246,7 +247,7 @@ impl Cluster {
         let next = self.sequence.next();
         let recorded = self.version == self.stored && self.durable_is_current();
         let fencing = self.fence.is_some();
-        let (keepalive, guardable) = (self.config.keepalive, self.is_guardable());
+        let (keepalive, guardable) = (self.config.keepalive, self.is_guardable() && self.is_told(now, index));
         let Some(group) = self.groups.get_mut(index) else {
             return;
         };

@@ -196,6 +196,8 @@ mod tests {
                 hold: Hold::default(),
             }),
             names: (!named.is_empty()).then(|| listed.collect()),
+            ballot: None,
+            identities: None,
             groups: reports
                 .iter()
                 .map(|tenure| GroupReport {

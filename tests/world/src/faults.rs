@@ -1,12 +1,13 @@
 //! What a seed does to a World: its configuration, its kind of trouble, and when it strikes.
 //!
-//! Four kinds, because the promises differ (SAFETY S-10, S-11):
+//! Five kinds, because the promises differ (SAFETY S-10, S-11, S-14):
 //!
 //! | kind | faults | two actives |
 //! |---|---|---|
 //! | `Crash` | power cuts, loss, delay, duplication, damage, replay, failing scripts, some of the links | never |
 //! | `Isolation` | row ping: the same, and one node at a time loses everything together, hanging stops | never |
 //! | `Anything` | rows none and ping: all of it, cuts between living nodes, freezes, dead daemons | only with an excuse, counted |
+//! | `Voted` | row witness and watchdog: all of it but a machine that stands still with its clock, and the witness dies, restarts, is cut off | never |
 //! | `Restarts` | daemons restarted within deadtime | never, and nothing is started or stopped |
 
 use crate::act::Act;
@@ -23,6 +24,8 @@ pub enum Kind {
     Isolation,
     /// Everything.
     Anything,
+    /// Everything but machines that stand still with their clocks, with a witness and watchdogs.
+    Voted,
     /// Daemons restart in time.
     Restarts,
 }
@@ -31,10 +34,11 @@ impl Kind {
     /// The kind of a seed.
     #[must_use]
     pub const fn of(seed: u64) -> Self {
-        match seed % 8 {
-            0 | 1 => Self::Crash,
-            2..=4 => Self::Isolation,
-            5 | 6 => Self::Anything,
+        match seed % 16 {
+            0 | 1 | 8 | 9 => Self::Crash,
+            2..=4 | 10..=12 => Self::Isolation,
+            5 | 6 | 13 => Self::Anything,
+            14 | 15 => Self::Voted,
             _ => Self::Restarts,
         }
     }
@@ -47,12 +51,14 @@ const STRIKES: u64 = 12;
 #[must_use]
 pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
     let keepalive = rng.pick(&[200, 500, 1000, 1000]).unwrap_or(500);
-    let deadtime = keepalive * rng.between(8, 16);
+    // a vote must leave time for the stop and for two timeouts of the watchdog
+    let voted = kind == Kind::Voted;
+    let deadtime = keepalive * if voted { rng.between(20, 32) } else { rng.between(8, 16) };
     let many = rng.pick(&[1, 1, 1, 2, 2, 3, 4]).unwrap_or(1);
     let groups = (0..many).map(|_| group(rng)).collect();
     let pings = match kind {
         Kind::Isolation => u8::from(rng.chance(300)) + 1,
-        Kind::Anything | Kind::Crash => u8::from(rng.chance(500)),
+        Kind::Anything | Kind::Crash | Kind::Voted => u8::from(rng.chance(500)),
         Kind::Restarts => 0,
     };
     Setup {
@@ -63,17 +69,17 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         deadtime,
         deadping: deadtime,
         initdead: deadtime + rng.below(deadtime),
-        stop_budget: deadtime / 4,
+        stop_budget: deadtime / if voted { 6 } else { 4 },
         failback: rng.chance(400),
         ipfail: pings > 0 && rng.chance(300),
         monitor: rng.pick(&[0, 3, 10, 10]).unwrap_or(10),
         diskless_hands_over: rng.chance(700),
-        last_resort: kind == Kind::Isolation || rng.chance(700),
+        last_resort: voted || kind == Kind::Isolation || rng.chance(700),
         // the cheap digest lets more seeds be run
         crc: rng.chance(850),
         fencing: rng.chance(500),
-        watchdog: None,
-        witness: false,
+        watchdog: voted.then_some(keepalive * 4),
+        witness: voted,
         groups,
     }
 }
@@ -94,7 +100,7 @@ fn group(rng: &mut Rng) -> GroupSetup {
 /// When what strikes, in order of time; the first entry is the power.
 #[must_use]
 pub fn plan(rng: &mut Rng, kind: Kind, setup: &Setup) -> Vec<Strike> {
-    let mut plan = vec![begin(rng)];
+    let mut plan = vec![begin(rng, setup)];
     let mut at = 5 * SECOND + rng.below(20 * SECOND);
     if kind == Kind::Restarts {
         // first everything settles, so that whatever moves later moved for a restart
@@ -116,7 +122,7 @@ pub fn plan(rng: &mut Rng, kind: Kind, setup: &Setup) -> Vec<Strike> {
 }
 
 /// Clocks up to 1 % apart from true time, often at opposite ends; releases of either protocol version; power.
-fn begin(rng: &mut Rng) -> Strike {
+fn begin(rng: &mut Rng, setup: &Setup) -> Strike {
     let mut acts = Vec::new();
     let ends = rng.chance(400);
     for node in 0..2 {
@@ -129,6 +135,9 @@ fn begin(rng: &mut Rng) -> Strike {
         if rng.chance(100) {
             acts.push((0, Act::Speak(node, 1)));
         }
+    }
+    if setup.witness {
+        acts.push((rng.below(5 * SECOND), Act::WitnessPower(true)));
     }
     acts.push((rng.below(5 * SECOND), Act::On(0)));
     acts.push((rng.below(5 * SECOND), Act::On(1)));

@@ -251,9 +251,11 @@ pub fn heal(world: &mut World) {
 /// The end of every fault there is.
 fn repairs(setup: &Setup) -> Vec<Act> {
     let mut all = vec![Act::Weather(0, 0, 0, 900), Act::Stray(0, 0), Act::Drbd(false)];
+    all.extend(setup.witness.then_some(Act::WitnessPower(true)));
     for node in 0..2 {
         all.extend([
             Act::Isolate(node, false),
+            Act::WitnessCut(node, false),
             Act::Cut(None, node, false),
             Act::Slow(node, 0),
             Act::Disk(node, true),

@@ -47,8 +47,9 @@ impl Striker<'_> {
         let until = at + self.rng.below(self.setup.deadtime * 2500);
         let acts = match self.kind {
             Kind::Restarts => self.restart(node, at),
-            Kind::Anything if self.rng.chance(450) => self.anything(node, at, until),
-            Kind::Crash | Kind::Isolation | Kind::Anything => self.crash(node, at, until),
+            Kind::Voted if self.rng.chance(250) => self.voter(node, at, until),
+            Kind::Anything | Kind::Voted if self.rng.chance(450) => self.anything(node, at, until),
+            Kind::Crash | Kind::Isolation | Kind::Anything | Kind::Voted => self.crash(node, at, until),
         };
         Strike { acts }
     }
@@ -115,12 +116,30 @@ impl Striker<'_> {
         }
     }
 
+    /// The third voter: its power, or the ways to it.
+    fn voter(&mut self, node: usize, at: u64, until: u64) -> Vec<(u64, Act)> {
+        let cut = |node, cut| Act::WitnessCut(node, cut);
+        match self.rng.below(4) {
+            0 => vec![(at, Act::WitnessPower(false)), (until, Act::WitnessPower(true))],
+            // restarted at once
+            1 => vec![(at, Act::WitnessPower(false)), (at + SECOND, Act::WitnessPower(true))],
+            2 => vec![(at, cut(node, true)), (until, cut(node, false))],
+            _ => [node, 1 - node]
+                .into_iter()
+                .flat_map(|node| [(at, cut(node, true)), (until, cut(node, false))])
+                .collect(),
+        }
+    }
+
     /// What some row admits two actives for.
     fn anything(&mut self, node: usize, at: u64, until: u64) -> Vec<(u64, Act)> {
         match self.rng.below(8) {
             0 | 1 => vec![(at, Act::Kill(node)), (until, Act::Revive(node))],
             2 | 3 => {
-                let freeze = self.rng.pick(&[Freeze::Process, Freeze::Kernel, Freeze::Machine]);
+                let freezes = [Freeze::Process, Freeze::Kernel, Freeze::Machine];
+                // a machine that stands still with its clock is no part of the promise
+                let most = if self.kind == Kind::Voted { 2 } else { 3 };
+                let freeze = self.rng.pick(&freezes[..most]);
                 vec![(at, Act::Freeze(node, freeze.unwrap_or(Freeze::Process), until - at))]
             }
             4 => {

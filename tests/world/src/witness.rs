@@ -56,6 +56,9 @@ pub fn witness_keyring() -> Keyring {
 impl World {
     /// The witness gets power, or loses it with all that it knew.
     pub fn power_witness(&mut self, on: bool) {
+        if on && self.witness.daemon.is_some() {
+            return;
+        }
         self.trace.line(self.now, &("witness", on), || {
             let state = if on { "has power" } else { "is without power" };
             format!("the witness {state}")
