@@ -50,7 +50,9 @@ impl Cluster {
     /// How many frames over this link had no good tag: whether the newest had one shows in whether it grew.
     #[must_use]
     pub fn forged(&self, link: LinkId) -> u32 {
-        let counts = self.rejections.get(usize::from(link.0));
+        let third = self.third.as_ref().filter(|_| self.is_witness_link(link));
+        let counts = third.map(|third| &third.rejections);
+        let counts = counts.or_else(|| self.rejections.get(usize::from(link.0)));
         counts.map_or(0, |counts| {
             counts
                 .of(Rejection::Tag)

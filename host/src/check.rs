@@ -120,6 +120,8 @@ pub enum Protection {
     Watchdog(Timer),
     /// All of these.
     PingNodesAndWatchdog(Timer),
+    /// A third vote, and a watchdog if there is one.
+    Witness(Option<Timer>),
 }
 
 /// What counts a watchdog's timeout.
@@ -144,9 +146,13 @@ impl Timer {
 }
 
 impl Protection {
-    /// The row that holds with this many ping nodes, and this watchdog.
+    /// The row that holds with this many ping nodes, this watchdog, and a witness or none: with one the votes decide, whatever
+    /// the ping nodes say.
     #[must_use]
-    pub const fn of(pings: usize, watchdog: Option<Timer>) -> Self {
+    pub const fn of(pings: usize, watchdog: Option<Timer>, witness: bool) -> Self {
+        if witness {
+            return Self::Witness(watchdog);
+        }
         match (pings, watchdog) {
             (0, None) => Self::None,
             (_, None) => Self::PingNodes,
@@ -165,6 +171,9 @@ impl Protection {
             Self::Watchdog(Timer::Software) => "softdog",
             Self::PingNodesAndWatchdog(Timer::Hardware) => "ping+watchdog",
             Self::PingNodesAndWatchdog(Timer::Software) => "ping+softdog",
+            Self::Witness(None) => "witness",
+            Self::Witness(Some(Timer::Hardware)) => "witness+watchdog",
+            Self::Witness(Some(Timer::Software)) => "witness+softdog",
         }
     }
 }
@@ -190,6 +199,15 @@ impl fmt::Display for Protection {
             Self::PingNodesAndWatchdog(Timer::Software) => {
                 "ping nodes and softdog: a node cut off from everything, ping nodes too, stops and does not take over, and an active node whose daemon hangs or dies is reset before a takeover; two active nodes stay possible when only the links are cut, or when the kernel of the active node hangs"
             }
+            Self::Witness(None) => {
+                "witness without a watchdog: whatever links do, a node that has lost its votes stops what it runs before the other one starts it; two active nodes stay possible when the active node freezes, or its daemon dies"
+            }
+            Self::Witness(Some(Timer::Hardware)) => {
+                "witness and watchdog: never two active nodes, whatever links do, and whoever crashes, hangs or is started again; a machine that is paused together with its clock is left out"
+            }
+            Self::Witness(Some(Timer::Software)) => {
+                "witness and softdog: never two active nodes, whatever links do and whoever crashes or is started again; two active nodes stay possible when the kernel of the active node hangs"
+            }
         })
     }
 }
@@ -199,7 +217,7 @@ impl fmt::Display for Protection {
 pub fn protection(root: &Path, files: &Files) -> Protection {
     let device = files.settings.watchdog().map(|(device, _)| device);
     let timer = device.map(|device| watchdog::timer(root, device));
-    Protection::of(files.ha_cf.pings.len(), timer)
+    Protection::of(files.ha_cf.pings.len(), timer, files.settings.witness().is_some())
 }
 
 /// What the checks look at.

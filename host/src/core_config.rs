@@ -109,7 +109,7 @@ pub fn core_config(config: &Config, last_resort: bool, watchdog: Option<Watchdog
         groups: groups?.into_iter().collect(),
         resources_digest: config.resources_digest,
         timings_digest: config.timings_digest,
-        witness: false,
+        witness: config.settings.witness().is_some(),
         speaks: VERSION,
     })
     .map_err(|error| error.to_string())
@@ -120,7 +120,26 @@ pub fn core_config(config: &Config, last_resort: bool, watchdog: Option<Watchdog
 /// # Errors
 /// A key that can't be used, by its number; never its text.
 pub fn keyring(keys: &AuthKeys) -> Result<Keyring, String> {
-    let mut ring = Keyring::new(Domain::Node);
+    ring(keys, Domain::Node)
+}
+
+/// The keys between a node and the witness, derived from the same.
+///
+/// # Errors
+/// A key that can't be used, by its number, or that proves nothing; never its text.
+pub fn witness_keyring(keys: &AuthKeys) -> Result<Keyring, String> {
+    let ring = ring(keys, Domain::Witness)?;
+    if ring.secret() {
+        return Ok(ring);
+    }
+    Err(
+        "authkeys: a key of the method crc proves nothing, and a witness must know who asks: use sha256, sha1 or md5"
+            .to_owned(),
+    )
+}
+
+fn ring(keys: &AuthKeys, domain: Domain) -> Result<Keyring, String> {
+    let mut ring = Keyring::new(domain);
     for key in &keys.keys {
         let added = ring.add(key.id, key.method, key.secret.bytes());
         added.map_err(|error| format!("authkeys: key {}: {error}", key.id.0))?;

@@ -14,7 +14,9 @@ mod media;
 mod pings;
 pub mod values;
 
-use std::net::IpAddr;
+pub(crate) use media::{BAUD_DEFAULT, baud_rate};
+
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ovzha_core::time::Span;
@@ -67,6 +69,11 @@ pub enum LinkKind {
         /// The addresses of all lines of this medium, device and port, in file order: one (the peer's) or two (both nodes'),
         /// all IPv4 or all IPv6.
         addresses: Vec<IpAddr>,
+    },
+    /// Datagrams to an address anywhere, by the kernel's routes: only to a witness.
+    Routed {
+        /// Its address and port.
+        to: SocketAddr,
     },
     /// Datagrams to the broadcast address of a device (`bcast`).
     Broadcast {

@@ -48,6 +48,7 @@ pub mod program;
 pub mod record;
 pub mod reload;
 pub mod respawn;
+pub mod routed;
 pub mod run;
 pub mod services;
 pub mod setup;

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::ha_cf::{LinkConfig, LinkKind, PORT_DEFAULT};
 use crate::network::Network;
 use crate::placing::{self, Carrier};
+use crate::routed::RoutedLink;
 use crate::sys::Interest;
 use crate::tty::{TtyConfig, TtyLink};
 use crate::udp::{DRAIN_MAX, Received, UdpLink};
@@ -48,6 +49,7 @@ enum Wire {
     Unplaced,
     Udp(Box<UdpLink>),
     Serial(Box<TtyLink>, Box<Deframer>),
+    Routed(Box<RoutedLink>),
 }
 
 /// One link.
@@ -70,6 +72,7 @@ impl Medium {
     pub fn new(config: &Config, link: &LinkConfig) -> Self {
         let wire = match &link.kind {
             LinkKind::Unicast { .. } | LinkKind::Broadcast { .. } | LinkKind::Multicast { .. } => Wire::Unplaced,
+            LinkKind::Routed { to } => Wire::Routed(Box::new(RoutedLink::new(*to))),
             LinkKind::Serial { device, baud } => {
                 let port = TtyConfig {
                     device: device.to_string_lossy().into_owned(),
@@ -103,6 +106,7 @@ impl Medium {
         match &self.wire {
             Wire::Unplaced => None,
             Wire::Udp(link) => link.fd().map(|fd| (fd, Interest::Read)),
+            Wire::Routed(link) => link.fd().map(|fd| (fd, Interest::Read)),
             Wire::Serial(line, _) => {
                 let interest = if line.wants_write() {
                     Interest::Both
@@ -121,6 +125,7 @@ impl Medium {
             // the network tells when it changes
             Wire::Unplaced => Instant::from_millis(u64::MAX),
             Wire::Udp(link) => link.next_try(),
+            Wire::Routed(link) => link.next_try(),
             Wire::Serial(line, _) if line.is_open() => Instant::from_millis(u64::MAX),
             Wire::Serial(line, _) => line.next_try(),
         }
@@ -135,6 +140,7 @@ impl Medium {
         let tried = match &mut self.wire {
             Wire::Unplaced => None,
             Wire::Udp(link) => link.reopen(now),
+            Wire::Routed(link) => link.reopen(now),
             Wire::Serial(line, deframer) => line.reopen(now).inspect(|_| deframer.reset()),
         };
         if let Some(Err(error)) = tried {
@@ -160,6 +166,7 @@ impl Medium {
         let open = match &self.wire {
             Wire::Unplaced => false,
             Wire::Udp(link) => link.is_open(),
+            Wire::Routed(link) => link.is_open(),
             Wire::Serial(line, _) => line.is_open(),
         };
         if open == self.open {
@@ -174,7 +181,7 @@ impl Medium {
 
     /// Finds the link's place in a network that has changed.
     fn place(&mut self, network: &Network) {
-        if matches!(self.config.kind, LinkKind::Serial { .. }) {
+        if matches!(self.config.kind, LinkKind::Serial { .. } | LinkKind::Routed { .. }) {
             return;
         }
         let carrier = if self.open { Carrier::Optional } else { Carrier::Needed };
@@ -202,6 +209,7 @@ impl Medium {
             Wire::Udp(link) => {
                 link.send(frame);
             }
+            Wire::Routed(link) => link.send(frame),
             Wire::Serial(line, _) => {
                 line.queue(frame, now);
             }
@@ -220,17 +228,18 @@ impl Medium {
     pub fn drain(&mut self, mut take: impl FnMut(Arrived<'_>)) {
         match &mut self.wire {
             Wire::Unplaced => {}
-            Wire::Udp(link) => drain_udp(link, &mut take),
+            Wire::Udp(link) => drain_udp(&mut |frame| link.receive(frame), &mut take),
+            Wire::Routed(link) => drain_udp(&mut |frame| link.receive(frame), &mut take),
             Wire::Serial(line, deframer) => drain_serial(line, deframer, &mut take),
         }
     }
 }
 
-fn drain_udp(link: &mut UdpLink, take: &mut impl FnMut(Arrived<'_>)) {
+fn drain_udp(receive: &mut impl FnMut(&mut [u8; FRAME_MAX + 1]) -> Received, take: &mut impl FnMut(Arrived<'_>)) {
     // one byte more than the longest frame: a longer datagram is then counted as oversized by the link
     let mut frame = [0; FRAME_MAX + 1];
     for _ in 0..DRAIN_MAX {
-        match link.receive(&mut frame) {
+        match receive(&mut frame) {
             Received::Frame { len, .. } => take(Arrived::Frame(frame.get(..len).unwrap_or(&[]))),
             Received::Dropped => {}
             Received::Empty => return,
@@ -272,6 +281,7 @@ pub fn kind_name(kind: &LinkKind) -> String {
             device, group, port, ..
         } => (format!("mcast{} {device} {group}", six(group)), *port),
         LinkKind::Serial { device, .. } => return format!("serial {}", device.display()),
+        LinkKind::Routed { to } => return format!("witness {to}"),
     };
     if port == PORT_DEFAULT {
         name

@@ -6,6 +6,7 @@
 pub mod mails;
 pub mod settings;
 pub mod watchdog;
+pub mod witness;
 
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use ovzha_core::time::Span;
 
 use crate::agent;
 use crate::diagnostic::{Problems, quote};
-use crate::ha_cf::{At, Parsed, set, split, values};
+use crate::ha_cf::{At, LinkKind, Parsed, set, split, values};
 use crate::haresources;
 use crate::words;
 use settings::SETTINGS;
@@ -61,6 +62,8 @@ pub struct OvzhaCf {
     /// An active that lost its local disk stays.
     diskless_stays: Option<At<bool>>,
     watchdog: Option<At<Wanted>>,
+    /// The way to the witness.
+    witness: Option<At<LinkKind>>,
     /// Mebibytes of the record, 0 for off.
     record: Option<At<usize>>,
 }
@@ -103,6 +106,12 @@ impl OvzhaCf {
     #[must_use]
     pub fn watchdog(&self) -> Option<(&Path, Span)> {
         self.watchdog.as_ref().and_then(|at| at.value.get())
+    }
+
+    /// The way to the witness and the line that says it, if there is to be one.
+    #[must_use]
+    pub fn witness(&self) -> Option<(&LinkKind, u32)> {
+        self.witness.as_ref().map(|at| (&at.value, at.line))
     }
 
     /// Mebibytes of the record of what the core is told and says; 0: nothing is recorded.

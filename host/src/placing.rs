@@ -93,7 +93,9 @@ pub fn place(kind: &LinkKind, me_in_file: usize, devices: &[Device], carrier: Ca
                 bind_to_address: false,
             })
         }
-        LinkKind::Serial { .. } => Err("a serial line has no address".to_owned()),
+        LinkKind::Serial { .. } | LinkKind::Routed { .. } => {
+            Err("it has no place in a network of this machine".to_owned())
+        }
     }
 }
 

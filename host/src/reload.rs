@@ -49,11 +49,16 @@ impl Daemon {
     /// New keys in place.
     fn rekey(&mut self, found: Fingerprint, keys: Option<AuthKeys>) {
         let ring = keys.as_ref().and_then(|keys| core_config::keyring(keys).ok());
-        let (Some(keys), Some(ring)) = (keys, ring) else {
+        let wanted = self.config.settings.witness().is_some();
+        let third = keys.as_ref().and_then(|keys| core_config::witness_keyring(keys).ok());
+        let (Some(keys), Some(ring), false) = (keys, ring, wanted && third.is_none()) else {
             self.log.say(&Line::KeysMissing);
             return;
         };
         self.cluster.rekey(ring);
+        if let Some(third) = third {
+            self.cluster.hear(third);
+        }
         self.config.keys = keys;
         self.fingerprint = found;
         self.log.say(&Line::NewKeys);

@@ -18,6 +18,7 @@ use crate::children::Children;
 use crate::config::{self, Config, Files, Group};
 use crate::control::Control;
 use crate::diagnostic::Severity;
+use crate::ha_cf::LinkConfig;
 use crate::last_words::LastWords;
 use crate::line::Line;
 use crate::log::{Facility, Log, Targets};
@@ -68,6 +69,14 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
         say(&why);
         BAD
     })?;
+    let witness = config
+        .settings
+        .witness()
+        .map(|_| core_config::witness_keyring(&config.keys));
+    let witness = witness.transpose().map_err(|why| {
+        say(&why);
+        BAD
+    })?;
     refuse(&files)?;
     if let Some(why) = Owner::of(&config).refusal(&options.state_dir) {
         say(&why);
@@ -95,14 +104,17 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
     let last_resort = options.last_resort.then(LastResort::prepare);
     let (realtime, limit) = stand_firm(&config);
     let now = sys::boottime();
-    let cluster = Cluster::new(core, keyring, BootId(boot), durable, now);
+    let mut cluster = Cluster::new(core, keyring, BootId(boot), durable, now);
+    if let Some(keyring) = witness {
+        cluster.hear(keyring);
+    }
     let (cluster, unrecorded) = recorded(cluster, &config, options, now);
     let (state_dir, config_dir) = (options.state_dir.clone(), options.config_dir.clone());
     let pings: Vec<&[IpAddr]> = config.pings.iter().map(|ping| ping.addresses.as_slice()).collect();
     let mut daemon = Daemon {
         cluster,
         copies: Due::new(now),
-        media: config.links.iter().map(|link| Medium::new(&config, link)).collect(),
+        media: media(&config),
         network: Network::open(now),
         pinger: Pinger::new(&pings, &secret),
         next_ping: now,
@@ -132,6 +144,16 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
     tell_heritage(&mut daemon, damage);
     unrecorded.inspect(|why| daemon.log.say(&Line::NotRecorded(why)));
     Ok(daemon)
+}
+
+/// The links in the order of their numbers: those of `ha.cf`, then the witness.
+fn media(config: &Config) -> Vec<Medium> {
+    let witness = config.settings.witness().map(|(kind, line)| LinkConfig {
+        kind: kind.clone(),
+        line,
+    });
+    let links = config.links.iter().cloned().chain(witness);
+    links.map(|link| Medium::new(config, &link)).collect()
 }
 
 /// What the core decides by.

@@ -109,7 +109,7 @@ fn said(silence: Option<Silence>) -> Value {
 #[must_use]
 pub fn status(config: &Config, facts: &HostFacts, snapshot: &Snapshot) -> Value {
     let timer = facts.watchdog.as_ref().map(|(timer, _)| *timer);
-    let protection = Protection::of(config.pings.len(), timer);
+    let protection = Protection::of(config.pings.len(), timer, config.settings.witness().is_some());
     let hold = snapshot
         .hold
         .held

@@ -178,5 +178,6 @@ fn device(kind: &LinkKind) -> String {
             device.clone()
         }
         LinkKind::Serial { device, .. } => device.display().to_string(),
+        LinkKind::Routed { to } => to.to_string(),
     }
 }

@@ -160,7 +160,9 @@ fn setup(config: &Config) -> Setup {
 fn shared(config: &Config, model: &DrbdModel) -> Option<usize> {
     config.links.iter().position(|link| match &link.kind {
         LinkKind::Unicast { addresses, .. } => addresses.iter().any(|address| model.addresses.contains(address)),
-        LinkKind::Broadcast { .. } | LinkKind::Multicast { .. } | LinkKind::Serial { .. } => false,
+        LinkKind::Broadcast { .. } | LinkKind::Multicast { .. } | LinkKind::Serial { .. } | LinkKind::Routed { .. } => {
+            false
+        }
     })
 }
 

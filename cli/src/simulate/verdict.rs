@@ -15,6 +15,7 @@ pub const fn row(protection: Protection) -> &'static str {
         Protection::PingNodes => "S-11",
         Protection::Watchdog(_) => "S-12",
         Protection::PingNodesAndWatchdog(_) => "S-11, S-12",
+        Protection::Witness(_) => "S-14",
     }
 }
 

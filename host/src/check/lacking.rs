@@ -54,6 +54,8 @@ fn device_lacking(subject: &Subject<'_>, kind: &LinkKind) -> Option<Finding> {
                 Finding::machine(format!("there is no network device {}", quote(device)), remedy)
             })
         }
+        // by the kernel's routes, which may come later
+        LinkKind::Routed { .. } => None,
         LinkKind::Serial { device, .. } => {
             let path = device.to_string_lossy();
             (!subject.exists(&path)).then(|| {

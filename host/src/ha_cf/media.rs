@@ -19,7 +19,7 @@ const BAUD_RATES: [u32; 22] = [
     1_152_000, 1_500_000, 2_000_000, 2_500_000, 3_000_000, 3_500_000, 4_000_000,
 ];
 /// Heartbeat's default rate in bit/s.
-const BAUD_DEFAULT: u32 = 19200;
+pub(crate) const BAUD_DEFAULT: u32 = 19200;
 /// Both nodes' addresses on one link.
 const ADDRESSES_MAX: usize = 2;
 /// Bits on the line of the longest heartbeat that is usual: 96 bytes, each with a start and a stop bit.
@@ -79,12 +79,7 @@ impl Media {
     }
 
     pub(super) fn baud(&mut self, problems: &mut Problems, line: u32, rest: &str) {
-        let rate = super::one(rest).and_then(|word| {
-            word.parse()
-                .ok()
-                .filter(|rate| BAUD_RATES.contains(rate))
-                .ok_or_else(|| format!("{} is none of {BAUD_RATES:?}", quote(word)))
-        });
+        let rate = super::one(rest).and_then(baud_rate);
         match (rate, self.baud) {
             (rate, Some((_, first))) => {
                 problems.error(line, format!("baud stands already on line {first}"));
@@ -294,6 +289,7 @@ impl Media {
             ) => (there, same, at) == (device, group, port),
             (
                 LinkKind::Serial { .. }
+                | LinkKind::Routed { .. }
                 | LinkKind::Broadcast { .. }
                 | LinkKind::Multicast { .. }
                 | LinkKind::Unicast { .. },
@@ -316,6 +312,14 @@ impl Media {
             self.links.push(LinkConfig { kind, line });
         }
     }
+}
+
+/// A rate that a serial port can have.
+pub(crate) fn baud_rate(word: &str) -> Result<u32, String> {
+    word.parse()
+        .ok()
+        .filter(|rate| BAUD_RATES.contains(rate))
+        .ok_or_else(|| format!("{} is none of {BAUD_RATES:?}", quote(word)))
 }
 
 fn family_of(name: &str) -> Family {

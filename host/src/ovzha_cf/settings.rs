@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::{Reader, Said, data, mails, monitor, on_diskless, record, stop_budget, timeout, watchdog};
+use super::{Reader, Said, data, mails, monitor, on_diskless, record, stop_budget, timeout, watchdog, witness};
 
 /// One directive.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +91,14 @@ pub const SETTINGS: &[Setting] = &[
                watchdog\"); the longest timeout that fits the times of `ha.cf` if no seconds are said; none if not set",
         example: "watchdog /dev/watchdog 10",
         read: watchdog::watchdog,
+    },
+    Setting {
+        name: "witness",
+        takes: "serial DEVICE [BAUD] | udp ADDRESS[:PORT]",
+        note: "the third voter (section \"The witness\"): a board on a serial port, 19200 baud if not said, or `ovzha witness` on a \
+               third host, port 694 if not said; none if not set. The same witness on both nodes",
+        example: "witness udp 192.0.2.7",
+        read: witness::witness,
     },
     Setting {
         name: "record",

@@ -133,6 +133,7 @@ impl<'a> Segment<'a> {
     pub fn cluster(&self) -> Option<Cluster> {
         let mut cluster: Cluster = postcard::from_bytes(self.checkpoint).ok()?;
         cluster.rekey(keyring(self.opening.signing));
+        cluster.hear(keyring(self.opening.signing));
         Some(cluster)
     }
 

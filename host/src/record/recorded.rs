@@ -86,6 +86,11 @@ impl Recorded {
         }
         self.cluster.rekey(keyring);
     }
+
+    /// Other keys of the witness; what comes from it is recorded as the link's frames are, without its tag.
+    pub fn hear(&mut self, keyring: Keyring) {
+        self.cluster.hear(keyring);
+    }
 }
 
 impl Deref for Recorded {

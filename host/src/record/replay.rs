@@ -86,6 +86,7 @@ pub fn core_at(segment: &Segment<'_>, until: u64) -> Option<Cluster> {
 fn disagreement(segment: &Segment<'_>, came: Option<Cluster>, expected: &Cluster) -> Option<Difference> {
     let mut came = came?;
     came.rekey(keyring(segment.opening.signing));
+    came.hear(keyring(segment.opening.signing));
     let (came, expected) = (came.believed(), expected.believed());
     (came != expected).then(|| {
         let at = segment.opening.now;
@@ -141,7 +142,10 @@ impl Run {
                 }
                 // only ever behind a frame
                 Entry::Forged => {}
-                Entry::Rekeyed { signing } => self.cluster.rekey(keyring(signing)),
+                Entry::Rekeyed { signing } => {
+                    self.cluster.rekey(keyring(signing));
+                    self.cluster.hear(keyring(signing));
+                }
                 Entry::Said(expected) => {
                     let came = untagged(self.cluster.poll(&mut self.frame));
                     if came != expected {

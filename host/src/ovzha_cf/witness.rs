@@ -1,0 +1,48 @@
+//! Reads the `witness` line of `ovzha.cf`: how the third voter is reached.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use super::{Reader, Said};
+use crate::diagnostic::quote;
+use crate::ha_cf::{BAUD_DEFAULT, LinkKind, PORT_DEFAULT, baud_rate, set};
+
+pub(super) fn witness(reader: &mut Reader, said: Said<'_>) {
+    let way = match *said.words {
+        ["serial", device] => serial(device, None),
+        ["serial", device, rate] => serial(device, Some(rate)),
+        ["udp", place] => udp(place),
+        _ => return reader.wrong_form(said),
+    };
+    let slot = &mut reader.value.witness;
+    set(&mut reader.problems, slot, said.line, said.name, way);
+}
+
+fn serial(device: &str, rate: Option<&str>) -> Result<LinkKind, String> {
+    if !device.starts_with('/') || device.ends_with('/') {
+        return Err(format!("{} is no absolute path of a device", quote(device)));
+    }
+    let baud = rate.map_or(Ok(BAUD_DEFAULT), baud_rate)?;
+    Ok(LinkKind::Serial {
+        device: PathBuf::from(device),
+        baud,
+    })
+}
+
+/// `ADDRESS`, `ADDRESS:PORT`, `[ADDRESS]:PORT`: no name, for the daemon asks no DNS.
+fn udp(place: &str) -> Result<LinkKind, String> {
+    let bare = place
+        .parse::<IpAddr>()
+        .map(|address| SocketAddr::new(address, PORT_DEFAULT));
+    let to = bare.or_else(|_| place.parse::<SocketAddr>());
+    let to = to.map_err(|_| {
+        format!(
+            "{} is no ADDRESS or ADDRESS:PORT; names are not looked up",
+            quote(place)
+        )
+    })?;
+    if to.port() == 0 || to.ip().is_unspecified() || to.ip().is_multicast() {
+        return Err(format!("{} is no address of one machine", quote(place)));
+    }
+    Ok(LinkKind::Routed { to })
+}
