@@ -22,6 +22,7 @@ mod report;
 mod simulate;
 mod span;
 mod status;
+mod witness;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -158,6 +159,25 @@ enum Verb {
         #[arg(long, value_name = "DIR", default_value = "/", hide = true)]
         root: PathBuf,
     },
+    /// Be the third vote of many clusters, on a host that is none of their nodes, in the foreground
+    ///
+    /// Its file says where it listens and whose votes it has; every cluster has a key file, made on one of its nodes with
+    /// `ovzha witness-key`. After its start it lends to nobody for as long as it ever lends. TERM and INT end it. Exit code: 0 after that; 1
+    /// bad configuration; 3 this machine lacks something; 4 another one runs.
+    Witness {
+        /// Where it listens, and the clusters
+        #[arg(long, value_name = "FILE", default_value = "/etc/ha.d/witness.cf")]
+        config: PathBuf,
+    },
+    /// Print the keys that a witness of this cluster needs
+    ///
+    /// They are derived from authkeys: whoever has them can vote, and can't speak as a node. Keep the file secret. Exit code 1:
+    /// there are no keys, or they prove nothing (crc).
+    WitnessKey {
+        /// Where authkeys is
+        #[arg(long, value_name = "DIR", default_value = "/etc/ha.d")]
+        config_dir: PathBuf,
+    },
     /// Show what would follow if faults struck a cluster with these files: two virtual nodes, a timeline
     ///
     /// The nodes are the daemon's own core and know the files; machines, cables, DRBD and scripts are modelled. Nothing is
@@ -286,6 +306,8 @@ fn main() -> ExitCode {
         Verb::ConfirmData { group, yes } => confirm_data::run(&run_dir, &group, yes),
         Verb::FencePeer { resource, timeout } => fence_peer::run(&run_dir, resource, timeout),
         Verb::Check { config_dir, root } => check::run(&config_dir, &root),
+        Verb::Witness { config } => ovzha_host::third::run(&ovzha_host::third::Options { file: config, run_dir }),
+        Verb::WitnessKey { config_dir } => witness::key(&config_dir),
         Verb::Simulate {
             config_dir,
             machine,

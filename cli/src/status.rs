@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::report::Report;
-use crate::{control, exit, out, render};
+use crate::{control, exit, out, render, witness};
 
 /// Shows the status, for people or as JSON. Gives the exit code.
 pub fn run(run_dir: &Path, json: bool) -> u8 {
@@ -17,6 +17,20 @@ pub fn run(run_dir: &Path, json: bool) -> u8 {
     if json {
         out::line(&plain_json(&status));
         return exit::DONE;
+    }
+    if witness::is_witness(&status) {
+        return match witness::show(&status) {
+            Ok(text) => {
+                out::text(&text);
+                exit::DONE
+            }
+            Err(error) => {
+                out::complain(&format!(
+                    "the witness's status can't be understood: {error}; try --json"
+                ));
+                exit::FAILED
+            }
+        };
     }
     match Report::deserialize(&status) {
         Ok(report) => {

@@ -151,6 +151,26 @@ impl Keyring {
         Ok(())
     }
 
+    /// Adds a key that was derived elsewhere, as [`derived`](Self::derived) gives it.
+    ///
+    /// # Errors
+    /// The number can't be used; the keyring is as before.
+    pub fn add_derived(&mut self, id: KeyId, method: Method, derived: [u8; 32]) -> Result<(), KeyError> {
+        let place = self.keys.get_mut(usize::from(id.0)).ok_or(KeyError::Number)?;
+        if place.is_some() {
+            return Err(KeyError::Twice);
+        }
+        *place = Some(Key { method, derived });
+        Ok(())
+    }
+
+    /// A key as it is derived for this domain: whoever has it can speak in the domain, and knows nothing of the text or of another
+    /// domain. A shorter digest than 32 bytes is followed by zeros.
+    #[must_use]
+    pub fn derived(&self, id: KeyId) -> Option<(Method, &[u8; 32])> {
+        self.key(id).map(|key| (key.method, &key.derived))
+    }
+
     /// Signs with this key from now on.
     ///
     /// # Errors

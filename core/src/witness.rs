@@ -16,6 +16,7 @@ use crate::auth::Keyring;
 use crate::config::DEADTIME_MAX;
 use crate::frame::{BODY_MAX, FrameBuf, Header, Opened, VERSION, open, seal};
 use crate::id::{BootId, ClusterId, GROUPS_MAX, GroupSet, LinkId, Mark, NodeId, Sequence};
+use crate::link::Link;
 use crate::lives::{Belief, Lives};
 use crate::message::{
     Ballot, Connection, Disk, Drbd, Echo, Head, Identities, Message, NodeBits, Silence, Verdict, Word,
@@ -116,26 +117,25 @@ struct Station {
     silent_told: bool,
     /// Its groups, in the order of its frames.
     groups: Identities,
-    /// The link by which it numbers the way to us.
-    link: LinkId,
-    due: Instant,
-    urgent: bool,
-    turn: u8,
+    /// The way to it: when a frame is owed.
+    link: Link,
+    /// The link by which it numbers that way.
+    number: LinkId,
     too_long_told: bool,
     rejections: Rejections,
 }
 
 impl Station {
-    const fn new(now: Instant) -> Self {
+    fn new(now: Instant) -> Self {
+        let mut link = Link::new(now);
+        link.opened(now);
         Self {
             lives: Lives::new(),
             heard: None,
             silent_told: true,
             groups: Vec::new(),
-            link: LinkId(0),
-            due: now,
-            urgent: false,
-            turn: 0,
+            link,
+            number: LinkId(0),
             too_long_told: false,
             rejections: Rejections::new(),
         }
@@ -188,14 +188,14 @@ impl Witness {
         }
     }
 
-    /// Bytes came in from a node, without their serial framing. Never fails; poll afterwards.
-    pub fn handle(&mut self, now: Instant, bytes: &[u8]) {
+    /// Bytes came in, without their serial framing. Poll afterwards. Answers which node signed them, and whether they are
+    /// believed; none: nobody of this cluster did.
+    pub fn handle(&mut self, now: Instant, bytes: &[u8]) -> Option<(NodeId, bool)> {
         self.tick(now);
-        match open(bytes, self.config.cluster, &self.keyring) {
-            Ok(opened) => self.authentic(&opened),
-            // nobody knows from whom it is
-            Err(_) => {}
-        }
+        let opened = open(bytes, self.config.cluster, &self.keyring).ok()?;
+        let node = opened.header.sender;
+        self.station(node)?;
+        Some((node, self.authentic(&opened)))
     }
 
     /// Only time has passed.
@@ -221,13 +221,13 @@ impl Witness {
             return Said::Notice(WitnessNotice::Lost(core::mem::take(&mut self.lost)));
         }
         for to in [NodeId(0), NodeId(1)] {
-            let owes = self.station(to).is_some_and(|it| it.urgent || it.due <= self.now);
+            let owes = self.station(to).is_some_and(|it| it.link.owes(self.now));
             if owes && let Some(length) = self.speak(to, frame) {
                 let bytes = frame.filled(length);
                 return Said::Send { to, bytes };
             }
         }
-        let due = self.stations.iter().map(|station| station.due).min();
+        let due = self.stations.iter().map(|station| station.link.due).min();
         Said::Wait {
             until: due.unwrap_or(self.now).max(self.now),
         }
@@ -275,13 +275,15 @@ impl Witness {
         }
     }
 
-    fn authentic(&mut self, Opened { header, body, .. }: &Opened<'_>) {
+    /// Whether the frame is believed.
+    fn authentic(&mut self, Opened { header, body, .. }: &Opened<'_>) -> bool {
         let (now, me) = (self.now, (self.boot, self.sequence));
         let Some(station) = self.station_mut(header.sender) else {
-            return;
+            return false;
         };
         if header.addressee != NodeId::WITNESS {
-            return station.rejections.count(Rejection::Addressee);
+            station.rejections.count(Rejection::Addressee);
+            return false;
         }
         let readable = (VOTES_FROM..=VERSION).contains(&header.version);
         let message = Message::decode(body).filter(|message| readable && message.identities.is_some());
@@ -291,30 +293,31 @@ impl Witness {
             boot: header.boot,
             sequence: header.sequence,
         };
+        let belief = station.lives.judge(now, (frame.boot, frame.sequence), echo, me);
+        if let Belief::Old = belief {
+            station.rejections.count(Rejection::Stale);
+            return false;
+        }
         // a life that wants to be believed must hear this one first
-        station.urgent = true;
-        match station.lives.judge(now, (frame.boot, frame.sequence), echo, me) {
-            Belief::Unproved => return station.rejections.count(Rejection::UnprovedLife),
-            Belief::Old => return station.rejections.count(Rejection::Stale),
-            Belief::NewLife => self.told_heard(header.sender, restarted),
-            Belief::Known => {}
+        station.link.urgent = true;
+        if let Belief::Unproved = belief {
+            station.rejections.count(Rejection::UnprovedLife);
+            return false;
         }
-        if let Some(station) = self.station_mut(header.sender) {
-            station.heard = Some(now);
-            station.link = header.link;
-            if station.silent_told {
-                station.silent_told = false;
-            }
-        }
-        match message {
-            Some(message) => self.listen(header.sender, frame, &message),
+        station.heard = Some(now);
+        station.number = header.link;
+        let silent = core::mem::replace(&mut station.silent_told, false);
+        if message.is_none() {
             // it lives, and what it asks for is not known
-            None => {
-                if let Some(station) = self.station_mut(header.sender) {
-                    station.rejections.count(Rejection::Body);
-                }
-            }
+            station.rejections.count(Rejection::Body);
         }
+        if silent || belief == Belief::NewLife {
+            self.told_heard(header.sender, restarted && belief == Belief::NewLife);
+        }
+        if let Some(message) = message {
+            self.listen(header.sender, frame, &message);
+        }
+        true
     }
 
     fn told_heard(&mut self, node: NodeId, restarted: bool) {
@@ -456,9 +459,8 @@ impl Witness {
         let mut word = self.word(to);
         let sequence = self.sequence.next();
         let station = self.station_mut(to)?;
-        (station.urgent, station.due) = (false, now.after(keepalive));
-        station.turn = station.turn.wrapping_add(1);
-        let echo = station.lives.echo(now, forget, station.turn);
+        let echo = station.lives.echo(now, forget, station.link.turn());
+        station.link.speaks(now, keepalive);
         if Some(echo) != station.lives.newest() {
             word.votes = GroupSet::default();
         }
@@ -469,7 +471,7 @@ impl Witness {
             heard_here: silence,
             bits: NodeBits::default(),
         };
-        let link = station.link;
+        let link = station.number;
         self.sequence = sequence;
         let header = Header {
             version: VERSION,

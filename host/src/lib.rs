@@ -58,6 +58,7 @@ pub mod store;
 pub mod sys;
 pub mod systemd;
 pub mod task;
+pub mod third;
 pub mod told;
 pub mod trusted_file;
 pub mod tty;
