@@ -156,7 +156,7 @@ impl Cluster {
                 .groups
                 .iter()
                 .filter(|_| config.witness)
-                .map(|_| Standing::new(bound)),
+                .map(|_| Standing::new(config.me.peer(), bound)),
         );
         Self {
             keyring,

@@ -14,7 +14,7 @@ use crate::config::{ConfigError, Draft, last_words};
 use crate::decide::{Decision, Entitled, Mine, View, decide};
 use crate::gather::gather;
 use crate::group::{Group, State};
-use crate::id::{GroupSet, Sequence};
+use crate::id::{GroupSet, NodeId, Sequence};
 use crate::isolation::WAKE_UP;
 use crate::message::{Ballot, Echo, Head, Identities, Message, Silence};
 use crate::time::{Instant, Span};
@@ -82,9 +82,9 @@ enum Bid {
 
 impl Standing {
     /// Of a life that has forgotten to whom its vote was lent.
-    pub(crate) fn new(until: Instant) -> Self {
+    pub(crate) fn new(peer: NodeId, until: Instant) -> Self {
         Self {
-            vote: Vote::forgotten(until),
+            vote: Vote::forgotten(Some(peer), until),
             right: Right::default(),
             candidate: false,
         }
@@ -226,7 +226,6 @@ impl Cluster {
             if votes || ballot.frees.contains(place) {
                 // it holds nothing, and believes this life
                 standing.vote.released(peer, frame);
-                standing.vote.settle_forgotten();
             } else if ballot.asks.contains(place) && may_lend && standing.vote.lend(now, peer, frame, ballot.span()) {
                 // a vote for the peer is a release of ours
                 standing.right.give_up(newest);

@@ -30,7 +30,7 @@ pub fn right(term: Span) -> Span {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 struct Lent {
-    /// To whom; nobody knows after a start of the voter.
+    /// To whom, if that is known.
     to: Option<NodeId>,
     /// In answer to which frame.
     ask: Echo,
@@ -45,12 +45,13 @@ pub struct Vote {
 }
 
 impl Vote {
-    /// Of a voter that has just started, and has forgotten to whom it lent (LEASE N6, W3): it lends to nobody before `until`.
+    /// Of a voter that has just started, and has forgotten whether it lent (LEASE N6, W3): until then it may be lent. `to`: the
+    /// only node that can have it; a voter of two candidates does not know, and lends to nobody.
     #[must_use]
-    pub const fn forgotten(until: Instant) -> Self {
+    pub const fn forgotten(to: Option<NodeId>, until: Instant) -> Self {
         let ask = Echo::NOBODY;
         Self {
-            lent: Some(Lent { to: None, ask, until }),
+            lent: Some(Lent { to, ask, until }),
         }
     }
 
@@ -91,7 +92,10 @@ impl Vote {
             if lent.to != Some(to) {
                 return false;
             }
-            until = until.max(lent.until);
+            // the life that asks holds nothing of one before, and what it was lent for is never shorter
+            if lent.ask.boot == ask.boot {
+                until = until.max(lent.until);
+            }
         }
         self.lent = Some(Lent {
             to: Some(to),
@@ -106,13 +110,6 @@ impl Vote {
     pub fn released(&mut self, by: NodeId, frame: Echo) {
         let later = |ask: &Echo| frame.boot != ask.boot || frame.sequence > ask.sequence;
         if self.lent.is_some_and(|lent| lent.to == Some(by) && later(&lent.ask)) {
-            self.lent = None;
-        }
-    }
-
-    /// Whoever may have had it is known to hold nothing: after a start, the word of the only possible borrower to this life.
-    pub const fn settle_forgotten(&mut self) {
-        if let Some(Lent { to: None, .. }) = self.lent {
             self.lent = None;
         }
     }
@@ -219,15 +216,28 @@ mod tests {
 
     #[test]
     fn who_forgot_to_whom_it_lent_lends_to_nobody() {
-        let mut vote = Vote::forgotten(at(10_000));
+        let mut vote = Vote::forgotten(None, at(10_000));
         assert!(!vote.lend(at(9_999), A, frame(1, 1), TERM));
         vote.released(A, frame(1, 2));
         assert!(!vote.is_free(at(9_999)));
         assert!(vote.lend(at(10_000), A, frame(1, 3), TERM));
-        vote.settle_forgotten();
-        assert_eq!(vote.borrower(at(10_000)), Some(A), "that one is known");
-        let mut vote = Vote::forgotten(at(10_000));
-        vote.settle_forgotten();
+        assert_eq!(vote.borrower(at(10_000)), Some(A));
+    }
+
+    #[test]
+    fn a_node_that_forgot_whether_it_lent_lends_to_its_peer_at_once() {
+        let mut vote = Vote::forgotten(Some(A), at(240_000));
+        assert!(!vote.is_free(at(239_999)));
+        assert_eq!(
+            vote.answers(at(0), A),
+            Some(Echo::NOBODY),
+            "to no frame that was ever sent"
+        );
+        // what that one asks for now is all that it can hold
+        assert!(vote.lend(at(1000), A, frame(1, 1), TERM));
+        assert!(vote.is_free(at(11_000)));
+        let mut vote = Vote::forgotten(Some(A), at(240_000));
+        vote.released(A, frame(1, 1));
         assert!(vote.is_free(at(0)));
     }
 
