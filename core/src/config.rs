@@ -5,6 +5,7 @@ use core::fmt;
 use heapless::Vec;
 
 use crate::id::{ClusterId, GROUPS_MAX, LINKS_MAX, Mark, NodeId, RESOURCES_MAX};
+use crate::term::Times;
 use crate::time::Span;
 use crate::watchdog::Watchdog;
 
@@ -257,7 +258,7 @@ impl Config {
             watchdog.check(draft.keepalive, draft.deadtime, draft.pings > 0)?;
         }
         if draft.witness {
-            crate::rights::check(&draft)?;
+            Times::of(&draft).check()?;
         }
         Ok(Self(draft))
     }

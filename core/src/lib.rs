@@ -54,6 +54,7 @@ mod skew;
 pub mod snapshot;
 mod speak;
 pub mod states;
+pub mod term;
 mod third;
 pub mod time;
 mod view;

@@ -10,55 +10,14 @@
 //! ```
 
 use crate::cluster::Cluster;
-use crate::config::{ConfigError, Draft, last_words};
 use crate::decide::{Decision, Entitled, Mine, View, decide};
 use crate::gather::gather;
 use crate::group::{Group, State};
 use crate::id::{GroupSet, NodeId, Sequence};
-use crate::isolation::WAKE_UP;
 use crate::message::{Ballot, Echo, Head, Identities, Message, Silence};
+use crate::term::Times;
 use crate::time::{Instant, Span};
 use crate::vote::{Right, Vote, right};
-use crate::watchdog::{GONE, TRIP};
-
-/// Asks that may be lost in a row before what runs is stopped.
-const LOST: u64 = 2;
-
-/// From the order to reset to nothing running any more.
-fn reset_needs(draft: &Draft) -> Span {
-    GONE.plus(WAKE_UP).plus(last_words(draft.deadtime))
-}
-
-/// How long before its end a right ends for what runs: the stop, and by how much the reset may be early (LEASE T5).
-fn stop_needs(draft: &Draft) -> Span {
-    let spare = draft.stop_budget.plus(draft.keepalive);
-    match draft.watchdog {
-        Some(watchdog) => spare.plus(watchdog.reset()).plus(watchdog.early(draft.keepalive)),
-        None => spare.plus(reset_needs(draft)),
-    }
-}
-
-/// What must be left of a right when a start begins: more than a stop needs, which is more than the watchdog (LEASE N4).
-fn start_needs(draft: &Draft) -> Span {
-    stop_needs(draft).plus(draft.keepalive)
-}
-
-/// Whether a right leaves time for a stop although some asks in a row are lost, and for the watchdog to be petted (LEASE T4 to
-/// T6, T8).
-///
-/// # Errors
-/// It does not.
-pub(crate) fn check(draft: &Draft) -> Result<(), ConfigError> {
-    let lost = draft.keepalive.times(LOST.saturating_add(1)).plus(TRIP);
-    let pet = draft.watchdog.map_or(Span::ZERO, |watchdog| watchdog.reset_twice());
-    let needs = stop_needs(draft).max(pet).plus(lost);
-    let right = right(draft.deadtime);
-    let deadtime = draft.deadtime;
-    if right < needs {
-        return Err(ConfigError::VotesShort { needs, right, deadtime });
-    }
-    Ok(())
-}
 
 /// The votes of one group.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -92,6 +51,10 @@ impl Standing {
 }
 
 impl Cluster {
+    fn times(&self) -> Times {
+        Times::of(&self.config)
+    }
+
     fn bid(&self, index: usize) -> Bid {
         let (Some(group), Some(standing)) = (self.groups.get(index), self.standings.get(index)) else {
             return Bid::Neither;
@@ -256,11 +219,11 @@ impl Cluster {
         };
         let yes = match group.state() {
             State::Idle | State::Probing(_) | State::Partial | State::Claiming(_) => {
-                standing.vote.is_free(now) && standing.right.left(now) >= start_needs(&self.config)
+                standing.vote.is_free(now) && standing.right.left(now) >= self.times().start()
             }
             State::Starting(..) | State::Active | State::Stopping(..) | State::Stuck(..) => self
                 .right_ends(index)
-                .is_some_and(|ends| ends.since(now) > stop_needs(&self.config)),
+                .is_some_and(|ends| ends.since(now) > self.times().stop()),
         };
         if yes { Entitled::Yes } else { Entitled::No }
     }
@@ -288,7 +251,7 @@ impl Cluster {
             !clear && self.entitled(now, *index) == Entitled::No
         });
         let ends = running.filter_map(|index| self.right_ends(index)).min()?;
-        Some(ends.before(reset_needs(&self.config)))
+        Some(ends.before(self.times().reset()))
     }
 
     /// Whoever would start a group if only the votes were there asks for them.
@@ -316,7 +279,7 @@ impl Cluster {
     /// The next moment at which a vote changes something.
     pub(crate) fn votes_deadline(&self, now: Instant) -> Option<Instant> {
         let free = self.standings.iter().filter_map(|standing| standing.vote.until(now));
-        let stop = stop_needs(&self.config);
+        let stop = self.times().stop();
         let ends =
             (0..self.groups.len()).filter(|index| self.groups.get(*index).is_some_and(|group| !group.is_clear()));
         let ends = ends

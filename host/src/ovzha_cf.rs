@@ -146,7 +146,9 @@ pub fn parse(file: &Path, bytes: &[u8], heartbeat: Option<Heartbeat>) -> Parsed<
         }
         if let Some(heartbeat) = heartbeat {
             reader.check_stop_budget(heartbeat.deadtime);
+            let said = reader.value.watchdog().is_some();
             reader.check_watchdog(heartbeat);
+            reader.check_votes(heartbeat, said);
         }
     }
     Parsed {

@@ -165,12 +165,18 @@ impl Load {
                 }
                 Output::Send { link, bytes } => {
                     let (peer, bytes) = (node.peer, bytes.to_vec());
-                    self.nodes[peer].core.handle(now, Event::Received { link, bytes: &bytes });
+                    self.nodes[peer]
+                        .core
+                        .handle(now, Event::Received { link, bytes: &bytes });
                     self.nodes[peer].wakes = now;
                     self.due.push(Reverse((now, peer)));
                 }
                 Output::Start(effect) => {
-                    let outcome = if effect.op == Op::Probe { Outcome::NotRunning } else { Outcome::Done };
+                    let outcome = if effect.op == Op::Probe {
+                        Outcome::NotRunning
+                    } else {
+                        Outcome::Done
+                    };
                     let effect = effect.id;
                     node.core.handle(now, Event::Done { effect, outcome });
                 }
@@ -180,7 +186,8 @@ impl Load {
                     self.due.push(Reverse((until, place)));
                     return;
                 }
-                Output::Notice(_) | Output::Abandon(_) | Output::Reply { .. } | Output::Disarm | Output::Pet { .. } => {}
+                Output::Notice(_) | Output::Abandon(_) | Output::Reply { .. } | Output::Disarm | Output::Pet { .. } => {
+                }
                 output @ (Output::FenceSelf { .. } | Output::Bug(_) | Output::Exit) => panic!("{output:?}"),
             }
         }
@@ -194,7 +201,9 @@ impl Load {
             let mut idle = true;
             for socket in 0..SOCKETS {
                 for _ in 0..64 {
-                    let Ok(length) = self.sockets[socket].recv(&mut bytes) else { break };
+                    let Ok(length) = self.sockets[socket].recv(&mut bytes) else {
+                        break;
+                    };
                     idle = false;
                     self.heard += 1;
                     let header = frame::peek(&bytes[..length]).unwrap();
@@ -224,7 +233,9 @@ impl Load {
     fn active(&self) -> usize {
         let runs = |node: &&Node| {
             let group = node.core.snapshot().groups;
-            group.first().is_some_and(|it| it.phase == ovzha_core::message::Phase::Active)
+            group
+                .first()
+                .is_some_and(|it| it.phase == ovzha_core::message::Phase::Active)
         };
         self.nodes.iter().filter(runs).count()
     }
@@ -269,7 +280,10 @@ impl Witness {
         let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        (ticks / 100.0, rss.trim().trim_end_matches(" kB").trim().parse().unwrap())
+        (
+            ticks / 100.0,
+            rss.trim().trim_end_matches(" kB").trim().parse().unwrap(),
+        )
     }
 }
 
@@ -313,7 +327,11 @@ fn main() {
             (after - before) / span * 100.0,
             rss as f64 / 1024.0
         );
-        assert_eq!(load.active(), pairs, "each pair's group runs on one node, with the witness's vote");
+        assert_eq!(
+            load.active(),
+            pairs,
+            "each pair's group runs on one node, with the witness's vote"
+        );
         let _ = GroupId(0);
     }
 }

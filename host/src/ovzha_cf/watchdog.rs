@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ovzha_core::term::Times;
 use ovzha_core::time::Span;
 use ovzha_core::watchdog::{self, Watchdog};
 
@@ -55,6 +56,20 @@ impl Heartbeat {
         };
         fits.map(|()| longest)
             .map_err(|why| format!("no timeout fits the times of ha.cf: {why}"))
+    }
+
+    /// Whether votes leave time for a stop, with a watchdog of this timeout or none.
+    ///
+    /// # Errors
+    /// See [`Times::check`].
+    fn votes_fit(self, stop_budget: Option<Span>, timeout: Option<Span>) -> Result<(), String> {
+        let times = Times {
+            keepalive: self.keepalive,
+            deadtime: self.deadtime,
+            stop_budget: stop_budget.unwrap_or(self.deadtime.half().half()),
+            watchdog: timeout.map(|timeout| Watchdog { timeout, stays: false }),
+        };
+        times.check().map_err(|why| why.to_string())
     }
 }
 
@@ -123,6 +138,27 @@ impl Reader {
         };
         if let Err(why) = fits {
             self.problems.error(*line, format!("watchdog: {why}"));
+        }
+    }
+
+    /// With a witness a vote must leave time for all of them; a watchdog without a timeout then has the longest that does.
+    pub(super) fn check_votes(&mut self, heartbeat: Heartbeat, said: bool) {
+        let Some(At { line, .. }) = &self.value.witness else {
+            return;
+        };
+        let (line, budget) = (*line, self.value.stop_budget());
+        let timeout = self.value.watchdog().map(|(_, timeout)| timeout);
+        let seconds = timeout.map_or(0, |timeout| timeout.as_millis() / 1000);
+        let shorter = (1..=seconds).rev().map(Span::from_secs);
+        let shorter = shorter
+            .take_while(|_| !said)
+            .find(|span| heartbeat.votes_fit(budget, Some(*span)).is_ok());
+        if let (Some(span), Some(At { value, .. })) = (shorter, &mut self.value.watchdog) {
+            value.timeout = Some(span);
+        }
+        let timeout = shorter.or(timeout);
+        if let Err(why) = heartbeat.votes_fit(budget, timeout) {
+            self.problems.error(line, format!("witness: {why}"));
         }
     }
 }
