@@ -52,9 +52,14 @@ impl Times {
         }
     }
 
-    /// What must be left of a right when a start begins: more than a stop needs, which is more than the watchdog (LEASE N4).
+    /// Two timeouts of the watchdog: less than that must not be left when it is petted (LEASE T3).
+    fn pet(&self) -> Span {
+        self.watchdog.map_or(Span::ZERO, |watchdog| watchdog.reset_twice())
+    }
+
+    /// What must be left of a right when a start begins: more than a stop needs, and the first pet (LEASE N4).
     pub(crate) fn start(&self) -> Span {
-        self.stop().plus(self.keepalive)
+        self.stop().max(self.pet()).plus(self.keepalive)
     }
 
     /// Whether a right leaves time for a stop although some asks in a row are lost, and for the watchdog to be petted.
@@ -63,8 +68,7 @@ impl Times {
     /// It does not.
     pub fn check(&self) -> Result<(), ConfigError> {
         let lost = self.keepalive.times(LOST.saturating_add(1)).plus(TRIP);
-        let pet = self.watchdog.map_or(Span::ZERO, |watchdog| watchdog.reset_twice());
-        let needs = self.stop().max(pet).plus(lost);
+        let needs = self.stop().max(self.pet()).plus(lost);
         let (right, deadtime) = (right(self.deadtime), self.deadtime);
         if right < needs {
             return Err(ConfigError::VotesShort { needs, right, deadtime });
