@@ -106,7 +106,7 @@ mod tests {
             .map_err(|why| std::format!("{why}"));
         assert_eq!(
             why.unwrap_err(),
-            "a deadtime of 10 s lets a vote count for 9.605 s, and a stop in time needs 13.393 s: make deadtime longer, or stop-budget, keepalive or the watchdog's timeout shorter"
+            "a deadtime of 10 s lets a vote count for 9.605 s, and a stop in time needs 12.492 s: make deadtime longer, or stop-budget, keepalive or the watchdog's timeout shorter"
         );
     }
 }
