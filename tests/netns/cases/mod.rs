@@ -20,3 +20,4 @@ mod scripts;
 mod several_groups;
 mod start;
 mod wire;
+mod witness;
