@@ -325,6 +325,8 @@ pub struct Ballot {
     pub frees: GroupSet,
     /// "My vote is yours, in answer to the frame that I echo." Implies that it is free.
     pub votes: GroupSet,
+    /// It runs here now, or is being started or stopped (LEASE `holder`).
+    pub holds: GroupSet,
     /// A person said that this node's copy of the data counts: the witness forgets that it lacks something.
     pub confirmed: GroupSet,
     /// For how long what is asked for is to bind, in tenths of a second.
@@ -364,6 +366,8 @@ pub struct Word {
     pub marked: GroupSet,
     /// The other node's copy lacks writes of this one, and the witness knows.
     pub ahead: GroupSet,
+    /// The other node has no power: that was seen after the frame that is echoed had come in (LEASE `cut`).
+    pub off: bool,
     /// How long ago it last believed the other node.
     pub other: Silence,
 }

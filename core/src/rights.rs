@@ -107,7 +107,12 @@ impl Cluster {
         let answers = newest == Some(echo);
         for (place, standing) in self.standings.iter().enumerate() {
             match self.bid(place) {
-                Bid::Asks => ballot.asks.insert(place),
+                Bid::Asks => {
+                    ballot.asks.insert(place);
+                    if self.groups.get(place).is_some_and(|group| !group.is_clear()) {
+                        ballot.holds.insert(place);
+                    }
+                }
                 Bid::Frees => {
                     ballot.frees.insert(place);
                     let answer = standing.vote.answers(self.now, self.config.me.peer());
@@ -169,6 +174,17 @@ impl Cluster {
         for (place, standing) in self.standings.iter_mut().enumerate() {
             if voted(place) {
                 standing.right.granted(ask, sent, span);
+            }
+        }
+    }
+
+    /// The peer has no power, as was seen after our frame `ask` had come in: what we lent it is free, if that frame asked and so none
+    /// was lent since (LEASE N3).
+    pub(crate) fn peer_is_off(&mut self, ask: Sequence) {
+        let peer = self.config.me.peer();
+        for standing in &mut self.standings {
+            if ask > standing.right.floor() {
+                standing.vote.taken_from(peer);
             }
         }
     }

@@ -119,6 +119,9 @@ impl Cluster {
             third.word = *word;
         }
         if echo.boot == self.boot {
+            if word.off {
+                self.peer_is_off(echo.sequence);
+            }
             self.granted(now, echo.sequence, |place| word.votes.contains(place));
         }
     }

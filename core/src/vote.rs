@@ -105,6 +105,11 @@ impl Vote {
         true
     }
 
+    /// This node has no power: it holds nothing.
+    pub fn taken_from(&mut self, node: NodeId) {
+        self.lent = self.lent.filter(|lent| lent.to != Some(node));
+    }
+
     /// A believed frame of `by` says that it holds nothing from any frame up to this one. An earlier one says nothing of
     /// what was lent since.
     pub fn released(&mut self, by: NodeId, frame: Echo) {
@@ -136,6 +141,12 @@ impl Right {
     pub fn give_up(&mut self, newest: Sequence) {
         self.until = None;
         self.floor = self.floor.max(newest);
+    }
+
+    /// No vote for a frame up to this one counts.
+    #[must_use]
+    pub const fn floor(&self) -> Sequence {
+        self.floor
     }
 
     /// When it ends; none: there is none in this life.

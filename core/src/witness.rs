@@ -32,6 +32,28 @@ pub const VOTES_FROM: u8 = 3;
 const SEATS: usize = GROUPS_MAX.saturating_mul(2);
 const NOTICES: usize = 8;
 
+/// What a witness that has its hand on the nodes' power does with it (LEASE W4, W5).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Relay {
+    /// It has none.
+    None,
+    /// Beside the nodes' watchdogs: a vote comes back with its time, too.
+    Beside,
+    /// In place of them: a node that wants to start is lent a vote only while the other one is seen without power.
+    InPlace,
+}
+
+/// A node's power, as a sense input sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Power {
+    /// There is no such input, or it was not read yet.
+    Unknown,
+    /// It has power.
+    On,
+    /// It has none.
+    Off,
+}
+
 /// What a witness must know of its cluster.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct WitnessConfig {
@@ -41,6 +63,10 @@ pub struct WitnessConfig {
     pub keepalive: Span,
     /// The longest time it lends for, at most [`DEADTIME_MAX`]: so long it lends to nobody after its start.
     pub longest: Span,
+    /// What it does with the nodes' power.
+    pub relay: Relay,
+    /// How long a node that was cut off stays without power.
+    pub off_for: Span,
 }
 
 /// What a witness wants done.
@@ -52,6 +78,13 @@ pub enum Said<'b> {
         to: NodeId,
         /// The frame, without serial framing.
         bytes: &'b [u8],
+    },
+    /// Take a node's power away, or give it back: said once. A relay at rest gives it.
+    Power {
+        /// The node.
+        node: NodeId,
+        /// It is to have power.
+        on: bool,
     },
     /// Something worth a log line.
     Notice(WitnessNotice),
@@ -90,6 +123,12 @@ pub enum WitnessNotice {
         /// It does.
         marked: bool,
     },
+    /// A node's power is taken away, because the other one asks and it is not heard.
+    Cut(NodeId),
+    /// It is given back.
+    Restored(NodeId),
+    /// A node's power was to be taken away, and is still there.
+    Stuck(NodeId),
     /// A node asks for longer than this witness ever lends.
     TooLong {
         /// The node.
@@ -123,6 +162,14 @@ struct Station {
     number: LinkId,
     too_long_told: bool,
     rejections: Rejections,
+    power: Power,
+    /// Since when its power is taken away.
+    cut: Option<Instant>,
+    /// The relay was last told to give it power, as it does at rest.
+    powered: bool,
+    stuck_told: bool,
+    /// It was cut, and not heard since: not again.
+    spent: bool,
 }
 
 impl Station {
@@ -138,6 +185,11 @@ impl Station {
             number: LinkId(0),
             too_long_told: false,
             rejections: Rejections::new(),
+            power: Power::Unknown,
+            cut: None,
+            powered: true,
+            stuck_told: false,
+            spent: false,
         }
     }
 }
@@ -198,9 +250,34 @@ impl Witness {
         Some((node, self.authentic(&opened)))
     }
 
+    /// A sense input was read: to be called with every change, and at least each [`WitnessConfig::keepalive`].
+    pub fn sensed(&mut self, now: Instant, node: NodeId, power: Power) {
+        self.tick(now);
+        let Some(station) = self.station_mut(node) else { return };
+        let before = core::mem::replace(&mut station.power, power);
+        if before == power {
+            return;
+        }
+        // who waits for that hears of it at once
+        if let Some(other) = self.station_mut(node.peer()) {
+            other.link.urgent = true;
+        }
+        if power == Power::Off {
+            self.lost_power(node);
+        }
+    }
+
+    /// A node without power holds nothing.
+    fn lost_power(&mut self, node: NodeId) {
+        for seat in &mut self.seats {
+            seat.vote.taken_from(node);
+        }
+    }
+
     /// Only time has passed.
     pub fn tick(&mut self, now: Instant) {
         self.now = now.max(self.now);
+        self.settle_power();
         for (node, station) in [NodeId(0), NodeId(1)].into_iter().zip(&mut self.stations) {
             let silence = station.heard.map(|at| self.now.since(at));
             if !station.silent_told && silence.is_some_and(|silence| silence >= self.config.longest) {
@@ -219,6 +296,11 @@ impl Witness {
         }
         if self.lost > 0 {
             return Said::Notice(WitnessNotice::Lost(core::mem::take(&mut self.lost)));
+        }
+        for node in [NodeId(0), NodeId(1)] {
+            if let Some(on) = self.owes_power(node) {
+                return Said::Power { node, on };
+            }
         }
         for to in [NodeId(0), NodeId(1)] {
             let owes = self.station(to).is_some_and(|it| it.link.owes(self.now));
@@ -305,6 +387,7 @@ impl Witness {
             return false;
         }
         station.heard = Some(now);
+        (station.spent, station.stuck_told) = (false, false);
         station.number = header.link;
         let silent = core::mem::replace(&mut station.silent_told, false);
         if message.is_none() {
@@ -355,6 +438,9 @@ impl Witness {
     fn weigh(&mut self, from: NodeId, frame: Echo, (group, place): (Mark, usize), ballot: &Ballot, half: Drbd) {
         let (now, opens, other) = (self.now, self.opens, from.peer());
         let longest = self.config.longest.min(DEADTIME_MAX);
+        let off = self.station(other).is_some_and(|station| station.power == Power::Off);
+        let in_place = self.config.relay == Relay::InPlace;
+        let allowed = |holds: bool| off || !in_place || holds;
         let Some(seat) = self.seat(group) else { return };
         let had = seat.vote.borrower(now);
         let before = seat.marked;
@@ -365,14 +451,15 @@ impl Witness {
         if whole && seat.marked == Some(other) {
             seat.marked = None;
         }
-        let mut refused = false;
+        let (mut refused, mut wanted) = (false, false);
         if ballot.frees.contains(place) {
             seat.vote.released(from, frame);
         } else if ballot.asks.contains(place) && seat.marked != Some(from) && now >= opens {
             refused = ballot.span() > longest;
-            if !refused {
+            if !refused && allowed(ballot.holds.contains(place)) {
                 seat.vote.lend(now, from, frame, ballot.span());
             }
+            wanted = !refused && seat.vote.borrower(now).is_none_or(|node| node == from);
         }
         let has = seat.vote.borrower(now);
         // nobody else's word counts: a node that only wants to start has written nothing
@@ -392,6 +479,51 @@ impl Witness {
         if refused {
             self.tell_too_long(from, ballot.span());
         }
+        if wanted {
+            self.cut_silent(other, ballot.span());
+        }
+    }
+
+    /// The other node asks for a vote that could be its: one that is not heard for the time of that vote loses its power, once.
+    fn cut_silent(&mut self, node: NodeId, term: Span) {
+        let now = self.now;
+        let busy = self.stations.iter().any(|station| station.cut.is_some());
+        if self.config.relay == Relay::None || busy {
+            return;
+        }
+        let started = self.opens.before(self.config.longest);
+        let Some(station) = self.station_mut(node) else { return };
+        let silent = now.since(station.heard.unwrap_or(started)) >= term;
+        if silent && !station.spent && station.power != Power::Off {
+            (station.cut, station.spent) = (Some(now), true);
+            self.notice(WitnessNotice::Cut(node));
+        }
+    }
+
+    /// What was cut gets its power back after a while; what should be off by then and is not, is told.
+    fn settle_power(&mut self) {
+        let (now, off_for) = (self.now, self.config.off_for);
+        for node in [NodeId(0), NodeId(1)] {
+            let Some(station) = self.station_mut(node) else {
+                continue;
+            };
+            if station.cut.is_none_or(|since| now.since(since) < off_for) {
+                continue;
+            }
+            let stuck = station.power == Power::On && !core::mem::replace(&mut station.stuck_told, true);
+            station.cut = None;
+            if stuck {
+                self.notice(WitnessNotice::Stuck(node));
+            }
+            self.notice(WitnessNotice::Restored(node));
+        }
+    }
+
+    /// Whether a node's power is to be switched now.
+    fn owes_power(&mut self, node: NodeId) -> Option<bool> {
+        let station = self.station_mut(node)?;
+        let on = station.cut.is_none();
+        (core::mem::replace(&mut station.powered, on) != on).then_some(on)
     }
 
     fn tell_too_long(&mut self, node: NodeId, term: Span) {
@@ -428,6 +560,7 @@ impl Witness {
             other: Silence::of(heard.map(|at| now.since(at))),
             ..Word::default()
         };
+        word.off = self.station(other).is_some_and(|station| station.power == Power::Off);
         let Some(station) = self.station(to) else { return word };
         let newest = station.lives.newest();
         for (place, group) in station.groups.iter().enumerate() {
@@ -463,6 +596,7 @@ impl Witness {
         station.link.speaks(now, keepalive);
         if Some(echo) != station.lives.newest() {
             word.votes = GroupSet::default();
+            word.off = false;
         }
         let silence = Silence::of(station.heard.map(|at| now.since(at)));
         let head = Head {

@@ -7,7 +7,7 @@ use ovzha_core::message::{
     Ballot, Connection, Disk, Drbd, Echo, GroupBits, GroupReport, Head, Message, NodeBits, Silence, Verdict,
 };
 use ovzha_core::time::{Instant, Span};
-use ovzha_core::witness::{Said, Witness, WitnessConfig, WitnessNotice};
+use ovzha_core::witness::{Power, Relay, Said, Witness, WitnessConfig, WitnessNotice};
 
 const CLUSTER: ClusterId = ClusterId([7, 7]);
 const LONGEST: Span = Span::from_secs(20);
@@ -55,14 +55,22 @@ struct Bed {
     notices: Vec<WitnessNotice>,
     ahead: [bool; 2],
     mirrored: [bool; 2],
+    /// Switchings of power: which node, and whether on.
+    switched: Vec<(u8, bool)>,
 }
 
 impl Bed {
     fn new() -> Self {
+        Self::with(Relay::None)
+    }
+
+    fn with(relay: Relay) -> Self {
         let config = WitnessConfig {
             cluster: CLUSTER,
             keepalive: Span::from_secs(1),
             longest: LONGEST,
+            relay,
+            off_for: Span::from_secs(5),
         };
         Self {
             witness: Witness::new(config, ring(Domain::Witness), BootId([9; 4]), at(0)),
@@ -72,12 +80,17 @@ impl Bed {
             notices: Vec::new(),
             ahead: [false; 2],
             mirrored: [false; 2],
+            switched: Vec::new(),
         }
     }
 
     /// One that lends, and that both nodes have heard.
     fn open() -> Self {
-        let mut bed = Self::new();
+        Self::open_with(Relay::None)
+    }
+
+    fn open_with(relay: Relay) -> Self {
+        let mut bed = Self::with(relay);
         bed.now = bed.now.after(LONGEST);
         for node in 0..2 {
             bed.meets(node);
@@ -160,6 +173,11 @@ impl Bed {
         answer
     }
 
+    fn sees(&mut self, node: u8, power: Power) {
+        self.witness.sensed(self.now, NodeId(node), power);
+        self.drain();
+    }
+
     fn drain(&mut self) {
         for _ in 0..50 {
             let mut out = FrameBuf::new();
@@ -169,6 +187,7 @@ impl Bed {
                     return;
                 }
                 Said::Notice(notice) => self.notices.push(notice),
+                Said::Power { node, on } => self.switched.push((node.0, on)),
                 Said::Send { to, bytes } => {
                     let opened = frame::open(bytes, CLUSTER, &ring(Domain::Witness)).unwrap();
                     assert_eq!((opened.header.sender, opened.header.addressee), (NodeId::WITNESS, to));
@@ -323,4 +342,74 @@ fn a_node_that_is_heard_again_is_told_and_one_that_is_not_is_told_once() {
         restarted: false,
     };
     assert_eq!(bed.notices, [heard]);
+}
+
+/// S-79: who asks in vain beside one that is not heard gets that one cut; once, and it has its power back after a while.
+#[test]
+fn a_node_that_is_not_heard_is_cut_once_when_the_other_one_asks() {
+    let mut bed = Bed::open_with(Relay::InPlace);
+    bed.sees(0, Power::On);
+    bed.speaks(0, asks(&[0]));
+    for _ in 0..9 {
+        bed.pass(1000);
+        assert_eq!(bed.speaks(1, asks(&[0])).word.votes, set(&[]));
+    }
+    assert_eq!(bed.switched, []);
+    bed.pass(1000);
+    bed.speaks(1, asks(&[0]));
+    assert_eq!(bed.switched, [(0, false)]);
+    // by time alone nothing is lent in place of watchdogs
+    assert_eq!(bed.speaks(1, asks(&[0])).word.votes, set(&[]));
+    bed.sees(0, Power::Off);
+    let word = bed.said[1].unwrap().1.word;
+    assert!(word.off, "told at once");
+    let word = bed.speaks(1, asks(&[0])).word;
+    assert_eq!((word.votes, word.off), (set(&[0]), true));
+    bed.pass(5000);
+    assert_eq!(bed.switched, [(0, false), (0, true)]);
+    bed.sees(0, Power::On);
+    // it does not come back: no second cut, and what runs there keeps the vote
+    bed.pass(20_000);
+    let holds = Ballot {
+        holds: set(&[0]),
+        ..asks(&[0])
+    };
+    assert_eq!(bed.speaks(1, holds).word.votes, set(&[0]));
+    assert_eq!(bed.switched.len(), 2);
+}
+
+/// S-79: what is heard is never cut, and never both.
+#[test]
+fn who_is_heard_is_not_cut() {
+    let mut bed = Bed::open_with(Relay::Beside);
+    for _ in 0..40 {
+        bed.pass(1000);
+        bed.speaks(0, asks(&[0]));
+        bed.speaks(1, asks(&[0]));
+    }
+    assert_eq!(bed.switched, []);
+    bed.pass(10_000);
+    bed.speaks(1, asks(&[0]));
+    bed.pass(1000);
+    bed.speaks(0, asks(&[1]));
+    assert_eq!(bed.switched, [(0, false)], "one at a time");
+}
+
+/// S-79: a relay that is stuck is told, and in place of watchdogs nothing is lent then.
+#[test]
+fn a_stuck_relay_is_told_and_lends_nothing() {
+    let mut bed = Bed::open_with(Relay::InPlace);
+    bed.sees(0, Power::On);
+    bed.speaks(0, asks(&[0]));
+    bed.pass(10_000);
+    for _ in 0..30 {
+        bed.pass(1000);
+        assert_eq!(bed.speaks(1, asks(&[0])).word.votes, set(&[]));
+    }
+    assert!(
+        bed.notices.contains(&WitnessNotice::Stuck(NodeId(0))),
+        "{:?}",
+        bed.notices
+    );
+    assert_eq!(bed.switched, [(0, false), (0, true)]);
 }

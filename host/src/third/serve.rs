@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use ovzha_core::frame::{self, FRAME_MAX, FrameBuf};
 use ovzha_core::id::{BootId, ClusterId, NodeId};
 use ovzha_core::time::{Instant, Span};
-use ovzha_core::witness::{Said, Witness, WitnessConfig, WitnessNotice};
+use ovzha_core::witness::{Relay, Said, Witness, WitnessConfig, WitnessNotice};
 use serde_json::{Value, json};
 
 use super::file::{self, WitnessCf};
@@ -130,6 +130,8 @@ impl Server {
                 cluster: hosted.cluster,
                 keepalive: KEEPALIVE,
                 longest: config.lends_for,
+                relay: Relay::None,
+                off_for: Span::ZERO,
             };
             let ClusterId(name) = hosted.cluster;
             let place = server.places.len();
@@ -265,6 +267,8 @@ impl Server {
                     }
                 }
                 Said::Notice(notice) => tell(&there.nodes, notice),
+                // it has no hand on anybody's power
+                Said::Power { .. } => {}
                 Said::Wait { until } => {
                     if until != there.wakes {
                         there.wakes = until;
@@ -327,6 +331,9 @@ fn tell(nodes: &[String; 2], notice: WitnessNotice) {
             let how = if marked { "is old" } else { "is not old any more" };
             format!("{}: its copy of group {} {how}", name(node), mark(group))
         }
+        WitnessNotice::Cut(node) => format!("{} is not heard: its power is taken away", name(node)),
+        WitnessNotice::Restored(node) => format!("{} has its power back", name(node)),
+        WitnessNotice::Stuck(node) => format!("{} still has power: the relay is stuck", name(node)),
         WitnessNotice::TooLong { node, term } => {
             format!("{} asks for {term}, longer than lends-for: refused", name(node))
         }

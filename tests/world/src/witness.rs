@@ -6,7 +6,7 @@ use ovzha_core::auth::{Domain, Keyring, Method};
 use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::{BootId, ClusterId, KeyId, NodeId};
 use ovzha_core::time::{Instant, Span};
-use ovzha_core::witness::{Said, Witness, WitnessConfig, WitnessNotice};
+use ovzha_core::witness::{Relay, Said, Witness, WitnessConfig, WitnessNotice};
 
 use crate::node::{Clock, Input};
 use crate::trace::letter;
@@ -72,6 +72,8 @@ impl World {
             cluster: ClusterId([7, 7]),
             keepalive: Span::from_millis(self.setup.keepalive),
             longest: Span::from_millis(self.deadtime()),
+            relay: Relay::None,
+            off_for: Span::ZERO,
         };
         let life = self.witness.life;
         let [_, b, c, d] = life.to_be_bytes();
@@ -124,6 +126,7 @@ impl World {
             match self.witness.daemon.as_mut()?.poll(&mut frame) {
                 Said::Send { to, bytes } => self.from_witness(to, bytes),
                 Said::Notice(notice) => self.witness_tells(notice),
+                Said::Power { .. } => {}
                 Said::Wait { until } => return Some(until),
             }
         }
@@ -153,6 +156,9 @@ impl World {
                     let how = if marked { "is old" } else { "is not old any more" };
                     format!("the witness knows: {}'s copy of g{} {how}", who(node), group(mark))
                 }
+                WitnessNotice::Cut(node) => format!("the witness cuts {}'s power", who(node)),
+                WitnessNotice::Restored(node) => format!("the witness gives {} its power back", who(node)),
+                WitnessNotice::Stuck(node) => format!("the witness can't cut {}'s power", who(node)),
                 WitnessNotice::TooLong { node, term } => format!("{} asks the witness for {term}: too long", who(node)),
                 WitnessNotice::Lost(count) => format!("the witness lost {count} notices"),
             }
