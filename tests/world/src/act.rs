@@ -54,6 +54,8 @@ pub enum Act {
     Isolate(usize, bool),
     /// The witness gets power or loses it.
     WitnessPower(bool),
+    /// The relay of a node's power sticks, or moves again.
+    RelayStuck(usize, bool),
     /// The way between a node and the witness.
     WitnessCut(usize, bool),
     /// DRBD's path is cut or mended.
@@ -137,6 +139,7 @@ impl World {
             Act::Cut(link, from, cut) => self.set_cut(*link, *from, *cut),
             Act::Device(node, link, there) => self.set_device(*node, *link, *there),
             Act::WitnessPower(on) => self.power_witness(*on),
+            Act::RelayStuck(node, stuck) => self.witness.stuck[*node] = *stuck,
             Act::WitnessCut(node, cut) => self.witness.cut[*node] = *cut,
             Act::Isolate(node, isolated) => self.set_isolated(*node, *isolated),
             Act::Drbd(cut) => self.set_drbd_cut(*cut),

@@ -10,6 +10,8 @@
 //! | `Voted` | row witness and watchdog: all of it but a machine that stands still with its clock, and the witness dies, restarts, is cut off | never |
 //! | `Restarts` | daemons restarted within deadtime | never, and nothing is started or stopped |
 
+use ovzha_core::witness::Relay;
+
 use crate::act::Act;
 use crate::rng::Rng;
 use crate::setup::{GroupSetup, Model, Setup};
@@ -80,6 +82,7 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         fencing: rng.chance(500),
         watchdog: voted.then_some(keepalive * 4),
         witness: voted,
+        relay: Relay::None,
         groups,
     }
 }

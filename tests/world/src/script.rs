@@ -45,6 +45,7 @@ use ovzha_core::id::Mark;
 use ovzha_core::message::HoldReason;
 use ovzha_core::output::Op;
 use ovzha_core::time::{Instant, Span};
+use ovzha_core::witness::Relay;
 
 use crate::act::{Act, Loss, UNTIL_THAWED};
 use crate::node::{Freeze, Input, Script};
@@ -234,6 +235,7 @@ fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Result<Vec<Act>, Str
             let place = number(arg(args, 2)?)?;
             Act::Recall(node, usize::from(to == "b"), place, size(args, 3)?, link)
         }
+        ("relay", "stuck" | "moves") => Act::RelayStuck(node, second == "stuck"),
         ("will", _) => will(world, node, args)?,
         ("set", _) => Act::Config(node, Box::new(set(world, node, args)?)),
         _ => return Err("no such command".to_owned()),
@@ -274,6 +276,13 @@ fn option(setup: &mut Setup, key: &str, value: &str) -> Done {
         "fencing" => setup.fencing = value == "on",
         "watchdog" => setup.watchdog = Some(ms()?),
         "witness" => setup.witness = value == "on",
+        "relay" => {
+            setup.relay = match value {
+                "beside" => Relay::Beside,
+                "in-place" => Relay::InPlace,
+                _ => return Err(format!("relay: beside or in-place, not {value}")),
+            }
+        }
         _ => return Err(format!("no such key: {key}")),
     }
     Ok(())

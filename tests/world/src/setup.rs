@@ -6,6 +6,7 @@ use ovzha_core::frame::VERSION;
 use ovzha_core::id::{ClusterId, KeyId, Mark, NodeId};
 use ovzha_core::time::Span;
 use ovzha_core::watchdog::Watchdog;
+use ovzha_core::witness::Relay;
 
 /// A modelled resource.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -91,6 +92,8 @@ pub struct Setup {
     pub watchdog: Option<u64>,
     /// There is a witness.
     pub witness: bool,
+    /// What it does with the nodes' power.
+    pub relay: Relay,
     /// `haresources`.
     pub groups: Vec<GroupSetup>,
 }
@@ -115,6 +118,7 @@ impl Default for Setup {
             fencing: false,
             watchdog: None,
             witness: false,
+            relay: Relay::None,
             groups: vec![GroupSetup {
                 preferred: 0,
                 resources: vec![Model::Drbd, Model::Data, Model::Mail],

@@ -25,6 +25,7 @@ impl World {
             Act::Device(node, link, false) => *link < self.setup.links && self.wire.is_there(*node, *link),
             Act::Isolate(node, true) => !self.wire.isolated[*node],
             Act::WitnessPower(false) => self.witness.daemon.is_some(),
+            Act::RelayStuck(node, true) => !self.witness.stuck[*node],
             Act::WitnessCut(node, true) => self.setup.witness && !self.witness.cut[*node],
             Act::Drbd(true) => self.mirrors.iter().any(|mirror| !mirror.cut),
             Act::Path(group, true) => !self.mirrors[*group].cut,
@@ -57,6 +58,7 @@ impl World {
             | Act::Isolate(_, false)
             | Act::WitnessPower(true)
             | Act::WitnessCut(_, false)
+            | Act::RelayStuck(_, false)
             | Act::Drbd(false)
             | Act::Path(_, false)
             | Act::Script(..)

@@ -6,7 +6,7 @@ use ovzha_core::auth::{Domain, Keyring, Method};
 use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::{BootId, ClusterId, KeyId, NodeId};
 use ovzha_core::time::{Instant, Span};
-use ovzha_core::witness::{Relay, Said, Witness, WitnessConfig, WitnessNotice};
+use ovzha_core::witness::{Power, Relay, Said, Witness, WitnessConfig, WitnessNotice};
 
 use crate::node::{Clock, Input};
 use crate::trace::letter;
@@ -15,6 +15,10 @@ use crate::world::{What, World};
 
 /// Frames of one drain, far above what it ever owes.
 const DRAIN_MAX: u32 = 64;
+/// How long a node that was cut stays off.
+const OFF_FOR: Span = Span::from_secs(5);
+/// From the order to the relay's contacts, in microseconds.
+const SWITCHES: u64 = 30_000;
 /// A frame's way to it or from it, in microseconds.
 const WAY: (u64, u64) = (200, 3000);
 
@@ -27,6 +31,8 @@ pub struct Room {
     life: u32,
     /// The way between it and a node is cut.
     pub cut: [bool; 2],
+    /// The relay of a node does not move.
+    pub stuck: [bool; 2],
 }
 
 impl Room {
@@ -38,6 +44,7 @@ impl Room {
             clock: Clock::new(0, rate),
             life: 0,
             cut: [false; 2],
+            stuck: [false; 2],
         }
     }
 }
@@ -72,8 +79,8 @@ impl World {
             cluster: ClusterId([7, 7]),
             keepalive: Span::from_millis(self.setup.keepalive),
             longest: Span::from_millis(self.deadtime()),
-            relay: Relay::None,
-            off_for: Span::ZERO,
+            relay: self.setup.relay,
+            off_for: OFF_FOR,
         };
         let life = self.witness.life;
         let [_, b, c, d] = life.to_be_bytes();
@@ -99,6 +106,7 @@ impl World {
         if self.witness.life != life {
             return;
         }
+        self.witness_senses(now);
         if let Some(daemon) = &mut self.witness.daemon {
             daemon.handle(now, bytes);
             self.drain_witness();
@@ -111,6 +119,7 @@ impl World {
         if self.witness.life != life {
             return;
         }
+        self.witness_senses(now);
         if let Some(daemon) = &mut self.witness.daemon {
             daemon.tick(now);
             if let Some(until) = self.drain_witness() {
@@ -120,13 +129,42 @@ impl World {
         }
     }
 
+    /// It reads its sense inputs, if it has any.
+    fn witness_senses(&mut self, now: Instant) {
+        if self.setup.relay == Relay::None {
+            return;
+        }
+        for (node, id) in [NodeId(0), NodeId(1)].into_iter().enumerate() {
+            let power = if self.nodes[node].power { Power::On } else { Power::Off };
+            if let Some(daemon) = &mut self.witness.daemon {
+                daemon.sensed(now, id, power);
+            }
+        }
+    }
+
+    /// A relay moves, and the witness sees what that did.
+    pub(crate) fn relay_moves(&mut self, life: u32, node: usize, on: bool) {
+        if self.witness.stuck[node] {
+            return;
+        }
+        if on && !self.nodes[node].power {
+            self.power_on(node);
+        } else if !on {
+            self.power_off(node);
+        }
+        self.witness_wakes(life);
+    }
+
     fn drain_witness(&mut self) -> Option<Instant> {
         for _ in 0..DRAIN_MAX {
             let mut frame = FrameBuf::new();
             match self.witness.daemon.as_mut()?.poll(&mut frame) {
                 Said::Send { to, bytes } => self.from_witness(to, bytes),
                 Said::Notice(notice) => self.witness_tells(notice),
-                Said::Power { .. } => {}
+                Said::Power { node, on } => {
+                    let (node, life) = (usize::from(node.0), self.witness.life);
+                    self.at(self.now + SWITCHES, What::Relay { life, node, on });
+                }
                 Said::Wait { until } => return Some(until),
             }
         }
