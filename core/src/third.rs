@@ -116,6 +116,8 @@ impl Cluster {
 
     fn take_word(&mut self, now: Instant, echo: Echo, word: &Word) {
         if let Some(third) = &mut self.third {
+            // who waits for the other node's power to go asks at once
+            third.link.urgent |= word.off && !third.word.off;
             third.word = *word;
         }
         if echo.boot == self.boot {
