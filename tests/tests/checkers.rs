@@ -385,8 +385,9 @@ mod tests {
         // node 1 has no disk for a while, then the resync goes the wrong way
         world.step(&Act::Diskless(1, 0, true));
         world.step(&Act::Pass(5_000_000));
-        world.mirrors[0].wrote = [false, true];
         world.step(&Act::Diskless(1, 0, false));
+        assert_eq!(world.mirrors[0].syncing, Some(1), "the right way");
+        world.mirrors[0].syncing = Some(0);
         world.step(&Act::Pass(5_000_000));
         fires(&world, "S2 group 0: a resync from node 1 overwrites");
     }

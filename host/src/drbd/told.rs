@@ -8,7 +8,7 @@ use super::words::{Connection, Disk, Role};
 /// What the core is told of a state, and the peer by it.
 #[must_use]
 pub fn for_core(state: &State) -> Seen {
-    let connection = if state.connection.is_up() {
+    let connection = if state.handshaken() {
         message::Connection::Connected
     } else if state.connection == Connection::StandAlone {
         message::Connection::StandAlone

@@ -170,6 +170,10 @@ impl World {
     pub(crate) fn sync_ends(&mut self, group: usize, turn: u32) {
         let asleep = self.asleep();
         let mirror = &mut self.mirrors[group];
+        if mirror.connected && mirror.settles == Some(false) {
+            // nothing gets through, and DRBD has not noticed yet
+            return self.at(self.now + self.resync_takes, What::Synced { group, turn });
+        }
         if mirror.resyncs == turn && mirror.connected {
             let source = mirror.syncing.map(|target| 1 - target);
             if let Some(source) = source {

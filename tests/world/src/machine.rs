@@ -323,7 +323,11 @@ impl World {
         }
         self.flow(group);
         let mirror = &mut self.mirrors[group];
-        if mirror.connected && mirror.syncing.is_none() {
+        if !diskless && mirror.connected && mirror.differs() {
+            // only now there is something to compare with
+            self.part(group);
+            self.splits(group);
+        } else if mirror.connected && mirror.syncing.is_none() {
             mirror.compare();
         }
         self.resync(group);
@@ -403,13 +407,19 @@ impl World {
             self.mirrors[group].connect();
             self.resync(group);
             if self.mirrors[group].alone {
-                self.record(0, Happening::SplitBrain(group));
-                self.trace.line(self.now, &group, || {
-                    format!("DRBD of g{group}: split brain, StandAlone")
-                });
+                self.splits(group);
             }
         }
         self.looks(group);
+    }
+
+    /// DRBD gives the connection up: both halves were written to.
+    fn splits(&mut self, group: usize) {
+        self.mirrors[group].alone = true;
+        self.record(0, Happening::SplitBrain(group));
+        self.trace.line(self.now, &group, || {
+            format!("DRBD of g{group}: split brain, StandAlone")
+        });
     }
 
     /// A machine that stood still finds its connections gone.

@@ -34,8 +34,8 @@ use super::peer::Peer;
 const DRAIN_MAX: usize = 300;
 /// Events of one input.
 const EVENTS_MAX: usize = 400;
-/// Steps at the end, and how late each may be: together longer than the two hours that a switch-over may take.
-const END_MAX: usize = 1000;
+/// Steps at the end, looks among them, and how late a tick may be: together longer than the two hours that a switch-over may take.
+const END_MAX: usize = 30_000;
 const LATE: Span = Span::from_secs(9);
 
 /// The cluster's name on the wire.
