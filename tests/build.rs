@@ -13,7 +13,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let core = Path::new("../core/src");
     let mut made = String::new();
     for (file, names) in [
-        ("decide.rs", &["Mine", "Foreign", "Attached", "Ailing", "Data"][..]),
+        (
+            "decide.rs",
+            &["Mine", "Foreign", "Attached", "Ailing", "Entitled", "Data"][..],
+        ),
         ("message.rs", &["Phase"]),
         ("why.rs", &["Why"]),
     ] {

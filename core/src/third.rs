@@ -1,6 +1,8 @@
 //! The witness as a node hears it: one more station, with its own key and its own way (LEASE F1 to F3).
 
-use crate::auth::{Domain, Keyring};
+#[cfg(feature = "record")]
+use crate::auth::Domain;
+use crate::auth::Keyring;
 use crate::cluster::Cluster;
 use crate::frame::{self, FrameBuf, VERSION};
 use crate::id::{LinkId, NodeId};
@@ -29,6 +31,7 @@ pub(crate) struct Third {
     silent_told: bool,
 }
 
+#[cfg(feature = "record")]
 pub(crate) const fn no_keys() -> Keyring {
     Keyring::new(Domain::Witness)
 }

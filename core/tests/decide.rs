@@ -2,7 +2,9 @@
 
 #[cfg(test)]
 mod tests {
-    use ovzha_core::decide::{Ailing, Attached, Data, Decision, Foreign, Mine, Peer, PeerGroup, View, Why, decide};
+    use ovzha_core::decide::{
+        Ailing, Attached, Data, Decision, Entitled, Foreign, Mine, Peer, PeerGroup, View, Why, decide,
+    };
     use ovzha_core::message::{GroupFlags, Phase};
 
     const PHASES: [Phase; 8] = [
@@ -47,6 +49,7 @@ mod tests {
             data: Data::Current,
             attached: Attached::Unknown,
             foreign: Foreign::Nobody,
+            entitled: Entitled::Unneeded,
             lonely: false,
             unheard: false,
             doubtful: false,

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 
-use ovzha_core::decide::{self, Ailing, Attached, Data, Decision, Foreign, Mine, Why};
+use ovzha_core::decide::{self, Ailing, Attached, Data, Decision, Entitled, Foreign, Mine, Why};
 use ovzha_core::message::{GroupFlags, Phase};
 
 /// The text of `core/src/decide.rs`, reading by calls.
@@ -16,7 +16,7 @@ use ovzha_core::message::{GroupFlags, Phase};
     reason = "the core's text beside types of this test"
 )]
 mod text {
-    use super::{Ailing, Attached, Data, Decision, Foreign, Mine, Peer, PeerGroup, Phase, View, Why};
+    use super::{Ailing, Attached, Data, Decision, Entitled, Foreign, Mine, Peer, PeerGroup, Phase, View, Why};
     include!(concat!(env!("OUT_DIR"), "/observed.rs"));
 }
 
@@ -24,7 +24,9 @@ mod text {
 pub type Fact = &'static str;
 
 /// The facts of a view with more than two values.
-const CHOICES: [Fact; 7] = ["mine", "peer", "failed", "data", "attached", "foreign", "ailing"];
+const CHOICES: [Fact; 8] = [
+    "mine", "peer", "failed", "data", "attached", "foreign", "ailing", "entitled",
+];
 const PEERS: [&str; 6] = ["Awaited", "NeverHeard", "Newer", "Dead", "Left", ALIVE];
 /// The one peer that has facts of its own.
 const ALIVE: &str = "Alive";
@@ -96,6 +98,10 @@ impl View {
     fn ailing(&self) -> Ailing {
         text::AILING[self.ask("ailing")]
     }
+
+    fn entitled(&self) -> Entitled {
+        text::ENTITLED[self.ask("entitled")]
+    }
 }
 
 impl PeerGroup<'_> {
@@ -139,6 +145,7 @@ macro_rules! switches {
                 attached: text::ATTACHED[value("attached")],
                 foreign: text::FOREIGN[value("foreign")],
                 ailing: text::AILING[value("ailing")],
+                entitled: text::ENTITLED[value("entitled")],
                 $($name: value(stringify!($name)) == 1),*
             }
         }
@@ -170,6 +177,7 @@ pub fn values(fact: Fact) -> Vec<String> {
         "attached" => names(text::ATTACHED),
         "foreign" => names(text::FOREIGN),
         "ailing" => names(text::AILING),
+        "entitled" => names(text::ENTITLED),
         PHASE => names(text::PHASE),
         _ => ["no", "yes"].map(str::to_owned).to_vec(),
     }
@@ -185,6 +193,7 @@ pub fn size(fact: Fact) -> usize {
         "attached" => text::ATTACHED.len(),
         "foreign" => text::FOREIGN.len(),
         "ailing" => text::AILING.len(),
+        "entitled" => text::ENTITLED.len(),
         PHASE => text::PHASE.len(),
         _ => 2,
     }
