@@ -277,8 +277,8 @@ impl Cluster {
             self.links.iter_mut().for_each(|link| link.urgent = true);
         }
         self.name_soon();
-        let echoed = self.member.taken();
-        let proof = self.sent.iter().rev().find(|(sequence, _)| *sequence <= echoed);
+        let taken = self.member.taken();
+        let proof = self.sent.iter().rev().find(|(sequence, _)| *sequence <= taken);
         self.proved = self.proved.max(proof.map(|(_, at)| *at));
         if leaving && self.member.is_alive() {
             self.member.leave();
