@@ -225,7 +225,10 @@ impl Group {
             self.drop_chore(Op::Outdate);
         }
         let old = matches!(disk, Disk::Outdated | Disk::Consistent);
-        if self.evidence.confirmed && old && !self.durable.marked {
+        if !self.evidence.confirmed || self.durable.marked {
+            // the word counts no more: a disk that was not told yet stays as it is
+            self.drop_chore(Op::Confirm);
+        } else if old {
             self.chore(now, Op::Confirm);
         }
         let waited = self

@@ -290,8 +290,8 @@ impl Cluster {
             self.take_ballot(now, frame, echo, &ballot);
         }
         self.name_soon();
-        let echoed = self.member.taken();
-        let proof = self.sent.iter().rev().find(|(sequence, _)| *sequence <= echoed);
+        let taken = self.member.taken();
+        let proof = self.sent.iter().rev().find(|(sequence, _)| *sequence <= taken);
         self.proved = self.proved.max(proof.map(|(_, at)| *at));
         if leaving && self.member.is_alive() {
             self.member.leave();

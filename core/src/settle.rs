@@ -218,7 +218,7 @@ impl Cluster {
         let patience = self.deadtime().times(YIELD_DEADTIMES);
         let alive = self.member.is_alive();
         let phase = self.member.group(index).map(|said| said.bits.phase());
-        let echoed = self.member.taken();
+        let taken = self.member.taken();
         let dead = matches!(
             self.member.state(),
             MemberState::Dead | MemberState::NeverHeard | MemberState::Left
@@ -234,7 +234,7 @@ impl Cluster {
             group.yielded = None;
         }
         // doubt ends with the peer's fresh word that it runs nothing of it, or with its death
-        if dead || (alive && echoed >= group.announced && phase.is_some_and(Phase::is_clear)) {
+        if dead || (alive && taken >= group.announced && phase.is_some_and(Phase::is_clear)) {
             group.doubtful = false;
         }
         if group.blocked.is_some_and(|until| now >= until) {

@@ -21,6 +21,8 @@ pub(crate) struct Troubles {
     pub daemon: [Option<u64>; 2],
     /// A node said what the other one can't read.
     pub newer: [Option<u64>; 2],
+    /// A node has lost what it kept on disk, a hold perhaps.
+    pub forgot: [bool; 2],
     /// Since when nothing comes from a node.
     pub gone: [Option<u64>; 2],
 }
@@ -83,13 +85,15 @@ impl World {
         // a life of the isolated active that has never heard its peer does not know how much time it has (S-11)
         let other = &self.nodes[1 - node];
         let anew = other.daemon.is_some() && other.heard.is_none() && lately(self.troubles.isolated);
+        // the hold that keeps the isolated active running is not known here any more (S-46)
         let held = other.daemon.as_ref().is_some_and(|daemon| daemon.snapshot().hold.held);
+        let forgotten = held && self.troubles.forgot[node];
+        let uncovered = self.setup.pings == 0 || !self.setup.last_resort || lately(self.troubles.flapped) || forgotten;
         Excuses {
             cut: lately(self.troubles.cut),
-            // row ping covers it as long as a stop that hangs ends in a reset (S-11, S-22), the peer could hear an attached
-            // node, and a held node's peer has not lost what it knew of the hold (S-46)
-            isolated: (self.setup.pings == 0 || !self.setup.last_resort || lately(self.troubles.flapped) || held)
-                && lately(self.troubles.isolated),
+            // row ping covers it as long as a stop that hangs ends in a reset (S-11, S-22), and the peer could hear an
+            // attached node
+            isolated: uncovered && lately(self.troubles.isolated),
             frozen: lately(self.troubles.frozen[1 - node]) || paused,
             daemon: anew || lately(self.troubles.daemon[1 - node]),
             silence,

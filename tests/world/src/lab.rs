@@ -62,6 +62,7 @@ impl World {
 
     /// A node loses everything together, or gets it back: links, DRBD, ping nodes.
     pub fn set_isolated(&mut self, node: usize, isolated: bool) {
+        // in microseconds, and both clocks may be slow: attached for less, it may not have been heard
         let keepalive = self.setup.keepalive * 1020;
         let joined = self.troubles.joined[node];
         if isolated && joined.is_some_and(|at| self.now - at < keepalive) {

@@ -191,6 +191,7 @@ impl World {
         self.trace.line(self.now, &(node, "forgets"), || {
             format!("{}'s state on disk: {loss:?}", letter(node))
         });
+        self.troubles.forgot[node] = true;
         self.fact(&Fact::Forgot(node));
     }
 

@@ -341,7 +341,10 @@ fn will(world: &World, node: usize, args: &[&str]) -> Result<Act, String> {
         "start" => Op::Start,
         "stop" => Op::Stop,
         "monitor" => Op::Monitor,
-        _ => return Err("probe, start, stop or monitor".to_owned()),
+        "outdate" => Op::Outdate,
+        "confirm" => Op::Confirm,
+        "resume" => Op::Resume,
+        _ => return Err("probe, start, stop, monitor, outdate, confirm or resume".to_owned()),
     };
     let mut script = Script {
         outcome: None,

@@ -206,17 +206,13 @@ pub fn nothing_bounced(world: &mut World, steps: u64) {
     }
 }
 
-/// A stop that was begun amid the faults may hang for a while after their end.
+/// A stop that was begun amid the faults may hang for a while after their end, and the reset that ends it takes its time.
 fn is_stopping(world: &World) -> bool {
-    let daemons = world.nodes.iter().map(|node| node.daemon.as_ref());
-    let mut ended = daemons.map(|daemon| {
-        let groups = daemon.map(|daemon| daemon.snapshot().groups);
-        groups.is_some_and(|groups| {
-            let stops = |phase| matches!(phase, Phase::Stopping | Phase::Stuck);
-            groups.iter().all(|group| !stops(group.phase))
-        })
-    });
-    !ended.all(|ended| ended)
+    let stops = |group: &GroupView| matches!(group.phase, Phase::Stopping | Phase::Stuck);
+    world.nodes.iter().any(|node| {
+        let daemon = node.daemon.as_ref();
+        daemon.is_none_or(|daemon| daemon.snapshot().groups.iter().any(stops))
+    })
 }
 
 /// Everything is repaired.
