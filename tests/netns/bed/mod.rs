@@ -21,7 +21,7 @@ pub use net::{say, sent};
 pub use node::{Daemon, Node};
 pub use previous::previous;
 use process::run;
-pub use process::{Said, child_of, ovzha};
+pub use process::{Said, child_of, ovzha, signal};
 pub use program::Program;
 pub use record::{Entry, check_count};
 
