@@ -22,7 +22,7 @@ use crate::log::Log;
 use crate::mail::{self, Mail, deliver, unix_time};
 use crate::respawn::Clients;
 use crate::run::Options;
-use crate::sys::{self, CoreLimit};
+use crate::sys::{self, CoreLimit, Pid};
 use crate::{agent, environment};
 
 /// What one life leaves to the next, in the run directory: errands, clients, and that it did not end in order.
@@ -95,6 +95,12 @@ impl Aside {
     pub fn reap(&mut self, now: Instant, log: &mut Log) {
         self.errands.reap();
         tell(&self.clients.tick(now), log);
+    }
+
+    /// Whether it is one of these.
+    #[must_use]
+    pub fn knows(&self, pid: Pid) -> bool {
+        self.errands.knows(pid) || self.clients.has(pid)
     }
 
     /// Everything that is due.

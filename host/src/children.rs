@@ -22,7 +22,7 @@ use crate::environment;
 use crate::haresources::Resource;
 use crate::owner::Owner;
 use crate::record::keep;
-use crate::sys::CoreLimit;
+use crate::sys::{CoreLimit, Pid};
 use crate::task::{self, Exit, How, Spec, TaskId, Tasks};
 use crate::validate::Handover;
 use crate::watcher::{Said, Watchers};
@@ -192,6 +192,12 @@ impl Children {
     /// After SIGCHLD.
     pub fn reap(&mut self) {
         self.tasks.reap();
+    }
+
+    /// Whether it is one of these.
+    #[must_use]
+    pub fn knows(&self, pid: Pid) -> bool {
+        self.tasks.has(pid) || self.watchers.has(pid)
     }
 
     /// Deadlines and outputs.

@@ -11,7 +11,7 @@ use std::ffi::{CStr, CString};
 use ovzha_core::time::{Instant, Span};
 
 use crate::line::{AsideLine, ErrandFate};
-use crate::sys::{CoreLimit, Ended};
+use crate::sys::{CoreLimit, Ended, Pid};
 use crate::task::{self, Event, Exit, How, Spec, TaskId, Tasks};
 
 /// The most that may wait.
@@ -83,6 +83,12 @@ impl Errands {
     #[must_use]
     pub fn has(&self, label: &str) -> bool {
         self.is_running(label) || self.queue.iter().any(|errand| errand.label == label)
+    }
+
+    /// Whether `pid` is one that runs.
+    #[must_use]
+    pub fn knows(&self, pid: Pid) -> bool {
+        self.tasks.has(pid)
     }
 
     fn is_running(&self, label: &str) -> bool {

@@ -145,8 +145,6 @@ pub struct Log {
     socket: &'static Path,
     syslog: Option<Syslog>,
     writer: Option<Writer>,
-    /// The writer of our former life (before a re-exec), until it has ended.
-    former: Option<Pid>,
     lost_syslog: u64,
     lost_writer: u64,
     restart_at: Instant,
@@ -170,7 +168,6 @@ impl Log {
             socket: Path::new("/dev/log"),
             syslog: None,
             writer: None,
-            former: None,
             node: node.to_owned(),
             pid: sys::own_pid(),
             lost_syslog: 0,
@@ -220,20 +217,6 @@ impl Log {
     #[must_use]
     pub fn writer_pid(&self) -> Option<Pid> {
         self.writer.as_ref().map(|w| w.pid)
-    }
-
-    /// This process had another writer before it executed itself anew: it ends by itself, and is ours to fetch.
-    pub fn had_writer(&mut self, pid: Pid) {
-        self.former = Some(pid);
-        self.reap();
-    }
-
-    /// Fetches writers that have ended. To be called after SIGCHLD.
-    pub fn reap(&mut self) {
-        // not our child (any more): nothing to fetch either
-        if self.former.is_some_and(|pid| !matches!(sys::wait_for(pid), Ok(None))) {
-            self.former = None;
-        }
     }
 
     /// Gives what was logged a chance to survive a reset that follows at once: waits until the writer has it on the

@@ -13,9 +13,6 @@ use crate::run::Daemon;
 use crate::sys;
 use crate::validate::Fingerprint;
 
-/// The file in the run directory by which the next life knows the log's writer child of this one.
-pub(crate) const WRITER: &str = "writer";
-
 impl Daemon {
     /// The files were read again by a child.
     pub(crate) fn validated(&mut self, now: Instant, good: bool, text: &str, keys: Option<AuthKeys>) {
@@ -69,13 +66,8 @@ impl Daemon {
         self.log.say(&Line::Anew);
         let running = self.children.render();
         self.keep("running", &running);
-        if let Some(writer) = self.log.writer_pid() {
-            self.keep(WRITER, &format!("{writer}\n"));
-        }
         self.children.stop_watching(sys::boottime());
         let error = Program::new(&self.program).args(std::env::args_os().skip(1)).exec();
-        // a later crash must not leave a number that may be somebody else's by then
-        drop(std::fs::remove_file(self.options.run_dir.join(WRITER)));
         let (program, why) = (self.program.display().to_string(), error.to_string());
         self.log.say(&Line::AnewFailed {
             program: &program,

@@ -193,6 +193,13 @@ impl Clients {
         starts.chain(look).min()
     }
 
+    /// Whether `pid` is one of these.
+    #[must_use]
+    pub fn has(&self, pid: Pid) -> bool {
+        let runs = |slot: &Slot| matches!(&slot.life, Life::Running(run) if run.who.pid == pid);
+        self.slots.iter().any(runs) || self.leaving.iter().any(|leaving| leaving.who.pid == pid)
+    }
+
     /// Starts what waits, sees what ended, reads what was said. To be called on SIGCHLD and when `next_wake` is due;
     /// more often does no harm. Answers what is to be logged.
     pub fn tick(&mut self, now: Instant) -> Vec<AsideLine> {

@@ -121,6 +121,8 @@ impl Daemon {
         self.log.say(&Line::Protection(row));
         self.tell_watchdog();
         self.aside.begin(&mut self.log);
+        // what ended before there was anyone to be told sends no signal any more
+        self.fetch_children(sys::boottime());
         self.notify.ready();
         let mut until = self.drain(sys::boottime());
         loop {
@@ -262,13 +264,29 @@ impl Daemon {
                     }
                 }
                 Signal::Child => {
-                    self.children.reap();
-                    self.log.reap();
-                    self.aside.reap(now, &mut self.log);
+                    self.fetch_children(now);
                 }
                 Signal::User1 => {}
             }
         }
+    }
+
+    /// Fetches what ended: what this life began or took over, and the dead that a former life of this process left (its
+    /// log writer, an errand that ended while this program was being loaded). Those nobody here waits for.
+    fn fetch_children(&mut self, now: Instant) {
+        self.children.reap();
+        self.aside.reap(now, &mut self.log);
+        while let Some(dead) = sys::dead_child() {
+            // it ended a moment ago: another signal is on its way
+            if self.knows(dead) {
+                break;
+            }
+            drop(sys::wait_for(dead));
+        }
+    }
+
+    fn knows(&self, pid: sys::Pid) -> bool {
+        self.log.writer_pid() == Some(pid) || self.children.knows(pid) || self.aside.knows(pid)
     }
 
     fn stop(&mut self, now: Instant) {

@@ -38,7 +38,7 @@ use crate::status::HostFacts;
 use crate::sys::{self, CoreLimit, LastResort, Signals};
 use crate::validate::Fingerprint;
 use crate::watchdog::Watchdog;
-use crate::{bugs, check, core_config, guard, reload, store};
+use crate::{bugs, check, core_config, guard, store};
 
 /// Exit code: the files or the machine forbid a start.
 const BAD: u8 = 1;
@@ -96,10 +96,7 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
     let boot = sys::random_bytes::<4>().map_err(|error| lacking("/dev/urandom", &error))?;
     let secret = sys::random_bytes::<32>().map_err(|error| lacking("/dev/urandom", &error))?;
     let control = Control::open(&options.run_dir).map_err(|error| lacking("control socket", &error))?;
-    let mut log = open_log(&config, options).map_err(|error| lacking("log", &error))?;
-    if let Some(former) = former_writer(&options.run_dir) {
-        log.had_writer(former);
-    }
+    let log = open_log(&config, options).map_err(|error| lacking("log", &error))?;
     let signals = Signals::open().map_err(|error| lacking("signals", &error))?;
     let last_resort = options.last_resort.then(LastResort::prepare);
     let (realtime, limit) = stand_firm(&config);
@@ -254,15 +251,6 @@ fn durable(state_dir: &Path, groups: usize) -> (Durable, Option<String>) {
         },
     };
     (Durable::damaged(), Some(damage))
-}
-
-/// The log's writer child of the life that executed this one in its place.
-fn former_writer(run_dir: &Path) -> Option<sys::Pid> {
-    let path = run_dir.join(reload::WRITER);
-    let text = fs::read_to_string(&path).ok()?;
-    // a daemon that crashes later leaves no word of it, and its writer is init's
-    drop(fs::remove_file(&path));
-    text.trim().parse().ok().and_then(sys::Pid::new)
 }
 
 fn open_log(config: &Config, options: &Options) -> std::io::Result<Log> {

@@ -27,8 +27,8 @@ pub use file::{
 pub use link_layer::{arp_socket, route_request};
 pub use net::{DeviceAddress, Peer, device_addresses, device_index, host_name, network_changes, peer_of};
 pub use process::{
-    Ended, Identity, Pid, group_is_dead, group_is_gone, identity_of, in_initial_pid_namespace, is_alive, kill_child,
-    kill_group, kill_process, own_pid, wait_for,
+    Ended, Identity, Pid, dead_child, group_is_dead, group_is_gone, identity_of, in_initial_pid_namespace, is_alive,
+    kill_child, kill_group, kill_process, own_pid, wait_for,
 };
 pub use reset::LastResort;
 pub use standing::{

@@ -29,7 +29,7 @@ use std::os::unix::fs::FileExt;
 
 use ovzha_core::time::{Instant, Span};
 
-use crate::sys::{self, CoreLimit, Ended, Identity};
+use crate::sys::{self, CoreLimit, Ended, Identity, Pid};
 
 /// Most children at once: two for each of sixteen groups, and a few that belong to none.
 pub const TASKS_MAX: usize = 48;
@@ -300,6 +300,12 @@ impl Tasks {
     #[must_use]
     pub fn is_running(&self, id: TaskId) -> bool {
         self.slots.iter().flatten().any(|t| t.id == id)
+    }
+
+    /// Whether `pid` leads one of these.
+    #[must_use]
+    pub fn has(&self, pid: Pid) -> bool {
+        self.slots.iter().flatten().any(|task| task.who.pid == pid)
     }
 
     /// How many slots are taken.

@@ -179,6 +179,15 @@ impl Watchers {
         found.is_some_and(|watcher| watcher.last.is_some() && watcher.told.is_some_and(|at| at > then))
     }
 
+    /// Whether `pid` is one of these.
+    #[must_use]
+    pub fn has(&self, pid: Pid) -> bool {
+        self.list.iter().any(|watcher| match watcher.life {
+            Life::Running { pid: own, .. } | Life::Ending(own) => own == pid,
+            Life::Waiting(_) => false,
+        })
+    }
+
     fn last(&self, group: GroupId) -> Option<State> {
         self.list.iter().find(|watcher| watcher.group == group)?.last
     }

@@ -225,19 +225,3 @@ fn a_flush_to_a_hanging_disk_takes_its_time_and_no_more() {
     assert!(boottime() >= begin.after(most), "given up early");
     sys::kill_child(log.writer_pid().unwrap(), libc::SIGKILL).unwrap();
 }
-
-#[test]
-fn the_writer_of_a_former_life_is_fetched() {
-    let scratch = Scratch::new("former");
-    let path = scratch.path("log");
-    let mut log = to_file(&path);
-    let former = to_file(&scratch.path("former"));
-    let pid = former.writer_pid().unwrap();
-    drop(former);
-    log.had_writer(pid);
-    wait_until("the child is fetched", || {
-        log.reap();
-        !Path::new(&format!("/proc/{pid}")).exists()
-    });
-    finish(log);
-}

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
+use std::mem::MaybeUninit;
 
 use super::checked;
 
@@ -69,6 +70,26 @@ pub fn wait_for(pid: Pid) -> io::Result<Option<Ended>> {
         return Ok(Some(Ended::Code(code)));
     }
     Ok(Some(Ended::Signal(libc::WTERMSIG(status))))
+}
+
+/// A child of ours that has ended and was not fetched yet, if there is one: it can still be, by [`wait_for`].
+#[must_use]
+pub fn dead_child() -> Option<Pid> {
+    let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+    // SAFETY: `info` is a valid place for the answer.
+    let answer = unsafe {
+        libc::waitid(
+            libc::P_ALL,
+            0,
+            info.as_mut_ptr(),
+            libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
+        )
+    };
+    checked(answer).ok()?;
+    // SAFETY: plain integers, zeroed before and filled in by waitid.
+    let info = unsafe { info.assume_init() };
+    // SAFETY: waitid fills in this member, or leaves the 0 where nobody has ended.
+    Pid::new(unsafe { info.si_pid() })
 }
 
 /// Sends `signal` to the process group that `leader` leads or led.

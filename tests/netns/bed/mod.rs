@@ -20,7 +20,8 @@ pub use heartbeat::check_installed as check_heartbeat;
 pub use net::{say, sent};
 pub use node::{Daemon, Node};
 pub use previous::previous;
-pub use process::{Guest, Said, child_of, ovzha, run, signal};
+use process::run;
+pub use process::{Guest, Said, child_of, ovzha, signal};
 pub use program::Program;
 pub use record::{Entry, check_count};
 

@@ -1,5 +1,5 @@
 //! The daemon dies, stands still, is replaced, is asked to read bad files; the resources stay.
-use crate::bed::{Files, Pair, now};
+use crate::bed::{Files, Pair, now, signal};
 use std::fs;
 use std::time::Duration;
 
@@ -166,10 +166,7 @@ fn upgrade_under_load_bounces_nothing() {
     let pid = pair.daemon(1).pid();
     let begin = now();
     for round in 2..=4 {
-        pair.node(1)
-            .inside("cp /usr/sbin/ovzha /usr/sbin/ovzha.new && mv /usr/sbin/ovzha.new /usr/sbin/ovzha")
-            .must();
-        pair.daemon(1).signal("HUP");
+        upgrade(&pair);
         pair.wait("the new program runs", |pair| {
             pair.log(1).matches(" started on ovz-node1").count() == round
         });
@@ -179,13 +176,8 @@ fn upgrade_under_load_bounces_nothing() {
     }
     pair.stays("node 1 active", Duration::from_secs(5), |pair| pair.is_active(1));
     pair.check(pair.daemon(1).pid() == pid && pair.daemon(1).lives(), "another process");
-    pair.wait("the log writers of the former programs are fetched", |pair| {
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        let states = children.split_whitespace().map(|child| {
-            let stat = fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-            stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" Z"))
-        });
-        pair.log(1).matches("found running").count() == 3 && !states.into_iter().any(|is_zombie| is_zombie)
+    pair.wait("the log writers of the former programs are fetched", |_| {
+        writers(pid).len() == 1
     });
     pair.check_untouched(begin);
     pair.check(!pair.log(2).contains("ovz-node1 is dead"), "node 2 took it for dead");
@@ -193,6 +185,55 @@ fn upgrade_under_load_bounces_nothing() {
         drop(child.kill());
         drop(child.wait());
     }
+    pair.finish();
+}
+
+/// Gives node 1 another program, of the same content.
+fn upgrade(pair: &Pair) {
+    pair.node(1)
+        .inside("cp /usr/sbin/ovzha /usr/sbin/ovzha.new && mv /usr/sbin/ovzha.new /usr/sbin/ovzha")
+        .must();
+    pair.daemon(1).signal("HUP");
+}
+
+/// The daemon's children that write its log; those that have ended and were not fetched, too.
+fn writers(daemon: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{daemon}/task/{daemon}/children")).unwrap();
+    let children = children.split_whitespace().map(|child| child.parse().unwrap());
+    let is_agent = |child: &u32| {
+        let words = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&words).contains("\0agent\0")
+    };
+    children.filter(|child| !is_agent(child)).collect()
+}
+
+#[test]
+fn log_writers_that_outlive_two_programs_are_fetched() {
+    let pair = Pair::up(&Files::quick());
+    let daemon = pair.daemon(1).pid();
+    let mut stopped = Vec::new();
+    for round in 1..=2 {
+        // so it does not see that its daemon has gone to another one
+        let writer = writers(daemon)
+            .into_iter()
+            .find(|writer| !stopped.contains(writer))
+            .unwrap();
+        signal("STOP", writer);
+        stopped.push(writer);
+        upgrade(&pair);
+        pair.wait("the next program has its own", |_| {
+            let program = fs::read_link(format!("/proc/{daemon}/exe")).unwrap();
+            !program.to_string_lossy().ends_with(" (deleted)") && writers(daemon).len() == round + 1
+        });
+    }
+    for writer in &stopped {
+        signal("CONT", *writer);
+    }
+    pair.wait("both are fetched", |_| writers(daemon).len() == 1);
+    pair.check(!stopped.contains(&writers(daemon)[0]), "the wrong ones are gone");
+    pair.wait("what they were told is on the disk", |pair| {
+        pair.log(1).matches("starting anew in place").count() == 2
+    });
     pair.finish();
 }
 
