@@ -25,7 +25,7 @@ use crate::receive::Strangers;
 use crate::rejection::Rejections;
 use crate::rights::Standing;
 use crate::third::Third;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 
 /// Sixteen groups that all begin something at once, told as they go through two phases each.
 const NOTICES: usize = 64;
@@ -125,6 +125,15 @@ pub struct Cluster {
     effects: EffectId,
 }
 
+/// For how long a former life may have lent its votes.
+fn longest_lent(term: u16) -> Span {
+    match term {
+        // a state that says nothing of it is new, or lost: then it may have been as long as any
+        0 => DEADTIME_MAX,
+        term => Ballot::span_of(term),
+    }
+}
+
 #[cfg(feature = "record")]
 const fn no_keys() -> Keyring {
     Keyring::new(crate::auth::Domain::Node)
@@ -142,22 +151,12 @@ impl Cluster {
         let recorded = gather(groups.iter().map(|group| group.durable));
         let hold_until = match durable.hold.seconds {
             0 => None,
-            seconds => Some(now.after(crate::time::Span::from_secs(u64::from(seconds)))),
+            seconds => Some(now.after(Span::from_secs(u64::from(seconds)))),
         };
-        // a state that says nothing of it is new, or lost: then it may have been as long as any
-        let known = match durable.term {
-            0 => DEADTIME_MAX,
-            term => Ballot::span_of(term),
-        };
-        let bound = now.after(known.max(config.deadtime));
+        let bound = now.after(longest_lent(durable.term).max(config.deadtime));
         let stored_term = durable.term;
-        let standings = gather(
-            config
-                .groups
-                .iter()
-                .filter(|_| config.witness)
-                .map(|_| Standing::new(config.me.peer(), bound)),
-        );
+        let voted = config.groups.iter().filter(|_| config.witness);
+        let standings = gather(voted.map(|_| Standing::new(config.me.peer(), bound)));
         Self {
             keyring,
             boot,

@@ -500,8 +500,9 @@ impl Verdict {
     /// Reads a body. `None`: a message this release does not know.
     #[must_use]
     pub fn decode(body: &[u8]) -> Option<Self> {
-        match postcard::from_bytes::<Wire>(body).ok()? {
-            Wire::Word(head, word) => Some(Self { head, word }),
+        let (wire, rest) = postcard::take_from_bytes::<Wire>(body).ok()?;
+        match wire {
+            Wire::Word(head, word) => rest.is_empty().then_some(Self { head, word }),
             Wire::Heartbeat(..)
             | Wire::Report(..)
             | Wire::Names(..)

@@ -137,6 +137,7 @@ impl Cluster {
         ballot.votes = GroupSet::default();
         let bits = self.node_bits();
         let groups = self.group_reports();
+        let identities: Identities = gather(self.config.groups.iter().map(|group| group.identity));
         let third = self.third.as_mut()?;
         let turn = third.link.turn();
         let heard = Silence::of(third.silence(now));
@@ -150,7 +151,7 @@ impl Cluster {
             detail: None,
             names: None,
             ballot: Some(ballot),
-            identities: Some(gather(self.config.groups.iter().map(|group| group.identity)) as Identities),
+            identities: Some(identities),
             groups,
         })
     }
@@ -167,7 +168,7 @@ impl Cluster {
     }
 
     /// A believed frame says which votes are ours, in answer to our frame `ask`.
-    pub(crate) fn granted(&mut self, _now: Instant, ask: Sequence, voted: impl Fn(usize) -> bool) {
+    pub(crate) fn granted(&mut self, ask: Sequence, voted: impl Fn(usize) -> bool) {
         let sent = self.sent.iter().rev().find(|(sequence, _)| *sequence <= ask);
         let Some((_, sent)) = sent.copied() else { return };
         let span = right(self.term_span());
@@ -194,7 +195,7 @@ impl Cluster {
         let peer = self.config.me.peer();
         let newest = self.sequence;
         let limit = self.stored_term;
-        let mut voted = GroupSet::default();
+        let mut lent = GroupSet::default();
         for index in 0..self.standings.len() {
             let Some(place) = self.their_place(index) else { continue };
             let may_lend = self.bid(index) == Bid::Frees && ballot.term <= limit;
@@ -210,11 +211,11 @@ impl Cluster {
                 standing.right.give_up(newest);
             }
             if votes {
-                voted.insert(index);
+                lent.insert(index);
             }
         }
         if echo.boot == self.boot {
-            self.granted(now, echo.sequence, |index| voted.contains(index));
+            self.granted(echo.sequence, |index| lent.contains(index));
         }
     }
 

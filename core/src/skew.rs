@@ -69,13 +69,11 @@ impl Cluster {
     /// Where one of our groups stands in what the peer says.
     pub(crate) fn their_place(&self, index: usize) -> Option<usize> {
         let mine = self.config.groups.get(index)?;
-        match self.member.names() {
-            Some(names) => names.iter().position(|name| name.identity == mine.identity),
-            None => {
-                let digest = self.member.detail().map(|detail| detail.resources);
-                (digest == Some(self.config.resources_digest)).then_some(index)
-            }
+        if let Some(names) = self.member.names() {
+            return names.iter().position(|name| name.identity == mine.identity);
         }
+        let digest = self.member.detail().map(|detail| detail.resources);
+        (digest == Some(self.config.resources_digest)).then_some(index)
     }
 
     /// Whether the peer's line of this group means something else, or it has none such.

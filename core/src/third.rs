@@ -108,7 +108,7 @@ impl Cluster {
             self.notice(Notice::Witness { heard: true });
         }
         match verdict {
-            Some(Verdict { head, word }) => self.take_word(now, head.echo, &word),
+            Some(Verdict { head, word }) => self.take_word(head.echo, &word),
             None => {
                 if let Some(third) = &mut self.third {
                     third.rejections.count(Rejection::Body);
@@ -117,7 +117,7 @@ impl Cluster {
         }
     }
 
-    fn take_word(&mut self, now: Instant, echo: Echo, word: &Word) {
+    fn take_word(&mut self, echo: Echo, word: &Word) {
         if let Some(third) = &mut self.third {
             // who waits for the other node's power to go asks at once
             third.link.urgent |= word.off && !third.word.off;
@@ -127,7 +127,7 @@ impl Cluster {
             if word.off {
                 self.peer_is_off(echo.sequence);
             }
-            self.granted(now, echo.sequence, |place| word.votes.contains(place));
+            self.granted(echo.sequence, |place| word.votes.contains(place));
         }
     }
 

@@ -150,6 +150,10 @@ struct Seat {
 
 /// One node as the witness hears it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts: two that were told, two of its power"
+)]
 struct Station {
     lives: Lives,
     heard: Option<Instant>,
@@ -537,19 +541,17 @@ impl Witness {
 
     /// The seat of a group, a new one if there is none; none if there is no room.
     fn seat(&mut self, group: Mark) -> Option<&mut Seat> {
-        let place = match self.seats.iter().position(|seat| seat.group == group) {
-            Some(place) => place,
-            None => {
-                let seat = Seat {
-                    group,
-                    vote: Vote::default(),
-                    marked: None,
-                };
-                self.seats.push(seat).ok()?;
-                self.seats.len().checked_sub(1)?
-            }
-        };
-        self.seats.get_mut(place)
+        let known = self.seats.iter().position(|seat| seat.group == group);
+        if known.is_none() {
+            let seat = Seat {
+                group,
+                vote: Vote::default(),
+                marked: None,
+            };
+            self.seats.push(seat).ok()?;
+        }
+        let last = self.seats.len().checked_sub(1)?;
+        self.seats.get_mut(known.unwrap_or(last))
     }
 
     /// What a node is told, in the order of its groups.

@@ -6,10 +6,10 @@ mod tests {
     use heapless::Vec as Fixed;
     use ovzha_core::auth::{Domain, Keyring, Method};
     use ovzha_core::frame::{BODY_MAX, FRAME_MIN, FrameBuf, Header, VERSION, open, seal};
-    use ovzha_core::id::{BootId, ClusterId, GROUPS_MAX, KeyId, LinkId, Mark, NodeId, Sequence, Tenure};
+    use ovzha_core::id::{BootId, ClusterId, GROUPS_MAX, GroupSet, KeyId, LinkId, Mark, NodeId, Sequence, Tenure};
     use ovzha_core::message::{
-        Detail, Echo, GroupBits, GroupName, GroupReport, Head, Hold, Message, NodeBits, REASON_MAX, Silence,
-        hold_reason,
+        Ballot, Detail, Echo, GroupBits, GroupName, GroupReport, Head, Hold, Message, NodeBits, REASON_MAX, Silence,
+        Verdict, Word, hold_reason,
     };
     use ovzha_core::rejection::{Rejection, Rejections};
     use ovzha_core::serial::{DELIMITER, Deframer, SerialBuf, encode};
@@ -23,14 +23,38 @@ mod tests {
         ("sha256", 15, Method::Sha256),
     ];
     /// The messages of each version, as `docs/PROTOCOL.md` P-18 lists them, and of an invented later one.
-    const VERSIONS: [(u8, &[&str]); 3] = [
+    const VERSIONS: [(u8, &[&str]); 4] = [
         (1, &["heartbeat", "report"]),
         (2, &["heartbeat", "report", "names"]),
-        (3, &["heartbeat", "invented"]),
+        (
+            3,
+            &[
+                "heartbeat",
+                "report",
+                "names",
+                "ballot",
+                "ballot-report",
+                "voter",
+                "word",
+            ],
+        ),
+        (4, &["heartbeat", "invented"]),
     ];
 
-    fn ring(signing: u8) -> Keyring {
-        let mut ring = Keyring::new(Domain::Node);
+    /// Who says a message of this kind to whom.
+    fn ends(kind: &str) -> (NodeId, NodeId) {
+        match kind {
+            "voter" => (NodeId(1), NodeId::WITNESS),
+            "word" => (NodeId::WITNESS, NodeId(0)),
+            _ => (NodeId(1), NodeId(0)),
+        }
+    }
+
+    fn ring(kind: &str, signing: u8) -> Keyring {
+        let mut ring = Keyring::new(match kind {
+            "voter" | "word" => Domain::Witness,
+            _ => Domain::Node,
+        });
         for (_, id, method) in METHODS {
             ring.add(KeyId(id), method, b"HI!").unwrap();
         }
@@ -38,12 +62,13 @@ mod tests {
         ring
     }
 
-    fn header(version: u8) -> Header {
+    fn header(kind: &str, version: u8) -> Header {
+        let (sender, addressee) = ends(kind);
         Header {
             version,
             cluster: CLUSTER,
-            sender: NodeId(1),
-            addressee: NodeId(0),
+            sender,
+            addressee,
             link: LinkId(2),
             boot: BootId([0xde, 0xad, 0x00, 0x01]),
             sequence: Sequence(0x0102_0304),
@@ -105,29 +130,81 @@ mod tests {
         }
     }
 
-    /// What a line says; `None`: no message of ours.
+    fn ballot() -> Ballot {
+        Ballot {
+            asks: GroupSet(5),
+            frees: GroupSet(0x8002),
+            votes: GroupSet::ALL,
+            holds: GroupSet(1),
+            confirmed: GroupSet(300),
+            term: 100,
+        }
+    }
+
+    fn word() -> Word {
+        Word {
+            votes: GroupSet(1),
+            taken: GroupSet(2),
+            closed: GroupSet(0x8000),
+            marked: GroupSet(4),
+            ahead: GroupSet(0x101),
+            off: true,
+            other: Silence(9),
+        }
+    }
+
+    /// What a line of a node says; `None`: no message of a node, or none of ours.
     fn message(kind: &str) -> Option<Message> {
         let last = GroupName {
             identity: Mark([0; 3]),
             digest: Mark([255; 3]),
         };
-        match kind {
-            "heartbeat" => Some(heartbeat()),
-            "report" => Some(Message {
+        let plain = heartbeat();
+        Some(match kind {
+            "heartbeat" => plain,
+            "report" => Message {
                 detail: Some(detail("new switch")),
-                ..heartbeat()
-            }),
-            "names" => Some(Message {
+                ..plain
+            },
+            "names" => Message {
                 names: Some(Fixed::from_slice(&[name(1), name(7), last]).unwrap()),
-                ballot: None,
-                identities: None,
-                ..heartbeat()
-            }),
-            _ => None,
+                ..plain
+            },
+            "ballot" => Message {
+                ballot: Some(ballot()),
+                ..plain
+            },
+            "ballot-report" => Message {
+                ballot: Some(ballot()),
+                detail: Some(detail("new switch")),
+                ..plain
+            },
+            "voter" => Message {
+                ballot: Some(ballot()),
+                identities: Some([name(1), name(7), last].map(|name| name.identity).into_iter().collect()),
+                ..plain
+            },
+            _ => return None,
+        })
+    }
+
+    /// What a line of the witness says.
+    fn verdict(kind: &str) -> Option<Verdict> {
+        let head = heartbeat().head;
+        (kind == "word").then(|| Verdict { head, word: word() })
+    }
+
+    /// The bytes of what a line says.
+    fn body(kind: &str) -> Vec<u8> {
+        let mut room = [0; BODY_MAX];
+        match (message(kind), verdict(kind)) {
+            (Some(message), _) => message.encode(&mut room).unwrap().to_vec(),
+            (None, Some(verdict)) => verdict.encode(&mut room).unwrap().to_vec(),
+            (None, None) => invented(),
         }
     }
 
-    /// A message of number 3: a head, and what nobody knows yet.
+    /// A message of number 7: a head, and what nobody knows yet.
     fn invented() -> Vec<u8> {
         let mut room = [0; BODY_MAX];
         let alone = Message {
@@ -135,7 +212,7 @@ mod tests {
             ..heartbeat()
         };
         let mut body = alone.encode(&mut room).unwrap().to_vec();
-        body[0] = 3;
+        body[0] = 7;
         body.extend(b"what a later release says");
         body
     }
@@ -163,7 +240,7 @@ mod tests {
             }
         };
         let goldens: Vec<Golden> = lines.map(golden).collect();
-        assert_eq!(goldens.len().checked_div(METHODS.len()), Some(7));
+        assert_eq!(goldens.len().checked_div(METHODS.len()), Some(14));
         goldens
     }
 
@@ -187,19 +264,14 @@ mod tests {
     #[test]
     fn golden_bytes() {
         for line in goldens() {
-            let mut room = [0; BODY_MAX];
-            let known = message(line.kind);
-            let body = match &known {
-                Some(message) => message.encode(&mut room).unwrap().to_vec(),
-                None => invented(),
-            };
+            let (header, ring) = (header(line.kind, line.version), ring(line.kind, line.key));
             let mut frame = FrameBuf::new();
-            let sealed = seal(&header(line.version), &body, &ring(line.key), &mut frame).unwrap();
+            let sealed = seal(&header, &body(line.kind), &ring, &mut frame).unwrap();
             assert_eq!(sealed, line.frame, "{} {}", line.version, line.kind);
-            let ring = ring(line.key);
             let opened = open(&line.frame, CLUSTER, &ring).unwrap();
-            assert_eq!((opened.header, opened.key), (header(line.version), KeyId(line.key)));
-            assert_eq!(Message::decode(opened.body), known);
+            assert_eq!((opened.header, opened.key), (header, KeyId(line.key)));
+            assert_eq!(Message::decode(opened.body), message(line.kind));
+            assert_eq!(Verdict::decode(opened.body), verdict(line.kind));
         }
     }
 
@@ -220,10 +292,18 @@ mod tests {
             }));
             all.extend((0..=GROUPS_MAX).map(|names| Message {
                 names: Some((1..).map(name).take(names).collect()),
-                ballot: None,
-                identities: None,
                 ..plain.clone()
             }));
+            all.extend([None, Some(detail("new switch"))].map(|detail| Message {
+                ballot: Some(ballot()),
+                detail,
+                ..plain.clone()
+            }));
+            all.push(Message {
+                ballot: Some(ballot()),
+                identities: Some((1..).map(|first| name(first).identity).take(many).collect()),
+                ..plain.clone()
+            });
             all.push(plain);
         }
         for message in all {
@@ -235,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_body_that_is_cut_says_less_or_nothing() {
-        for kind in ["heartbeat", "report", "names"] {
+        for kind in ["heartbeat", "report", "names", "ballot", "ballot-report", "voter"] {
             let whole = message(kind).unwrap();
             let mut ends = Vec::new();
             for many in 0..=whole.groups.len() {
@@ -258,9 +338,19 @@ mod tests {
     }
 
     #[test]
+    fn a_word_that_is_cut_or_goes_on_says_nothing() {
+        let mut body = body("word");
+        for length in 0..body.len() {
+            assert_eq!(Verdict::decode(&body[..length]), None, "cut at {length}");
+        }
+        body.push(0);
+        assert_eq!(Verdict::decode(&body), None);
+    }
+
+    #[test]
     fn every_flipped_bit_of_every_frame_is_refused_and_counted() {
         for line in goldens() {
-            let ring = ring(line.key);
+            let ring = ring(line.kind, line.key);
             let mut counters = Rejections::new();
             let bits = line.frame.len() * 8;
             for bit in 0..bits {
@@ -288,7 +378,7 @@ mod tests {
     #[test]
     fn every_cut_of_every_frame_is_refused() {
         for line in goldens() {
-            let ring = ring(line.key);
+            let ring = ring(line.kind, line.key);
             for length in 0..line.frame.len() {
                 let reason = if length < FRAME_MIN {
                     Rejection::TooShort
@@ -335,7 +425,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_on_a_serial_line_costs_one_frame() {
         for line in goldens() {
-            let (bytes, ring) = (line_of(&line.frame), ring(line.key));
+            let (bytes, ring) = (line_of(&line.frame), ring(line.kind, line.key));
             for bit in 0..bytes.len() * 8 {
                 let mut damaged = bytes.clone();
                 damaged[bit / 8] ^= 1 << (bit % 8);
@@ -354,7 +444,7 @@ mod tests {
     #[test]
     fn every_cut_on_a_serial_line_costs_one_frame() {
         for line in goldens() {
-            let (bytes, ring) = (line_of(&line.frame), ring(line.key));
+            let (bytes, ring) = (line_of(&line.frame), ring(line.kind, line.key));
             let end = bytes.len() - 1;
             for from in 0..=end {
                 for to in from..=end {

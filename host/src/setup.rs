@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use ovzha_core::auth::Keyring;
 use ovzha_core::cluster::Cluster;
 use ovzha_core::config::Config as CoreConfig;
 use ovzha_core::frame::FrameBuf;
@@ -65,15 +66,7 @@ fn lacking(what: &str, error: &dyn std::fmt::Display) -> u8 {
 /// The exit code, after telling why.
 pub fn daemon(options: &Options) -> Result<Daemon, u8> {
     let (config, files) = load(options)?;
-    let keyring = core_config::keyring(&config.keys).map_err(|why| {
-        say(&why);
-        BAD
-    })?;
-    let witness = config
-        .settings
-        .witness()
-        .map(|_| core_config::witness_keyring(&config.keys));
-    let witness = witness.transpose().map_err(|why| {
+    let (keyring, witness) = keyrings(&config).map_err(|why| {
         say(&why);
         BAD
     })?;
@@ -141,6 +134,15 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
     tell_heritage(&mut daemon, damage);
     unrecorded.inspect(|why| daemon.log.say(&Line::NotRecorded(why)));
     Ok(daemon)
+}
+
+/// The keys between the nodes, and those of the witness where there is one.
+fn keyrings(config: &Config) -> Result<(Keyring, Option<Keyring>), String> {
+    let witness = config
+        .settings
+        .witness()
+        .map(|_| core_config::witness_keyring(&config.keys));
+    Ok((core_config::keyring(&config.keys)?, witness.transpose()?))
 }
 
 /// The links in the order of their numbers: those of `ha.cf`, then the witness.

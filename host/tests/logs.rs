@@ -114,9 +114,10 @@ const fn notice_number(notice: Notice) -> u8 {
         Notice::Marked { .. } => 34,
         Notice::Frozen { .. } => 35,
         Notice::DataConfirmed { .. } => 36,
+        Notice::Witness { .. } => 37,
     }
 }
-const NOTICES: u8 = 37;
+const NOTICES: u8 = 38;
 
 fn step(outcome: Outcome) -> Notice {
     Notice::Step {
@@ -186,6 +187,8 @@ fn notices() -> Vec<Notice> {
         Notice::Frozen { group, frozen: true },
         Notice::Frozen { group, frozen: false },
         Notice::DataConfirmed { group },
+        Notice::Witness { heard: true },
+        Notice::Witness { heard: false },
     ]
 }
 

@@ -64,19 +64,18 @@ pub fn load(path: &Path) -> Result<WitnessCf, Vec<Diagnostic>> {
         lends_for: None,
         clusters: Vec::new(),
     };
-    match words::is_text(&bytes) {
-        Err((line, why)) => reader.problems.error(line, why),
-        Ok(()) => {
-            for line in words::lines(&bytes) {
-                match words::code(line) {
-                    Ok(text) => reader.line(line.number, text),
-                    Err(why) => reader.problems.error(line.number, why),
-                }
+    if let Err((line, why)) = words::is_text(&bytes) {
+        reader.problems.error(line, why);
+    } else {
+        for line in words::lines(&bytes) {
+            match words::code(line) {
+                Ok(text) => reader.line(line.number, text),
+                Err(why) => reader.problems.error(line.number, why),
             }
-            if reader.clusters.is_empty() {
-                let last = words::last_line(&bytes);
-                reader.problems.error(last, "there is no `cluster` line");
-            }
+        }
+        if reader.clusters.is_empty() {
+            let last = words::last_line(&bytes);
+            reader.problems.error(last, "there is no `cluster` line");
         }
     }
     let mut diagnostics = reader.problems.into_vec();

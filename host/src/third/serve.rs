@@ -58,6 +58,8 @@ struct Server {
     /// Datagrams that no cluster knows.
     strange: u64,
     frame: FrameBuf,
+    /// Held as long as it serves.
+    _lock: std::fs::File,
 }
 
 fn say(text: &str) {
@@ -96,16 +98,14 @@ fn begin(options: &Options) -> Result<(Server, Control, Signals), u8> {
         say(&format!("another one runs with {}", options.run_dir.display()));
         return Err(TWICE);
     };
-    // held as long as this process lives
-    std::mem::forget(lock);
     let control = Control::open(&options.run_dir).map_err(|error| lacking("control socket", &error))?;
     let signals = Signals::open().map_err(|error| lacking("signals", &error))?;
-    let server = Server::new(config, sys::boottime())?;
+    let server = Server::new(config, lock, sys::boottime())?;
     Ok((server, control, signals))
 }
 
 impl Server {
-    fn new(config: WitnessCf, now: Instant) -> Result<Self, u8> {
+    fn new(config: WitnessCf, lock: std::fs::File, now: Instant) -> Result<Self, u8> {
         let mut sockets = Vec::new();
         for at in &config.listens {
             let bound = UdpSocket::bind(at).and_then(|socket| {
@@ -123,6 +123,7 @@ impl Server {
             started: now,
             strange: 0,
             frame: FrameBuf::new(),
+            _lock: lock,
         };
         for hosted in config.clusters {
             let boot = sys::random_bytes::<4>().map_err(|error| lacking("/dev/urandom", &error))?;

@@ -72,7 +72,7 @@ impl World {
     fn owe(&mut self, node: usize, owed: Owed) {
         let (now, who) = (self.now, letter(node));
         match owed {
-            Owed::Send(link, bytes) if link == self.setup.links => self.to_witness(node, &bytes),
+            Owed::Send(link, bytes) if link == self.setup.links => self.send_to_witness(node, &bytes),
             Owed::Send(link, bytes) => self.send(node, link, &bytes),
             Owed::Begin(effect) => self.begin(node, effect),
             Owed::Abandon(id) => self.abandon(node, id.0),

@@ -91,7 +91,7 @@ impl World {
     }
 
     /// A node's frame for the witness.
-    pub(crate) fn to_witness(&mut self, node: usize, bytes: &Rc<[u8]>) {
+    pub(crate) fn send_to_witness(&mut self, node: usize, bytes: &Rc<[u8]>) {
         if self.witness.cut[node] || self.wire.isolated[node] {
             return;
         }
@@ -159,7 +159,7 @@ impl World {
         for _ in 0..DRAIN_MAX {
             let mut frame = FrameBuf::new();
             match self.witness.daemon.as_mut()?.poll(&mut frame) {
-                Said::Send { to, bytes } => self.from_witness(to, bytes),
+                Said::Send { to, bytes } => self.witness_sends(to, bytes),
                 Said::Notice(notice) => self.witness_tells(notice),
                 Said::Power { node, on } => {
                     let (node, life) = (usize::from(node.0), self.witness.life);
@@ -203,7 +203,7 @@ impl World {
         });
     }
 
-    fn from_witness(&mut self, to: NodeId, bytes: &[u8]) {
+    fn witness_sends(&mut self, to: NodeId, bytes: &[u8]) {
         let node = usize::from(to.0);
         self.trace.mix(self.now, &(node, "witness", bytes));
         if node > 1 || self.witness.cut[node] || self.wire.isolated[node] {

@@ -3,9 +3,9 @@
 use ovzha_core::auth::Keyring;
 use ovzha_core::config::Config;
 use ovzha_core::frame::{self, BODY_MAX, FrameBuf, Header};
-use ovzha_core::id::{BootId, LinkId, Mark, NodeId, Sequence, Tenure};
+use ovzha_core::id::{BootId, GroupSet, LinkId, Mark, NodeId, Sequence, Tenure};
 use ovzha_core::message::{
-    Detail, Echo, GroupBits, GroupName, GroupReport, Head, Hold, Message, NodeBits, Silence, hold_reason,
+    Ballot, Detail, Echo, GroupBits, GroupName, GroupReport, Head, Hold, Message, NodeBits, Silence, hold_reason,
 };
 
 use super::choices::Choices;
@@ -120,14 +120,36 @@ fn message(choices: &mut Choices<'_>, ours: (BootId, u32), groups: usize) -> Mes
         0x30 => usize::from(choices.below(17)),
         _ => groups,
     };
-    Message {
+    let mut message = Message {
         head,
         detail: (shape & 0x40 != 0).then(|| detail(choices)),
         names: (shape & 8 != 0).then(|| {
             let many = usize::from(choices.below(17));
             (0..many).map(|_| name(choices)).collect()
         }),
+        ballot: None,
+        identities: None,
         groups: (0..reports).map(|_| report(choices)).collect(),
+    };
+    // behind everything else, so that what was found before there were votes is found again
+    let votes = choices.byte();
+    message.ballot = (votes & 1 != 0).then(|| ballot(choices));
+    message.identities = (votes & 2 != 0).then(|| {
+        let many = usize::from(choices.below(17));
+        (0..many).map(|_| name(choices).identity).collect()
+    });
+    message
+}
+
+pub fn ballot(choices: &mut Choices<'_>) -> Ballot {
+    let mut set = || GroupSet(u16::from(choices.byte()));
+    Ballot {
+        asks: set(),
+        frees: set(),
+        votes: set(),
+        holds: set(),
+        confirmed: set(),
+        term: u16::from(choices.byte()),
     }
 }
 

@@ -10,6 +10,7 @@ use ovzha_core::id::{GroupId, GroupSet};
 use ovzha_core::message::hold_reason;
 use ovzha_core::output::Op;
 use ovzha_core::time::Span;
+use ovzha_core::witness::Relay;
 use ovzha_world::act::Act;
 use ovzha_world::node::{Freeze, Script};
 use ovzha_world::seed::{heal, settle};
@@ -93,6 +94,8 @@ fn setup(choices: &mut Choices<'_>, trouble: Trouble) -> Setup {
         crc: false,
         fencing: on(5),
         watchdog: None,
+        witness: false,
+        relay: Relay::None,
         groups,
     }
 }
