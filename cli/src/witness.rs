@@ -5,6 +5,7 @@ use std::path::Path;
 
 use ovzha_host::authkeys;
 use ovzha_host::core_config;
+use ovzha_host::diagnostic::Diagnostic;
 use ovzha_host::third::keys;
 use ovzha_host::trusted_file::{self, Secrecy};
 use serde::Deserialize;
@@ -22,15 +23,13 @@ pub fn key(config_dir: &Path) -> u8 {
             return exit::FAILED;
         }
         Err(problems) => {
-            problems.iter().for_each(|problem| out::complain(&problem.to_string()));
-            return exit::FAILED;
+            return complain(&problems);
         }
     };
     let parsed = authkeys::parse(&path, &bytes);
     let errors: Vec<_> = parsed.diagnostics.iter().filter(|it| it.is_error()).collect();
     if !errors.is_empty() {
-        errors.iter().for_each(|problem| out::complain(&problem.to_string()));
-        return exit::FAILED;
+        return complain(errors);
     }
     match core_config::witness_keyring(&parsed.value) {
         Ok(ring) => {
@@ -42,6 +41,13 @@ pub fn key(config_dir: &Path) -> u8 {
             exit::FAILED
         }
     }
+}
+
+fn complain<'a>(problems: impl IntoIterator<Item = &'a Diagnostic>) -> u8 {
+    for problem in problems {
+        out::complain(&problem.to_string());
+    }
+    exit::FAILED
 }
 
 /// Whether a status is a witness's.
@@ -67,7 +73,8 @@ struct Cluster {
 
 #[derive(Deserialize)]
 struct Node {
-    node: String,
+    #[serde(rename = "node")]
+    name: String,
     heard_ms: Option<u64>,
     address: Option<String>,
 }
@@ -106,10 +113,10 @@ pub fn show(status: &Value) -> Result<String, serde_json::Error> {
         writeln!(text, "{} datagrams that no cluster knows", known.strange_datagrams).ok();
     }
     for cluster in &known.clusters {
-        let names: Vec<String> = cluster.nodes.iter().map(|node| out::clean(&node.node)).collect();
+        let names: Vec<String> = cluster.nodes.iter().map(|node| out::clean(&node.name)).collect();
         writeln!(text, "\n{}", names.join(", ")).ok();
         for node in &cluster.nodes {
-            let name = out::clean(&node.node);
+            let name = out::clean(&node.name);
             match (node.heard_ms, &node.address) {
                 (Some(ms), Some(address)) => writeln!(text, "  {name}: heard {} ago from {address}", seconds(ms)),
                 (Some(ms), None) => writeln!(text, "  {name}: heard {} ago", seconds(ms)),

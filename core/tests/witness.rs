@@ -114,7 +114,7 @@ mod tests {
 
         fn frame(&mut self, node: usize, ballot: Ballot, ring: &Keyring) -> Vec<u8> {
             let (life, sequence) = &mut self.lives[node];
-            *sequence += 1;
+            *sequence = sequence.saturating_add(1);
             let echo = self.said[node].map_or(Echo::NOBODY, |(header, _)| Echo {
                 boot: header.boot,
                 sequence: header.sequence,

@@ -416,6 +416,7 @@ fn links_count_by_first_appearance_and_collect_addresses() {
                 format!("mcast {device} {group}:{port} {ttl} {loops} line {}", link.line)
             }
             LinkKind::Serial { device, baud } => format!("{} {baud} line {}", device.display(), link.line),
+            LinkKind::Routed { to } => panic!("ha.cf has no link to a witness: {to}"),
         })
         .collect();
     assert_eq!(

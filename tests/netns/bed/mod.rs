@@ -20,8 +20,7 @@ pub use heartbeat::check_installed as check_heartbeat;
 pub use net::{say, sent};
 pub use node::{Daemon, Node};
 pub use previous::previous;
-use process::run;
-pub use process::{Guest, Said, child_of, ovzha, signal};
+pub use process::{Guest, Said, child_of, ovzha, run, signal};
 pub use program::Program;
 pub use record::{Entry, check_count};
 
