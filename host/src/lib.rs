@@ -30,6 +30,7 @@ pub mod ha_cf;
 pub mod haresources;
 pub mod hooks;
 pub mod kernel_users;
+pub mod label;
 pub mod last_words;
 pub mod line;
 pub mod log;
