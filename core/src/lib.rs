@@ -44,6 +44,8 @@ pub mod notice;
 pub mod output;
 mod pet;
 pub mod pings;
+mod poll;
+mod power;
 mod queue;
 mod receive;
 pub mod rejection;

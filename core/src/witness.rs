@@ -142,9 +142,9 @@ pub enum WitnessNotice {
 
 /// One group's vote.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Seat {
+pub(crate) struct Seat {
     group: Mark,
-    vote: Vote,
+    pub(crate) vote: Vote,
     marked: Option<NodeId>,
 }
 
@@ -154,26 +154,26 @@ struct Seat {
     clippy::struct_excessive_bools,
     reason = "independent facts: two that were told, two of its power"
 )]
-struct Station {
+pub(crate) struct Station {
     lives: Lives,
-    heard: Option<Instant>,
+    pub(crate) heard: Option<Instant>,
     silent_told: bool,
     /// Its groups, in the order of its frames.
     groups: Identities,
     /// The way to it: when a frame is owed.
-    link: Link,
+    pub(crate) link: Link,
     /// The link by which it numbers that way.
     number: LinkId,
     too_long_told: bool,
     rejections: Rejections,
-    power: Power,
+    pub(crate) power: Power,
     /// Since when its power is taken away.
-    cut: Option<Instant>,
+    pub(crate) cut: Option<Instant>,
     /// The relay was last told to give it power, as it does at rest.
-    powered: bool,
-    stuck_told: bool,
+    pub(crate) powered: bool,
+    pub(crate) stuck_told: bool,
     /// It was cut, and not heard since: not again.
-    spent: bool,
+    pub(crate) spent: bool,
 }
 
 impl Station {
@@ -201,15 +201,15 @@ impl Station {
 /// The witness of one cluster. `Clone`, `Eq` and `Hash`, so that simulators copy it and checkers hash it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Witness {
-    config: WitnessConfig,
+    pub(crate) config: WitnessConfig,
     keyring: Keyring,
     boot: BootId,
     sequence: Sequence,
-    now: Instant,
+    pub(crate) now: Instant,
     /// It lends to nobody before this.
-    opens: Instant,
-    stations: [Station; 2],
-    seats: Vec<Seat, SEATS>,
+    pub(crate) opens: Instant,
+    pub(crate) stations: [Station; 2],
+    pub(crate) seats: Vec<Seat, SEATS>,
     notices: Vec<WitnessNotice, NOTICES>,
     lost: u16,
 }
@@ -252,30 +252,6 @@ impl Witness {
         let node = opened.header.sender;
         self.station(node)?;
         Some((node, self.authentic(&opened)))
-    }
-
-    /// A sense input was read: to be called with every change, and at least each [`WitnessConfig::keepalive`].
-    pub fn sensed(&mut self, now: Instant, node: NodeId, power: Power) {
-        self.tick(now);
-        let Some(station) = self.station_mut(node) else { return };
-        let before = core::mem::replace(&mut station.power, power);
-        if before == power {
-            return;
-        }
-        // who waits for that hears of it at once
-        if let Some(other) = self.station_mut(node.peer()) {
-            other.link.urgent = true;
-        }
-        if power == Power::Off {
-            self.lost_power(node);
-        }
-    }
-
-    /// A node without power holds nothing.
-    fn lost_power(&mut self, node: NodeId) {
-        for seat in &mut self.seats {
-            seat.vote.taken_from(node);
-        }
     }
 
     /// Only time has passed.
@@ -347,15 +323,15 @@ impl Witness {
         self.station(node).map(|station| &station.rejections)
     }
 
-    fn station(&self, node: NodeId) -> Option<&Station> {
+    pub(crate) fn station(&self, node: NodeId) -> Option<&Station> {
         self.stations.get(usize::from(node.0))
     }
 
-    fn station_mut(&mut self, node: NodeId) -> Option<&mut Station> {
+    pub(crate) fn station_mut(&mut self, node: NodeId) -> Option<&mut Station> {
         self.stations.get_mut(usize::from(node.0))
     }
 
-    fn notice(&mut self, notice: WitnessNotice) {
+    pub(crate) fn notice(&mut self, notice: WitnessNotice) {
         if self.notices.push(notice).is_err() {
             self.lost = self.lost.saturating_add(1);
         }
@@ -486,48 +462,6 @@ impl Witness {
         if wanted {
             self.cut_silent(other, ballot.span());
         }
-    }
-
-    /// The other node asks for a vote that could be its: one that is not heard for the time of that vote loses its power, once.
-    fn cut_silent(&mut self, node: NodeId, term: Span) {
-        let now = self.now;
-        let busy = self.stations.iter().any(|station| station.cut.is_some());
-        if self.config.relay == Relay::None || busy {
-            return;
-        }
-        let started = self.opens.before(self.config.longest);
-        let Some(station) = self.station_mut(node) else { return };
-        let silent = now.since(station.heard.unwrap_or(started)) >= term;
-        if silent && !station.spent && station.power != Power::Off {
-            (station.cut, station.spent) = (Some(now), true);
-            self.notice(WitnessNotice::Cut(node));
-        }
-    }
-
-    /// What was cut gets its power back after a while; what should be off by then and is not, is told.
-    fn settle_power(&mut self) {
-        let (now, off_for) = (self.now, self.config.off_for);
-        for node in [NodeId(0), NodeId(1)] {
-            let Some(station) = self.station_mut(node) else {
-                continue;
-            };
-            if station.cut.is_none_or(|since| now.since(since) < off_for) {
-                continue;
-            }
-            let stuck = station.power == Power::On && !core::mem::replace(&mut station.stuck_told, true);
-            station.cut = None;
-            if stuck {
-                self.notice(WitnessNotice::Stuck(node));
-            }
-            self.notice(WitnessNotice::Restored(node));
-        }
-    }
-
-    /// Whether a node's power is to be switched now.
-    fn owes_power(&mut self, node: NodeId) -> Option<bool> {
-        let station = self.station_mut(node)?;
-        let on = station.cut.is_none();
-        (core::mem::replace(&mut station.powered, on) != on).then_some(on)
     }
 
     fn tell_too_long(&mut self, node: NodeId, term: Span) {

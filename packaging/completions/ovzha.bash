@@ -61,6 +61,12 @@ _ovzha() {
             ovzha,takeover)
                 cmd="ovzha__subcmd__takeover"
                 ;;
+            ovzha,witness)
+                cmd="ovzha__subcmd__witness"
+                ;;
+            ovzha,witness-key)
+                cmd="ovzha__subcmd__witness__subcmd__key"
+                ;;
             *)
                 ;;
         esac
@@ -68,7 +74,7 @@ _ovzha() {
 
     case "${cmd}" in
         ovzha)
-            opts="-h -V --run-dir --help --version daemon status standby takeover hold resume clear confirm-data fence-peer check simulate events explain replay demo"
+            opts="-h -V --run-dir --help --version daemon status standby takeover hold resume clear confirm-data fence-peer check witness witness-key simulate events explain replay demo"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -416,6 +422,50 @@ _ovzha() {
                 return 0
             fi
             case "${prev}" in
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ovzha__subcmd__witness)
+            opts="-h --config --run-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ovzha__subcmd__witness__subcmd__key)
+            opts="-h --config-dir --run-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --run-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -37,6 +37,8 @@ complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "clear" -d 'Forget that 
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "confirm-data" -d 'Say that this node\'s copy of a group\'s data is the one to go on with'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "fence-peer" -d 'Answer DRBD: its fence-peer handler (outdate-peer before 8.3)'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "check" -d 'Check the files, then this machine, and print every problem with file and line'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "witness" -d 'Be the third vote of many clusters, on a host that is none of their nodes, in the foreground'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "witness-key" -d 'Print the keys that a witness of this cluster needs'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "simulate" -d 'Show what would follow if faults struck a cluster with these files: two virtual nodes, a timeline'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "events" -d 'Show what this node saw and decided, line by line, from its record'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "explain" -d 'Say why a group is what it is on this node, by which rule, and what would change that'
@@ -75,6 +77,12 @@ complete -c ovzha -n "__fish_ovzha_using_subcommand fence-peer" -s h -l help -d 
 complete -c ovzha -n "__fish_ovzha_using_subcommand check" -l config-dir -d 'Where ha.cf, authkeys and haresources are' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand check" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand witness" -l config -d 'Where it listens, and the clusters' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand witness" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand witness" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand witness-key" -l config-dir -d 'Where authkeys is' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand witness-key" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand witness-key" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -s d -l config-dir -d 'Where ha.cf, authkeys and haresources are' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -l machine -d 'Where a node\'s etc/drbd.conf is: it says how DRBD is fenced, and over which cable it goes' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -l seed -d 'What is left to chance (moments between heartbeats, delays) is drawn from it' -r

@@ -135,7 +135,7 @@ fn begin(rng: &mut Rng, setup: &Setup) -> Strike {
             rng.between(990_000, 1_010_000)
         };
         acts.push((0, Act::Drift(node, rate)));
-        if rng.chance(100) {
+        if rng.chance(100) && !setup.witness {
             acts.push((0, Act::Speak(node, 1)));
         }
     }

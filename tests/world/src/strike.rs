@@ -229,7 +229,9 @@ impl Striker<'_> {
             acts.push((at, Act::Newer(node, true)));
             acts.push((back + self.rng.below(30 * SECOND), Act::Newer(node, false)));
         } else {
-            acts.push((at, self.speak(node)));
+            let earlier = self.speak(node);
+            // every release that knows of a witness speaks of votes
+            acts.extend((!self.setup.witness).then_some((at, earlier)));
         }
         acts.push((back, Act::Revive(node)));
         acts

@@ -1,0 +1,73 @@
+//! The witness's hand on the nodes' power switches (LEASE W4, W5).
+
+use crate::id::NodeId;
+use crate::time::{Instant, Span};
+use crate::witness::{Power, Relay, Witness, WitnessNotice};
+
+impl Witness {
+    /// A sense input was read: to be called with every change, and at least each [`WitnessConfig::keepalive`].
+    pub fn sensed(&mut self, now: Instant, node: NodeId, power: Power) {
+        self.tick(now);
+        let Some(station) = self.station_mut(node) else { return };
+        let before = core::mem::replace(&mut station.power, power);
+        if before == power {
+            return;
+        }
+        // who waits for that hears of it at once
+        if let Some(other) = self.station_mut(node.peer()) {
+            other.link.urgent = true;
+        }
+        if power == Power::Off {
+            self.lost_power(node);
+        }
+    }
+
+    /// A node without power holds nothing.
+    fn lost_power(&mut self, node: NodeId) {
+        for seat in &mut self.seats {
+            seat.vote.taken_from(node);
+        }
+    }
+
+    /// The other node asks for a vote that could be its: one that is not heard for the time of that vote loses its power, once.
+    pub(crate) fn cut_silent(&mut self, node: NodeId, term: Span) {
+        let now = self.now;
+        let busy = self.stations.iter().any(|station| station.cut.is_some());
+        if self.config.relay == Relay::None || busy {
+            return;
+        }
+        let started = self.opens.before(self.config.longest);
+        let Some(station) = self.station_mut(node) else { return };
+        let silent = now.since(station.heard.unwrap_or(started)) >= term;
+        if silent && !station.spent && station.power != Power::Off {
+            (station.cut, station.spent) = (Some(now), true);
+            self.notice(WitnessNotice::Cut(node));
+        }
+    }
+
+    /// What was cut gets its power back after a while; what should be off by then and is not, is told.
+    pub(crate) fn settle_power(&mut self) {
+        let (now, off_for) = (self.now, self.config.off_for);
+        for node in [NodeId(0), NodeId(1)] {
+            let Some(station) = self.station_mut(node) else {
+                continue;
+            };
+            if station.cut.is_none_or(|since| now.since(since) < off_for) {
+                continue;
+            }
+            let stuck = station.power == Power::On && !core::mem::replace(&mut station.stuck_told, true);
+            station.cut = None;
+            if stuck {
+                self.notice(WitnessNotice::Stuck(node));
+            }
+            self.notice(WitnessNotice::Restored(node));
+        }
+    }
+
+    /// Whether a node's power is to be switched now.
+    pub(crate) fn owes_power(&mut self, node: NodeId) -> Option<bool> {
+        let station = self.station_mut(node)?;
+        let on = station.cut.is_none();
+        (core::mem::replace(&mut station.powered, on) != on).then_some(on)
+    }
+}
