@@ -57,6 +57,7 @@ pub mod status;
 pub mod store;
 pub mod sys;
 pub mod systemd;
+pub mod tail;
 pub mod task;
 pub mod told;
 pub mod trusted_file;
