@@ -58,6 +58,7 @@ pub mod status;
 pub mod store;
 pub mod sys;
 pub mod systemd;
+pub mod tail;
 pub mod task;
 pub mod third;
 pub mod told;

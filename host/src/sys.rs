@@ -21,7 +21,7 @@ mod watchdog;
 pub use allocations::allocations;
 pub use child::{Child, end_with_us, fork_apart, spawn};
 pub use file::{
-    Pinned, anonymous_file, anonymous_input, keep_in_memory, lock_instance, random_bytes, remove_attribute,
+    Pinned, anonymous_file, anonymous_input, give_back, keep_in_memory, lock_instance, random_bytes, remove_attribute,
     set_nonblocking, somebody_writes_to,
 };
 pub use link_layer::{arp_socket, route_request};

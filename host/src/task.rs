@@ -17,26 +17,22 @@
 //! Without a time-out, done is when the child itself has exited: what it left running in the background stays, for
 //! that may be the very service. After a time-out, done is when nothing of its group is left.
 //!
-//! Output goes to a file in memory that is cut back to its tail when it grows past [`OUTPUT_MAX`]; a background process
+//! Of its output the end is kept (`tail`); a background process
 //! that goes on writing there is watched for that until it ends, outside the slots.
 
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::fs::FileExt;
 
 use ovzha_core::time::{Instant, Span};
 
 use crate::sys::{self, CoreLimit, Ended, Identity, Pid};
+use crate::tail::{OUTPUT_MAX, TAIL_MAX, Tail};
 
 /// Most children at once: two for each of sixteen groups, and a few that belong to none.
 pub const TASKS_MAX: usize = 48;
-/// Output beyond this many bytes is cut back to its tail.
-pub const OUTPUT_MAX: u64 = 1024 * 1024;
-/// Bytes of output that an exit reports.
-pub const TAIL_MAX: usize = 2048;
 /// Bytes of a label that are kept.
 pub const LABEL_MAX: usize = 64;
 /// Outputs of ended children watched because a background process may still write there.
@@ -48,8 +44,6 @@ const LOOK: Span = Span::from_millis(100);
 const LOOK_CLOSELY: Span = Span::from_millis(10);
 /// How often outputs of ended children are.
 const LOOK_BACK: Span = Span::from_millis(1000);
-/// Growth between two looks that counts as fast.
-const FAST: u64 = 64 * 1024;
 
 /// What to run.
 #[derive(Debug)]
@@ -197,10 +191,7 @@ struct Task {
     leader: Leader,
     group_gone: bool,
     adopted: bool,
-    output: Option<File>,
-    seen: u64,
-    dropped: u64,
-    growing: bool,
+    output: Option<Tail>,
 }
 
 /// The table of children.
@@ -256,7 +247,7 @@ impl Tasks {
             grace: spec.grace,
             label: clean_label(spec.label),
         };
-        Ok(self.enter(now, slot, running, Some(output)))
+        Ok(self.enter(now, slot, running, Some(Tail::new(output))))
     }
 
     /// Takes over a child of the daemon's former life (after a crash, or a re-exec, where it is still our child).
@@ -269,7 +260,7 @@ impl Tasks {
         Ok(self.enter(now, slot, running, None))
     }
 
-    fn enter(&mut self, now: Instant, slot: usize, running: Running, output: Option<File>) -> TaskId {
+    fn enter(&mut self, now: Instant, slot: usize, running: Running, output: Option<Tail>) -> TaskId {
         self.last_id = self.last_id.wrapping_add(1);
         let id = TaskId(self.last_id);
         self.changed = true;
@@ -288,9 +279,6 @@ impl Tasks {
                 group_gone: false,
                 adopted: output.is_none(),
                 output,
-                seen: 0,
-                dropped: 0,
-                growing: false,
             });
         }
         id
@@ -339,8 +327,10 @@ impl Tasks {
         for task in self.slots.iter_mut().flatten() {
             task.reap();
             task.press(now);
-            task.bound_output();
-            growing |= task.growing;
+            if let Some(output) = &mut task.output {
+                output.bound();
+                growing |= output.is_growing();
+            }
         }
         let pause = if growing { LOOK_CLOSELY } else { LOOK };
         self.next_look = (self.running() > 0).then(|| now.after(pause));
@@ -401,14 +391,8 @@ impl Tasks {
     }
 
     /// Keeps watch over an output that somebody may still write to, if anybody does.
-    fn leave_behind(&mut self, now: Instant, output: File) {
-        let Ok(reader) = File::open(format!("/proc/self/fd/{}", output.as_raw_fd())) else {
-            return;
-        };
-        drop(output);
-        if !sys::somebody_writes_to(&reader) {
-            return;
-        }
+    fn leave_behind(&mut self, now: Instant, output: Tail) {
+        let Some(reader) = output.left() else { return };
         // with every place taken the oldest goes unwatched
         let place = self.leftovers.iter().position(Option::is_none).unwrap_or(0);
         if let Some(place) = self.leftovers.get_mut(place) {
@@ -489,41 +473,10 @@ impl Task {
         self.is_over() || self.phase == Phase::Stuck
     }
 
-    /// Cuts the output back to its tail when it has grown too long.
-    fn bound_output(&mut self) {
-        let Some(output) = &self.output else { return };
-        let size = output.metadata().map_or(0, |m| m.len());
-        self.growing = size > self.seen.saturating_add(FAST);
-        self.seen = size;
-        if size <= OUTPUT_MAX {
-            return;
-        }
-        let mut tail = [0_u8; TAIL_MAX];
-        let kept = read_tail(output, size, &mut tail);
-        if output.set_len(0).is_err() {
-            return;
-        }
-        let mut end: &File = output;
-        let wrote = end.write(kept).unwrap_or(0);
-        self.dropped = self.dropped.saturating_add(size);
-        self.dropped = self.dropped.saturating_sub(u64::try_from(wrote).unwrap_or(0));
-        self.seen = 0;
-        self.growing = true;
-    }
-
     fn exit(&self, how: How) -> Exit {
         let mut buffer = [0_u8; TAIL_MAX];
-        let mut dropped = self.dropped;
-        let bytes = match &self.output {
-            Some(output) => {
-                let size = output.metadata().map_or(0, |m| m.len());
-                let kept = read_tail(output, size, &mut buffer);
-                dropped = dropped.saturating_add(size);
-                dropped = dropped.saturating_sub(u64::try_from(kept.len()).unwrap_or(0));
-                kept
-            }
-            None => &[],
-        };
+        let read = self.output.as_ref().map(|output| output.read(&mut buffer));
+        let (bytes, dropped) = read.unwrap_or_default();
         let tail = escape(bytes);
         let last = tail.lines().rev().find(|line| !line.trim().is_empty());
         Exit {
@@ -535,13 +488,6 @@ impl Task {
             dropped,
         }
     }
-}
-
-/// The last bytes of a file of `size` bytes, as many as fit.
-fn read_tail<'b>(file: &File, size: u64, buffer: &'b mut [u8; TAIL_MAX]) -> &'b [u8] {
-    let room = u64::try_from(TAIL_MAX).unwrap_or(0);
-    let got = file.read_at(buffer, size.saturating_sub(room)).unwrap_or(0);
-    buffer.get(..got).unwrap_or(&[])
 }
 
 /// Text of a stranger, made safe to print: newlines stay, other control characters and broken UTF-8 are shown.

@@ -42,6 +42,17 @@ pub fn anonymous_input(bytes: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
+/// Frees the memory of what a file has before `end`, which then reads as zeros; all behind it stays where it is.
+///
+/// # Errors
+/// The kernel or the file system can't.
+pub fn give_back(file: &File, end: u64) -> io::Result<()> {
+    let end = libc::off_t::try_from(end).map_err(io::Error::other)?;
+    let how = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    // SAFETY: changes the content of a file that we opened.
+    checked(unsafe { libc::fallocate(file.as_raw_fd(), how, 0, end) }).map(drop)
+}
+
 fn memory_file() -> io::Result<File> {
     const NAME: &CStr = c"ovzha";
     // SAFETY: the name ends with a zero byte and lives through the call.
