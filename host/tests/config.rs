@@ -310,7 +310,7 @@ fn ovzha_cf_sets_timeouts() {
     assert_eq!(config.settings.stop_budget(), Some(Span::from_secs(8)));
     dir.write(
         "ovzha.cf",
-        "timeout ../nfs stop 1\ntimeout vz restart 1\nstop-budget 0\nwitness x\n",
+        "timeout ../nfs stop 1\ntimeout vz restart 1\nstop-budget 0\nwitness x\nwatness y\n",
     );
     assert_eq!(
         dir.diagnostics()[1..],
@@ -318,7 +318,8 @@ fn ovzha_cf_sets_timeouts() {
             "ovzha.cf:1: error: timeout: `../nfs` is no name of a script (letters, digits, `-_.+@`)",
             "ovzha.cf:2: error: timeout: `restart` is neither start, stop nor monitor",
             "ovzha.cf:3: error: stop-budget: the time must be longer than zero",
-            "ovzha.cf:4: error: unknown directive `witness`",
+            "ovzha.cf:4: error: `witness` needs serial DEVICE [BAUD] | udp ADDRESS[:PORT]",
+            "ovzha.cf:5: error: unknown directive `watness`",
         ]
     );
     dir.write("ovzha.cf", "\nstop-budget 30\n");

@@ -21,7 +21,7 @@ impl World {
             link: LinkId(link),
             bytes,
         };
-        let news = self.is_news(node, origin);
+        let news = self.is_news(node, link, origin);
         if news {
             daemon.handle(now, received);
             return;
@@ -57,14 +57,15 @@ impl World {
     }
 
     /// Whether a frame can be news: authentic, and neither a copy nor older than this life of the daemon.
-    fn is_news(&mut self, node: usize, origin: Origin) -> bool {
+    fn is_news(&mut self, node: usize, link: u8, origin: Origin) -> bool {
         let Origin::Sent(from, place) = origin else {
             return origin == Origin::Made;
         };
         let Some(sent) = self.wire.sent[from].get(place) else {
             return false;
         };
-        if from == node {
+        // a node's frame over the way to the witness is nobody's, and a copy over a link of the nodes may be news after it
+        if from == node || link >= self.setup.links {
             return false;
         }
         // what can't be read proves nothing and still says that the peer speaks newer (S-28, S-45)
@@ -93,10 +94,12 @@ impl World {
 
 /// Where what two clusters believe begins to differ, in the words of the first one.
 fn first_difference(one: &Cluster, other: &Cluster) -> String {
-    let (one, other) = (format!("{:?}", one.believed()), format!("{:?}", other.believed()));
+    let of = |cluster: &Cluster| format!("{:?}", cluster.believed_but_links());
+    let (one, other) = (of(one), of(other));
     let place = one.bytes().zip(other.bytes()).position(|(one, other)| one != other);
     let from = place.unwrap_or(0).saturating_sub(60);
-    one.get(from..from + 120).unwrap_or_default().to_owned()
+    let part = |text: &str| text.get(from..from + 120).unwrap_or_default().to_owned();
+    format!("{} | without it {}", part(&one), part(&other))
 }
 
 /// Whether two clusters differ in what came over which link and in nothing else: a copy of a frame that came before its
