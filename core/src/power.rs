@@ -5,7 +5,7 @@ use crate::time::{Instant, Span};
 use crate::witness::{Power, Relay, Witness, WitnessNotice};
 
 impl Witness {
-    /// A sense input was read: to be called with every change, and at least each [`WitnessConfig::keepalive`].
+    /// A sense input was read: to be called with every change, and at least keepalive of its configuration.
     pub fn sensed(&mut self, now: Instant, node: NodeId, power: Power) {
         self.tick(now);
         let Some(station) = self.station_mut(node) else { return };

@@ -10,8 +10,8 @@ use crc::{CRC_32_ISO_HDLC, Crc, Digest};
 use ovzha_core::time::Span;
 
 use crate::authkeys::{self, AuthKeys};
-use crate::diagnostic::{Diagnostic, Severity, quote};
-use crate::ha_cf::{self, HaCf, LinkConfig, LogSettings, Parsed, PingNode, Timings};
+use crate::diagnostic::{Diagnostic, Problems, Severity, quote};
+use crate::ha_cf::{self, HaCf, LinkConfig, LinkKind, LogSettings, Parsed, PingNode, Timings};
 use crate::haresources::{self, GroupLine, Resource};
 use crate::ovzha_cf::watchdog::Heartbeat;
 use crate::ovzha_cf::{self, Operation, OvzhaCf};
@@ -231,7 +231,10 @@ pub fn read_files(dir: &Path) -> Loadable {
     });
     let heartbeat = ha_cf.as_ref().map(Heartbeat::from);
     let settings = read(dir, "ovzha.cf", Secrecy::Public, &mut diagnostics, |file, bytes| {
-        ovzha_cf::parse(file, bytes, heartbeat)
+        let mut parsed = ovzha_cf::parse(file, bytes, heartbeat);
+        let links = ha_cf.iter().flat_map(|ha_cf| &ha_cf.links);
+        parsed.diagnostics.extend(two_speeds(file, links, &parsed.value));
+        parsed
     });
     let refused = diagnostics.iter().any(Diagnostic::is_error);
     let files = match (ha_cf, keys, groups) {
@@ -245,6 +248,29 @@ pub fn read_files(dir: &Path) -> Loadable {
         _ => None,
     };
     Loadable { files, diagnostics }
+}
+
+/// One serial line that is to carry two links at two speeds.
+fn two_speeds<'a>(file: &Path, mut links: impl Iterator<Item = &'a LinkConfig>, settings: &OvzhaCf) -> Vec<Diagnostic> {
+    let mut problems = Problems::new(file);
+    if let Some((LinkKind::Serial { device, baud }, line)) = settings.witness()
+        && let Some((speed, place)) = links.find_map(|link| match &link.kind {
+            LinkKind::Serial { device: other, baud } if other == device => Some((*baud, link.line)),
+            LinkKind::Serial { .. }
+            | LinkKind::Unicast { .. }
+            | LinkKind::Broadcast { .. }
+            | LinkKind::Multicast { .. }
+            | LinkKind::Routed { .. } => None,
+        })
+        && speed != *baud
+    {
+        let text = format!(
+            "witness: {} has {baud} baud here and {speed} on line {place} of ha.cf",
+            device.display()
+        );
+        problems.error(line, text);
+    }
+    problems.into_vec()
 }
 
 /// The name this machine gives itself, lower case, as `uname -n` prints it; `root` is `/` outside tests.

@@ -70,4 +70,5 @@ pub mod validate;
 pub mod vz;
 pub mod watchdog;
 pub mod watcher;
+pub mod ways;
 pub mod words;

@@ -12,7 +12,7 @@ use ovzha_core::bug::Bug;
 use ovzha_core::config::last_words;
 use ovzha_core::event::{Command, Event};
 use ovzha_core::frame::FrameBuf;
-use ovzha_core::id::{ClientId, GroupId, LinkId};
+use ovzha_core::id::{ClientId, GroupId};
 use ovzha_core::message::Connection;
 use ovzha_core::notice::Notice;
 use ovzha_core::output::Output;
@@ -37,6 +37,7 @@ use crate::sys::{self, Interest, LastResort, PollFd, Signal, Signals};
 use crate::validate::Fingerprint;
 use crate::watchdog::Watchdog;
 use crate::watcher::Said;
+use crate::ways::Ways;
 use crate::{meant, told};
 
 /// How `ovzha daemon` was called.
@@ -74,7 +75,7 @@ pub struct Daemon {
     pub(crate) copies: Due,
     pub(crate) log: Log,
     pub(crate) network: Network,
-    pub(crate) media: Vec<Medium>,
+    pub(crate) ways: Ways,
     pub(crate) pinger: Pinger,
     pub(crate) next_ping: Instant,
     pub(crate) children: Children,
@@ -164,7 +165,7 @@ impl Daemon {
     fn wait(&mut self, until: Instant) {
         self.fds.clear();
         self.fds.push(PollFd::new(self.signals.as_raw_fd(), Interest::Read));
-        let links = self.media.iter().filter_map(Medium::interest);
+        let links = self.ways.iter().filter_map(Medium::interest);
         self.fds.extend(links.map(|(fd, interest)| PollFd::new(fd, interest)));
         let quiet = self.network.fd().into_iter().chain(self.pinger.fds());
         let quiet = quiet.chain(self.children.fds());
@@ -172,7 +173,7 @@ impl Daemon {
         self.fds
             .extend(self.control.interests().map(|(fd, interest)| PollFd::new(fd, interest)));
         let mut next = until.min(self.children.next_observe());
-        for at in self.media.iter().map(Medium::next_look) {
+        for at in self.ways.iter().map(Medium::next_look) {
             next = next.min(at);
         }
         let recording = self.cluster.is_recording();
@@ -216,17 +217,23 @@ impl Daemon {
     }
 
     fn take_links(&mut self, now: Instant) {
-        for index in 0..self.media.len() {
-            let Ok(link) = u8::try_from(index).map(LinkId) else {
-                continue;
-            };
-            let Self { media, cluster, .. } = self;
-            let Some(medium) = media.get_mut(index) else { continue };
+        for place in 0..self.ways.count() {
+            let sorter = self.ways.sorter(place);
+            let Self { ways, cluster, .. } = self;
+            let Some(medium) = ways.at(place) else { continue };
             medium.flush();
             // outputs are drained after the link: the answer to a burst goes out once
-            medium.drain(|arrived| match arrived {
-                Arrived::Frame(bytes) => cluster.handle(now, Event::Received { link, bytes }),
-                Arrived::Rejected(rejection) => cluster.handle(now, Event::Rejected { link, rejection }),
+            medium.drain(|arrived| {
+                let (link, event) = match arrived {
+                    Arrived::Frame(bytes) => (sorter.link(bytes), Ok(bytes)),
+                    Arrived::Rejected(rejection) => (sorter.noise(), Err(rejection)),
+                };
+                let Some(link) = link else { return };
+                let event = match event {
+                    Ok(bytes) => Event::Received { link, bytes },
+                    Err(rejection) => Event::Rejected { link, rejection },
+                };
+                cluster.handle(now, event);
             });
             self.drain(now);
         }
@@ -447,29 +454,33 @@ impl Daemon {
     /// Opens what is closed and asks the ping nodes.
     fn tend(&mut self, now: Instant) {
         self.network.tend(now);
-        for index in 0..self.media.len() {
-            let Self { media, network, .. } = self;
-            let Some(change) = media.get_mut(index).and_then(|medium| medium.tend(now, network)) else {
+        for place in 0..self.ways.count() {
+            let Self { ways, network, .. } = self;
+            let Some(medium) = ways.at(place) else { continue };
+            let Some(change) = medium.tend(now, network) else {
                 continue;
             };
-            let name = self.media.get(index).map(Medium::name).unwrap_or_default();
-            let Ok(link) = u8::try_from(index).map(LinkId) else {
-                continue;
-            };
+            let name = medium.name();
+            let opened = matches!(change, Change::Opened);
             match change {
-                Change::Opened => {
-                    self.log.say(&Line::LinkOpened(&name));
-                    self.facts.link_fails(index, None);
-                    self.feed(now, Event::Opened { link });
-                }
-                Change::Closed => {
-                    self.log.say(&Line::LinkLost(&name));
-                    self.feed(now, Event::Closed { link });
-                }
+                Change::Opened => self.log.say(&Line::LinkOpened(&name)),
+                Change::Closed => self.log.say(&Line::LinkLost(&name)),
                 Change::Failing(why) => {
                     self.log.say(&Line::LinkFails { link: &name, why: &why });
-                    self.facts.link_fails(index, Some(why));
+                    self.facts.link_fails(place, Some(why));
+                    continue;
                 }
+            }
+            if opened {
+                self.facts.link_fails(place, None);
+            }
+            for link in self.ways.links(place) {
+                let event = if opened {
+                    Event::Opened { link }
+                } else {
+                    Event::Closed { link }
+                };
+                self.feed(now, event);
             }
         }
         if !self.config.pings.is_empty() && now >= self.next_ping {
@@ -488,7 +499,7 @@ impl Daemon {
         loop {
             match self.cluster.poll(&mut self.frame) {
                 Output::Send { link, bytes } => {
-                    if let Some(medium) = self.media.get_mut(usize::from(link.0)) {
+                    if let Some(medium) = self.ways.of(link) {
                         medium.send(now, bytes);
                     }
                 }

@@ -19,11 +19,9 @@ use crate::children::Children;
 use crate::config::{self, Config, Files, Group};
 use crate::control::Control;
 use crate::diagnostic::Severity;
-use crate::ha_cf::LinkConfig;
 use crate::last_words::LastWords;
 use crate::line::Line;
 use crate::log::{Facility, Log, Targets};
-use crate::media::Medium;
 use crate::network::Network;
 use crate::notify::Notify;
 use crate::owner::{self, Owner};
@@ -39,6 +37,7 @@ use crate::status::HostFacts;
 use crate::sys::{self, CoreLimit, LastResort, Signals};
 use crate::validate::Fingerprint;
 use crate::watchdog::Watchdog;
+use crate::ways::Ways;
 use crate::{bugs, check, core_config, guard, store};
 
 /// Exit code: the files or the machine forbid a start.
@@ -104,7 +103,7 @@ pub fn daemon(options: &Options) -> Result<Daemon, u8> {
     let mut daemon = Daemon {
         cluster,
         copies: Due::new(now),
-        media: media(&config),
+        ways: Ways::new(&config),
         network: Network::open(now),
         pinger: Pinger::new(&pings, &secret),
         next_ping: now,
@@ -143,16 +142,6 @@ fn keyrings(config: &Config) -> Result<(Keyring, Option<Keyring>), String> {
         .witness()
         .map(|_| core_config::witness_keyring(&config.keys));
     Ok((core_config::keyring(&config.keys)?, witness.transpose()?))
-}
-
-/// The links in the order of their numbers: those of `ha.cf`, then the witness.
-fn media(config: &Config) -> Vec<Medium> {
-    let witness = config.settings.witness().map(|(kind, line)| LinkConfig {
-        kind: kind.clone(),
-        line,
-    });
-    let links = config.links.iter().cloned().chain(witness);
-    links.map(|link| Medium::new(config, &link)).collect()
 }
 
 /// What the core decides by.

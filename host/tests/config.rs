@@ -7,12 +7,14 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use fixture::{ARTICLE, Dir, ip};
+use ovzha_core::id::LinkId;
 use ovzha_core::time::Span;
 use ovzha_host::config::{self, Config};
 use ovzha_host::ha_cf::LinkKind;
 use ovzha_host::haresources::Resource;
 use ovzha_host::meant;
 use ovzha_host::ovzha_cf::Operation;
+use ovzha_host::ways::Ways;
 
 #[cfg(test)]
 mod fixture {
@@ -326,5 +328,30 @@ fn ovzha_cf_sets_timeouts() {
     assert_eq!(
         dir.diagnostics()[1..],
         ["ovzha.cf:2: error: stop-budget 30 s must be shorter than deadtime 30 s of ha.cf"]
+    );
+}
+
+#[test]
+fn a_witness_on_the_nodes_serial_line_shares_it() {
+    let dir = Dir::article("board");
+    let on = |line: &str| {
+        dir.write("ovzha.cf", line);
+        let config = Config::load(dir.path(), Some("ovz-node1")).config.unwrap();
+        let ways = Ways::new(&config);
+        (0..ways.count())
+            .map(|place| ways.links(place).map(|LinkId(link)| link).collect())
+            .collect::<Vec<Vec<u8>>>()
+    };
+    let alone = on("# none\n");
+    let line = alone.len() - 1;
+    let own = u8::try_from(alone.len()).unwrap();
+    assert_eq!(alone[line], [own - 1], "the article's last link is its serial line");
+    assert_eq!(on("witness serial /dev/ttyS0\n")[line], [own - 1, own]);
+    assert_eq!(on("witness serial /dev/ttyS1\n")[line + 1], [own]);
+    assert_eq!(on("witness udp 192.0.2.7\n")[line + 1], [own]);
+    dir.write("ovzha.cf", "# ours\nwitness serial /dev/ttyS0 9600\n");
+    assert_eq!(
+        dir.diagnostics()[1..],
+        ["ovzha.cf:2: error: witness: /dev/ttyS0 has 9600 baud here and 19200 on line 21 of ha.cf"]
     );
 }
