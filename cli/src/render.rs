@@ -3,8 +3,10 @@
 //! The first lines answer "who is active, since when", what is unusual comes before what is as always, and every line
 //! is `subject  text`, so that it can be scanned and grepped. Everything that came over a wire is escaped.
 
+use std::collections::BTreeMap;
+
 use crate::out::clean;
-use crate::report::{Drbd, Group, Link, Report, Watchdog};
+use crate::report::{Drbd, Group, Link, Report, Votes, Watchdog, Witness};
 use crate::span::human;
 
 /// Columns of the subject.
@@ -267,6 +269,9 @@ fn surroundings(page: &mut Page, report: &Report) {
     let well = matches!(report.peer_state.as_str(), "alive" | "left");
     page.put(if well { Tone::Plain } else { Tone::Bad }, "peer", &peer.concat());
     links(page, &report.links);
+    if let Some(third) = &report.witness {
+        witness(page, third);
+    }
     for ping in &report.ping_nodes {
         let (tone, word) = if ping.answers {
             (Tone::Plain, "answers")
@@ -300,6 +305,16 @@ fn watchdog(page: &mut Page, dog: &Watchdog) {
     }
 }
 
+/// What came and was not used, as far as that is unusual.
+fn refused(counts: &BTreeMap<String, u64>) -> Option<String> {
+    let told: Vec<String> = counts
+        .iter()
+        .filter(|(what, count)| **count > 0 && !COMMON.contains(&what.as_str()))
+        .map(|(what, count)| format!("{count} {}", clean(what)))
+        .collect();
+    (!told.is_empty()).then(|| format!("rejected: {}", told.join(", ")))
+}
+
 fn links(page: &mut Page, links: &[Link]) {
     let width = links
         .iter()
@@ -318,15 +333,7 @@ fn links(page: &mut Page, links: &[Link]) {
             format!("peer heard us {}", ago(link.peer_hears_ms)),
         ];
         text.extend(link.failing.iter().map(|failing| format!("({})", clean(failing))));
-        let rejected: Vec<String> = link
-            .rejected
-            .iter()
-            .filter(|(what, count)| **count > 0 && !COMMON.contains(&what.as_str()))
-            .map(|(what, count)| format!("{count} {}", clean(what)))
-            .collect();
-        if !rejected.is_empty() {
-            text.push(format!("rejected: {}", rejected.join(", ")));
-        }
+        text.extend(refused(&link.rejected));
         let tone = if well { Tone::Plain } else { Tone::Bad };
         page.put(tone, &format!("link {}", link.number), &text.join("  "));
     }
@@ -350,6 +357,9 @@ fn details(page: &mut Page, group: &Group) {
             "this disk lacks writes of the other node: not started here before a resync, or `ovzha confirm-data`";
         page.bad("", text);
     }
+    if let Some(seen) = &group.votes {
+        page.plain("  votes", &votes(seen));
+    }
     let Some(on_peer) = &group.on_peer else {
         page.plain("  on peer", "not known");
         return;
@@ -363,6 +373,42 @@ fn details(page: &mut Page, group: &Group) {
     let since = at_least(on_peer.since_ms);
     let phase = format!("{}{since}{able}, tenure {}", clean(&on_peer.phase), on_peer.tenure);
     page.plain("  on peer", &with_drbd(phase, on_peer.drbd.as_ref()));
+}
+
+fn witness(page: &mut Page, third: &Witness) {
+    let lost = if third.alive {
+        ""
+    } else {
+        "NOT HEARD, one more failure stops what runs: "
+    };
+    let mut text = format!("{}  {lost}heard {}", clean(&third.name), ago(third.heard_ms));
+    if let Some(failing) = &third.failing {
+        text = format!("{text} ({})", clean(failing));
+    }
+    if let Some(refused) = refused(&third.rejected) {
+        text = format!("{text} {refused}");
+    }
+    page.put(if third.alive { Tone::Plain } else { Tone::Bad }, "witness", &text);
+}
+
+fn votes(seen: &Votes) -> String {
+    let right = match seen.right_ms {
+        0 => "no right to run it".to_owned(),
+        ms => format!("right to run it for {}", human(ms)),
+    };
+    let own = match seen.own_lent_ms {
+        Some(ms) => format!("own vote lent for {} at most", human(ms)),
+        None => "own vote free".to_owned(),
+    };
+    let witness = match seen.witness.as_str() {
+        "ours" => "the witness's is ours",
+        "peer" => "the peer has the witness's",
+        "closed" => "the witness lends to nobody yet",
+        "old copy" => "the witness lends nothing to this node: its copy is old",
+        "free" => "the witness's is free",
+        _ => "nobody knows of the witness's",
+    };
+    format!("{right}; {own}; {witness}")
 }
 
 fn with_drbd(text: String, drbd: Option<&Drbd>) -> String {

@@ -26,6 +26,7 @@ pub struct Report {
     pub bugs: Vec<String>,
     pub realtime: String,
     pub links: Vec<Link>,
+    pub witness: Option<Witness>,
     pub ping_nodes: Vec<PingNode>,
     pub attached: String,
     pub groups: Vec<Group>,
@@ -71,6 +72,28 @@ pub struct Link {
     pub rejected: BTreeMap<String, u64>,
 }
 
+/// The third voter.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Witness {
+    pub name: String,
+    pub alive: bool,
+    pub heard_ms: Option<u64>,
+    pub failing: Option<String>,
+    pub rejected: BTreeMap<String, u64>,
+}
+
+/// The votes of a group.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Votes {
+    /// For how long this node's own vote is not free.
+    pub own_lent_ms: Option<u64>,
+    /// How long the others' votes last.
+    pub right_ms: u64,
+    pub witness: String,
+}
+
 /// One ping node.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -104,6 +127,7 @@ pub struct Group {
     /// DRBD has kept its I/O waiting for so long.
     pub frozen_ms: Option<u64>,
     pub drbd: Option<Drbd>,
+    pub votes: Option<Votes>,
     pub failure: Option<Failure>,
     pub on_peer: Option<OnPeer>,
 }

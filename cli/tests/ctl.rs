@@ -94,6 +94,8 @@ fn the_status_as_people_see_it() {
         "waiting",
         "old-data",
         "frozen",
+        "witness",
+        "witness-lost",
     ] {
         let golden = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
         let json: serde_json::Value =

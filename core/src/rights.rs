@@ -309,9 +309,9 @@ impl Cluster {
     pub(crate) fn votes_pet_limit(&self, watchdog: crate::watchdog::Watchdog) -> Option<Instant> {
         let running = (0..self.groups.len()).filter(|index| {
             let state = self.groups.get(*index).map(Group::state);
-            !matches!(state, Some(State::Idle | State::Claiming(_) | State::Probing(_)) | None)
+            !matches!(state, Some(State::Idle | State::Claiming(_)) | None)
         });
-        // a new life has no right of the old one
+        // a new life has no right of the old one, and what is only being probed may run
         let ends = running.map(|index| {
             let until = self.standings.get(index).and_then(|standing| standing.right.until());
             until.unwrap_or_default()

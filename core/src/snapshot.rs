@@ -54,8 +54,47 @@ pub struct Snapshot {
     pub store_failed: bool,
     /// Bugs of ours that were found; their groups are not decided upon.
     pub bugs: Vec<Bug, GROUPS_MAX>,
+    /// The witness, where there is to be one.
+    pub witness: Option<WitnessView>,
     /// The groups.
     pub groups: Vec<GroupView, GROUPS_MAX>,
+}
+
+/// The witness as this node hears it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WitnessView {
+    /// How long ago it was believed.
+    pub heard: Option<Span>,
+    /// What came from it and was not used.
+    pub rejections: Rejections,
+}
+
+/// The votes of one group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct VotesView {
+    /// For how long this node's own vote is not free at most.
+    pub own_lent: Option<Span>,
+    /// How long the others' votes allow this node to run it.
+    pub right: Span,
+    /// The witness's.
+    pub witness: WitnessVote,
+}
+
+/// Where the vote of the witness is, as it last said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WitnessVote {
+    /// Lent to this node.
+    Ours,
+    /// Lent to the other one.
+    Peers,
+    /// It was started lately, and lends to nobody.
+    Closed,
+    /// This node is lent nothing: its copy of the data is old.
+    OldCopy,
+    /// Nobody has it.
+    Free,
+    /// It is not heard.
+    Unknown,
 }
 
 /// One link.
@@ -94,6 +133,8 @@ pub struct GroupView {
     pub frozen: Option<Instant>,
     /// It is not the same on the peer, or not there.
     pub differs: bool,
+    /// Its votes, where there is a witness.
+    pub votes: Option<VotesView>,
     /// What went wrong last.
     pub failure: Option<Failure>,
     /// The group on the peer, as it last said: phase, flags, tenure, DRBD.
@@ -132,6 +173,7 @@ impl Cluster {
             skew: self.skew_told,
             store_failed: self.store_failed.is_some(),
             bugs: gather(self.bugs.iter()),
+            witness: self.witness_view(now),
             groups: gather((0..self.groups.len()).filter_map(|index| self.group_view(now, index))),
         }
     }
@@ -165,6 +207,7 @@ impl Cluster {
             marked: group.durable.marked,
             frozen: group.data_told.frozen,
             differs: self.group_differs(index),
+            votes: self.votes_view(now, index),
             failure: group.failure,
             peer: self.member.group(index).map(|said| {
                 (
@@ -174,6 +217,36 @@ impl Cluster {
                     Drbd::unpack(said.drbd),
                 )
             }),
+        })
+    }
+}
+
+impl Cluster {
+    fn witness_view(&self, now: Instant) -> Option<WitnessView> {
+        let third = self.third.as_ref().filter(|_| self.config.witness)?;
+        Some(WitnessView {
+            heard: third.silence(now),
+            rejections: third.rejections,
+        })
+    }
+
+    fn votes_view(&self, now: Instant, index: usize) -> Option<VotesView> {
+        let standing = self.standings.get(index)?;
+        let third = self.third.as_ref()?;
+        let word = third.word;
+        let dead = third.silence(now).is_none_or(|silence| silence >= self.deadtime());
+        let witness = match index {
+            _ if dead => WitnessVote::Unknown,
+            _ if word.closed.contains(index) => WitnessVote::Closed,
+            _ if word.marked.contains(index) => WitnessVote::OldCopy,
+            _ if word.votes.contains(index) => WitnessVote::Ours,
+            _ if word.taken.contains(index) => WitnessVote::Peers,
+            _ => WitnessVote::Free,
+        };
+        Some(VotesView {
+            own_lent: standing.vote.until(now).map(|until| until.since(now)),
+            right: standing.right.left(now),
+            witness,
         })
     }
 }

@@ -293,7 +293,7 @@ impl HostFacts {
         Self {
             started,
             realtime,
-            failing: vec![None; links],
+            failing: vec![None; links + 1],
             failures: vec![String::new(); groups],
             active_since: ActiveSince::new(config.groups.iter().map(Group::name), active, started),
             peer_phases: vec![(None, started); groups],

@@ -8,12 +8,14 @@ use ovzha_core::id::GroupId;
 use ovzha_core::link::LinkState;
 use ovzha_core::member::MemberState;
 use ovzha_core::message::{Connection, Disk, Drbd, Phase, Silence};
-use ovzha_core::snapshot::{GroupView, LinkView, Snapshot};
+use ovzha_core::rejection::Rejections;
+use ovzha_core::snapshot::{GroupView, LinkView, Snapshot, VotesView, WitnessVote};
 use ovzha_core::time::{Instant, Span};
 use serde_json::{Map, Value, json};
 
 use crate::check::{Protection, Timer};
 use crate::config::{Config, Group};
+use crate::ha_cf::LinkKind;
 use crate::line::Line;
 use crate::log::Log;
 use crate::record::explained;
@@ -150,6 +152,7 @@ pub fn status(config: &Config, facts: &HostFacts, snapshot: &Snapshot) -> Value 
         "bugs": snapshot.bugs.iter().map(|bug| told::bug(config, *bug)).collect::<Vec<_>>(),
         "realtime": facts.realtime,
         "links": links.collect::<Vec<_>>(),
+        "witness": witness_value(config, facts, snapshot),
         "ping_nodes": pings.collect::<Vec<_>>(),
         "attached": attached(snapshot.attached),
         "groups": groups.collect::<Vec<_>>(),
@@ -175,15 +178,9 @@ fn link_value(number: usize, name: &str, view: &LinkView, failing: Option<&str>)
     let theirs = view
         .theirs
         .and_then(|(silence, ago)| silence.span().map(|span| span.plus(ago)));
-    let rejected: Map<String, Value> = view
-        .rejections
-        .iter()
-        .filter(|(_, count)| *count > 0)
-        .map(|(why, n)| (why.name().to_owned(), json!(n)))
-        .collect();
     json!({
         "number": number, "name": name, "state": state, "heard_ms": opt(view.heard),
-        "peer_hears_ms": opt(theirs), "failing": failing, "rejected": rejected,
+        "peer_hears_ms": opt(theirs), "failing": failing, "rejected": rejected(&view.rejections),
     })
 }
 
@@ -238,8 +235,46 @@ fn group_value(
         "marked": view.marked,
         "frozen_ms": opt(view.frozen.map(|since| snapshot.now.since(since))),
         "drbd": view.drbd.map(|(drbd, at)| drbd_value(drbd, Some(snapshot.now.since(at)))),
+        "votes": view.votes.map(votes_value),
         "failure": failure, "on_peer": on_peer,
     })
+}
+
+fn witness_value(config: &Config, facts: &HostFacts, snapshot: &Snapshot) -> Value {
+    let (Some((way, _)), Some(seen)) = (config.settings.witness(), snapshot.witness) else {
+        return Value::Null;
+    };
+    // its number is the one after those of ha.cf; on a shared serial line its failure is that line's
+    let failing = facts.failing.get(config.links.len()).and_then(Option::as_deref);
+    let alive = seen.heard.is_some_and(|silence| silence < snapshot.deadtime);
+    let name = match way {
+        LinkKind::Routed { to } => format!("udp {to}"),
+        LinkKind::Serial { .. }
+        | LinkKind::Unicast { .. }
+        | LinkKind::Broadcast { .. }
+        | LinkKind::Multicast { .. } => media::kind_name(way),
+    };
+    json!({
+        "name": name, "alive": alive, "heard_ms": opt(seen.heard), "failing": failing,
+        "rejected": rejected(&seen.rejections),
+    })
+}
+
+fn votes_value(votes: VotesView) -> Value {
+    let witness = match votes.witness {
+        WitnessVote::Ours => "ours",
+        WitnessVote::Peers => "peer",
+        WitnessVote::Closed => "closed",
+        WitnessVote::OldCopy => "old copy",
+        WitnessVote::Free => "free",
+        WitnessVote::Unknown => "unknown",
+    };
+    json!({ "own_lent_ms": opt(votes.own_lent), "right_ms": ms(votes.right), "witness": witness })
+}
+
+fn rejected(counts: &Rejections) -> Map<String, Value> {
+    let counts = counts.iter().filter(|(_, count)| *count > 0);
+    counts.map(|(why, n)| (why.name().to_owned(), json!(n))).collect()
 }
 
 fn drbd_value(drbd: Drbd, ago: Option<Span>) -> Value {
