@@ -190,6 +190,46 @@ mod tests {
         room.fires("S4");
     }
 
+    fn cut(node: usize, on: bool) -> Fact {
+        let term = 10_000_000;
+        Fact::Relay { node, on, term }
+    }
+
+    #[test]
+    fn s7_a_node_that_is_heard_is_cut() {
+        let mut room = Room::new();
+        room.see(&Fact::WitnessUp);
+        room.see(&Fact::WitnessHeard(0));
+        room.now += 9_000_000;
+        room.see(&cut(0, false));
+        room.fires("S7");
+    }
+
+    #[test]
+    fn s7_both_are_cut() {
+        let mut room = Room::new();
+        room.see(&Fact::WitnessUp);
+        room.see(&cut(0, false));
+        room.silent();
+        room.see(&cut(1, false));
+        room.fires("S7");
+    }
+
+    #[test]
+    fn s7_a_silent_node_is_cut_again_and_again() {
+        let mut room = Room::new();
+        room.see(&Fact::WitnessUp);
+        for _ in 0..2 {
+            room.see(&Fact::WitnessHeard(0));
+            room.now += 11_000_000;
+            room.see(&cut(0, false));
+            room.see(&cut(0, true));
+        }
+        room.silent();
+        room.see(&cut(0, false));
+        room.fires("S7");
+    }
+
     #[test]
     fn s8_two_effects_at_once() {
         let mut room = Room::new();

@@ -12,6 +12,7 @@ use ovzha_core::event::Outcome;
 use ovzha_core::message::Phase;
 use ovzha_core::output::Op;
 
+use crate::cuts::Cuts;
 use crate::setup::Model;
 
 /// Tries after which a stop that fails is given up for a resource without data (SAFETY S-41).
@@ -66,6 +67,19 @@ pub enum Fact {
     Reaped(usize, usize, u8),
     /// What a node kept on disk was damaged, lost, or replaced by an older state.
     Forgot(usize),
+    /// A witness began a new life.
+    WitnessUp,
+    /// It believed a frame of a node.
+    WitnessHeard(usize),
+    /// It wants a node's power switched.
+    Relay {
+        /// The node.
+        node: usize,
+        /// It is to have power.
+        on: bool,
+        /// The shortest silence for which it may be without, in microseconds.
+        term: u64,
+    },
 }
 
 /// A step of a group on a node.
@@ -144,6 +158,7 @@ pub struct Watch {
     used: [u32; 2],
     abandoned: [Vec<u32>; 2],
     open: [BTreeMap<u32, u64>; 2],
+    cuts: Cuts,
     both: Vec<bool>,
     /// Two actives that were admitted, and the one that was active first has been so ever since: who, why.
     goes_on: Vec<Option<(usize, Cause)>>,
@@ -189,6 +204,7 @@ impl Watch {
             used: [0; 2],
             abandoned: [Vec::new(), Vec::new()],
             open: [BTreeMap::new(), BTreeMap::new()],
+            cuts: Cuts::default(),
             violations: Vec::new(),
             admitted: Vec::new(),
         }
@@ -275,6 +291,12 @@ impl Watch {
                 self.new_life(*node);
             }
             Fact::DaemonUp(node) => self.new_life(*node),
+            Fact::WitnessUp => self.cuts.begins(),
+            Fact::WitnessHeard(node) => self.cuts.hears(now, *node),
+            Fact::Relay { node, on, term } => {
+                let wrong = self.cuts.moves(now, (*node, *on), *term);
+                wrong.inspect(|wrong| self.violation(now, &format!("S7 {wrong}")));
+            }
             Fact::Asked(node, client) => {
                 self.open[*node].insert(*client, now);
             }

@@ -44,7 +44,10 @@ impl World {
             | Fact::Durable(..)
             | Fact::Feigned(_)
             | Fact::Reaped(..)
-            | Fact::Forgot(_) => Excuses::default(),
+            | Fact::Forgot(_)
+            | Fact::WitnessUp
+            | Fact::WitnessHeard(_)
+            | Fact::Relay { .. } => Excuses::default(),
         };
         let before = (self.watch.violations.len(), self.watch.admitted.len());
         // ten deadtimes in milliseconds, less the drift of both clocks, in microseconds

@@ -14,6 +14,7 @@
 
 pub mod act;
 pub mod check;
+mod cuts;
 mod drain;
 mod excuse;
 pub mod faults;

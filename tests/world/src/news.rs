@@ -65,7 +65,7 @@ impl World {
             return false;
         };
         // a node's frame over the way to the witness is nobody's, and a copy over a link of the nodes may be news after it
-        if from == node || link >= self.setup.links {
+        if from == node || (self.setup.witness && link >= self.setup.links) {
             return false;
         }
         // what can't be read proves nothing and still says that the peer speaks newer (S-28, S-45)

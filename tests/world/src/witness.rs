@@ -8,6 +8,7 @@ use ovzha_core::id::{BootId, ClusterId, KeyId, NodeId};
 use ovzha_core::time::{Instant, Span};
 use ovzha_core::witness::{Power, Relay, Said, Witness, WitnessConfig, WitnessNotice};
 
+use crate::check::Fact;
 use crate::node::{Clock, Input};
 use crate::trace::letter;
 use crate::wire::Origin;
@@ -87,6 +88,7 @@ impl World {
         let now = self.witness.clock.local(self.now);
         let daemon = Witness::new(config, witness_keyring(), BootId([9, b, c, d]), now);
         self.witness.daemon = Some(Box::new(daemon));
+        self.fact(&Fact::WitnessUp);
         self.witness_wakes(life);
     }
 
@@ -108,7 +110,9 @@ impl World {
         }
         self.witness_senses(now);
         if let Some(daemon) = &mut self.witness.daemon {
-            daemon.handle(now, bytes);
+            if let Some((node, true)) = daemon.handle(now, bytes) {
+                self.fact(&Fact::WitnessHeard(usize::from(node.0)));
+            }
             self.drain_witness();
         }
     }
@@ -163,6 +167,9 @@ impl World {
                 Said::Notice(notice) => self.witness_tells(notice),
                 Said::Power { node, on } => {
                     let (node, life) = (usize::from(node.0), self.witness.life);
+                    // both clocks are 1 % wrong at most
+                    let term = self.setup.deadtime * 980;
+                    self.fact(&Fact::Relay { node, on, term });
                     self.at(self.now + SWITCHES, What::Relay { life, node, on });
                 }
                 Said::Wait { until } => return Some(until),
