@@ -7,10 +7,12 @@ use ovzha_core::auth::{Domain, Keyring, Method};
 use ovzha_core::cluster::Cluster;
 use ovzha_core::config::Config;
 use ovzha_core::event::Outcome;
-use ovzha_core::id::{BootId, KeyId};
+use ovzha_core::id::{BootId, KeyId, LinkId};
 use ovzha_core::message::Phase;
 use ovzha_core::output::{Durable, Op};
 use ovzha_core::time::Instant;
+
+use crate::third;
 
 /// Resources of the group.
 pub const RESOURCES: usize = 2;
@@ -69,8 +71,10 @@ pub enum Input {
     Done(u32, Outcome),
     /// That version is on disk.
     Stored(u32),
-    /// The link can be used.
-    Opened,
+    /// A link can be used.
+    Opened(LinkId),
+    /// A frame of the witness came.
+    Word(Rc<[u8]>),
 }
 
 /// A clock that runs by a rate, in thousandths, and may stand still.
@@ -231,7 +235,8 @@ impl Machine {
         let durable = Durable::decode(&self.disk).unwrap_or_default();
         let boot = BootId([1, me, self.life, 0]);
         let local = self.clock.local(now);
-        let daemon = Cluster::new((*self.config).clone(), keyring, boot, durable, local);
+        let mut daemon = Cluster::new((*self.config).clone(), keyring, boot, durable, local);
+        daemon.hear(third::keyring());
         self.daemon = Some(Box::new(daemon));
     }
 

@@ -1,4 +1,4 @@
-//! Two machines, one link, a ping node, and time: between two choices everything happens the one way it can.
+//! Two machines, one link, a ping node, maybe a witness, and time: between two choices everything happens the one way it can.
 //!
 //! The daemons are real `Cluster`s, driven as the daemon's loop drives them: one `handle`, then `poll` until `Wait`, then
 //! nothing before the moment it names. Choices are made once a keepalive. In between, a frame arrives at once, is lost,
@@ -18,6 +18,7 @@ use ovzha_core::time::Instant;
 
 use crate::machine::{Clock, Input, Machine, RESOURCES, Still, Task, Truth, Wrong};
 use crate::row::{Act, Choice, Isolated, Row, Way};
+use crate::third::{LINK, Third, Turn};
 
 /// Between two choices, in milliseconds: a keepalive.
 pub const TICK: u64 = 1000;
@@ -28,11 +29,11 @@ const PROBE: u64 = 50;
 /// When in an interval the ping node is asked.
 const PING: u64 = 100;
 /// Outputs of one drain, far above what a node with one group ever owes.
-const DRAIN_MAX: u32 = 200;
+pub const DRAIN_MAX: u32 = 200;
 
 /// An output that outlives the frame buffer.
 enum Did {
-    Send(Rc<[u8]>),
+    Send(LinkId, Rc<[u8]>),
     Begin(Effect),
     Abandon(EffectId),
     Store(u32, Rc<[u8]>),
@@ -73,6 +74,12 @@ pub struct Model {
     pub faults: u8,
     /// The node that was isolated last.
     pub isolated: Option<Isolated>,
+    /// The third voter.
+    pub third: Third,
+    /// What it is told next.
+    pub turns: VecDeque<Turn>,
+    /// How often what carries has changed, where that is bounded.
+    pub changes: u8,
     /// Violations since they were last taken.
     pub violations: Vec<Violation>,
     /// What happened, for people; kept if wanted.
@@ -99,6 +106,9 @@ impl Model {
             silent: [0; 2],
             faults: 0,
             isolated: None,
+            third: Third::new(row),
+            turns: VecDeque::new(),
+            changes: 0,
             violations: Vec::new(),
             story: None,
             pending: VecDeque::new(),
@@ -118,17 +128,18 @@ impl Model {
             self.isolated,
         )
             .hash(hasher);
+        (&self.third, self.changes, self.choice.roads).hash(hasher);
         (self.choice.ways, self.choice.pings).hash(hasher);
     }
 
-    fn tell(&mut self, text: impl FnOnce() -> String) {
+    pub fn tell(&mut self, text: impl FnOnce() -> String) {
         let now = self.now;
         if let Some(story) = &mut self.story {
             story.push(format!("{:>3}.{:03} {}", now / 1000, now % 1000, text()));
         }
     }
 
-    fn violates(&mut self, name: &'static str, text: String) {
+    pub fn violates(&mut self, name: &'static str, text: String) {
         self.tell(|| format!("** {name}: {text}"));
         self.violations.push(Violation { name, text });
     }
@@ -179,6 +190,8 @@ impl Model {
             }
             Act::Thaw(node) => self.thaw(node),
             Act::GoesWrong(node, wrong) => self.nodes[node].wrong = Some(wrong),
+            Act::WitnessDies => self.lose_witness(),
+            Act::WitnessStarts => self.start_witness(),
         }
     }
 
@@ -196,7 +209,9 @@ impl Model {
         self.tell(|| format!("{}: the daemon starts", letter(node)));
         let now = self.now;
         self.nodes[node].start_daemon(now, u8::from(node == 1));
-        self.pending.push_back((node, Input::Opened));
+        for link in [LinkId(0), LINK] {
+            self.pending.push_back((node, Input::Opened(link)));
+        }
     }
 
     /// The node moves again: first what piled up, then the time.
@@ -211,7 +226,7 @@ impl Model {
         self.pending.push_back((node, Input::Tick));
     }
 
-    fn power_off(&mut self, node: usize) {
+    pub fn power_off(&mut self, node: usize) {
         self.nodes[node].lose_power();
         self.kept[node].clear();
         self.pending.retain(|(to, _)| *to != node);
@@ -225,6 +240,7 @@ impl Model {
         self.settle();
         loop {
             let next = (0..2).map(|node| self.next(node)).min().unwrap_or(u64::MAX);
+            let next = next.min(self.third.wake);
             let next = if pinged { next } else { next.min(ping) };
             if next >= end {
                 break;
@@ -240,6 +256,10 @@ impl Model {
             }
             for node in 0..2 {
                 self.fire(node);
+                self.settle();
+            }
+            if self.third.wake <= self.now {
+                self.turns.push_back(Turn::Tick);
                 self.settle();
             }
         }
@@ -289,8 +309,14 @@ impl Model {
 
     /// Everybody is told what there is to tell, until nobody says anything more.
     fn settle(&mut self) {
-        while let Some((node, input)) = self.pending.pop_front() {
-            self.feed(node, input);
+        loop {
+            if let Some((node, input)) = self.pending.pop_front() {
+                self.feed(node, input);
+            } else if let Some(turn) = self.turns.pop_front() {
+                self.turn_witness(turn);
+            } else {
+                return;
+            }
         }
     }
 
@@ -316,9 +342,18 @@ impl Model {
                 daemon.handle(local, Event::Done { effect, outcome });
             }
             Input::Stored(version) => daemon.handle(local, Event::Stored { version, ok: true }),
-            Input::Opened => daemon.handle(local, Event::Opened { link }),
+            Input::Opened(link) => daemon.handle(local, Event::Opened { link }),
+            Input::Word(bytes) => {
+                let link = LINK;
+                daemon.handle(local, Event::Received { link, bytes: &bytes });
+            }
         }
         self.drain(node);
+    }
+
+    /// A word of the witness arrives.
+    pub fn hears_third(&mut self, node: usize, bytes: Rc<[u8]>) {
+        self.pending.push_back((node, Input::Word(bytes)));
     }
 
     fn drain(&mut self, node: usize) {
@@ -328,7 +363,7 @@ impl Model {
                 return;
             };
             let did = match daemon.poll(&mut frame) {
-                Output::Send { bytes, .. } => Did::Send(bytes.into()),
+                Output::Send { link, bytes } => Did::Send(link, bytes.into()),
                 Output::Start(effect) => Did::Begin(effect),
                 Output::Abandon(id) => Did::Abandon(id),
                 Output::Store { version, bytes } => Did::Store(version, bytes.into()),
@@ -353,7 +388,8 @@ impl Model {
 
     fn did(&mut self, node: usize, did: Did) {
         match did {
-            Did::Send(bytes) => match self.choice.ways[node] {
+            Did::Send(LINK, bytes) => self.sends_third(node, bytes),
+            Did::Send(_, bytes) => match self.choice.ways[node] {
                 Way::Carries if self.nodes[1 - node].is_moving() => {
                     self.pending.push_back((1 - node, Input::Frame(bytes)));
                 }
@@ -389,7 +425,7 @@ impl Model {
         }
     }
 
-    fn notice(&mut self, node: usize, notice: &Notice) {
+    pub fn notice(&mut self, node: usize, notice: &Notice) {
         if let Notice::Phase { phase, why, .. } = notice {
             self.tell(|| format!("{} is {phase:?}: {why}", letter(node)));
             let yields = *phase == Phase::Stopping && why.yields();
@@ -410,7 +446,7 @@ impl Model {
         }
     }
 
-    fn begin(&mut self, node: usize, effect: Effect) {
+    pub fn begin(&mut self, node: usize, effect: Effect) {
         let (id, resource, op) = (effect.id.0, effect.resource, effect.op);
         debug_assert!(effect.group == GroupId(0), "there is one group");
         let machine = &mut self.nodes[node];
@@ -501,74 +537,5 @@ impl Model {
             self.violates("S1", "two actives".to_owned());
         }
         self.both = both;
-    }
-}
-
-/// Each check fires: the machine room does behind the daemons' backs what they never do.
-mod fires {
-    use super::*;
-    use crate::rows::ROWS;
-    use crate::search::{heals, start};
-    use ovzha_core::decide::Why;
-
-    fn effect(id: u32, resource: u8, op: Op) -> Effect {
-        Effect {
-            id: EffectId(id),
-            group: GroupId(0),
-            resource,
-            op,
-        }
-    }
-
-    fn names(model: &Model) -> Vec<&'static str> {
-        model.violations.iter().map(|violation| violation.name).collect()
-    }
-
-    #[test]
-    fn s1_and_l1_the_standby_starts_it_too() {
-        let mut model = start(&ROWS[0]);
-        assert!(heals(&model));
-        model.begin(1, effect(900, 0, Op::Start));
-        assert_eq!(names(&model), ["S1"]);
-        model.nodes[1].truth = [Truth::On; RESOURCES];
-        assert!(!heals(&model));
-    }
-
-    #[test]
-    fn l1_nobody_runs_it() {
-        let mut model = start(&ROWS[0]);
-        model.nodes[0].truth = [Truth::Off; RESOURCES];
-        assert!(!heals(&model));
-    }
-
-    #[test]
-    fn s4_a_start_and_a_stop_out_of_order() {
-        let mut model = start(&ROWS[0]);
-        model.begin(0, effect(900, 0, Op::Stop));
-        assert_eq!(names(&model), ["S4"]);
-        model.power_off(0);
-        model.begin(1, effect(900, 1, Op::Start));
-        assert_eq!(names(&model), ["S4", "S4"]);
-    }
-
-    #[test]
-    fn s8_two_effects_at_once_and_a_number_used_twice() {
-        let mut model = start(&ROWS[0]);
-        model.begin(0, effect(900, 1, Op::Stop));
-        model.begin(0, effect(901, 1, Op::Stop));
-        assert_eq!(names(&model), ["S8"]);
-        model.nodes[0].tasks.clear();
-        model.begin(0, effect(901, 1, Op::Stop));
-        assert_eq!(names(&model), ["S8", "S8"]);
-    }
-
-    #[test]
-    fn s50_both_yield() {
-        let mut model = start(&ROWS[0]);
-        for node in 0..2 {
-            let (group, phase, why) = (GroupId(0), Phase::Stopping, Why::Slept);
-            model.notice(node, &Notice::Phase { group, phase, why });
-        }
-        assert_eq!(names(&model), ["S-50"]);
     }
 }

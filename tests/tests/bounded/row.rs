@@ -1,9 +1,11 @@
 //! The rows that are searched: what the files say, what can go wrong, and what SAFETY.md admits then.
 
 use ovzha_core::config::{Config, Draft, GroupDraft, Kind};
+use ovzha_core::frame::VERSION;
 use ovzha_core::id::{ClusterId, Mark, NodeId};
 use ovzha_core::time::Span;
 use ovzha_core::watchdog::Watchdog;
+use ovzha_core::witness::Relay;
 
 use crate::machine::{RESOURCES, Still, Wrong};
 use crate::model::{Model, TICK, letter};
@@ -40,6 +42,10 @@ pub enum Act {
     Thaw(usize),
     /// The next start or stop there goes wrong.
     GoesWrong(usize, Wrong),
+    /// The witness loses its power.
+    WitnessDies,
+    /// It gets it back. No fault.
+    WitnessStarts,
 }
 
 /// What is chosen for an interval.
@@ -49,6 +55,8 @@ pub struct Choice {
     pub ways: [Way; 2],
     /// Whether each node's ping is answered.
     pub pings: [bool; 2],
+    /// Whether the way between each node and the witness carries.
+    pub roads: [bool; 2],
     /// What is done first.
     pub act: Act,
 }
@@ -58,6 +66,7 @@ impl Choice {
     pub const QUIET: Self = Self {
         ways: [Way::Carries; 2],
         pings: [true; 2],
+        roads: [true; 2],
         act: Act::Nothing,
     };
 
@@ -79,6 +88,9 @@ impl Choice {
                     Way::Keeps => words.push(format!("what {from} sends is held up")),
                 }
             }
+        }
+        for node in (0..2).filter(|node| !self.roads[*node]) {
+            words.push(format!("{} and the witness don't hear each other", letter(node)));
         }
         // every other act is told when it is done
         if let Act::GoesWrong(node, wrong) = self.act {
@@ -149,6 +161,8 @@ pub enum Net {
     /// Each node is cut off from everything at will, one at a time; of isolations of both that follow each other at once
     /// each but the last lasts at least so many intervals.
     Isolations(u8),
+    /// The link between the nodes, and the way of each to the witness, each carry both ways or not; so many changes at most.
+    Roads(u8),
 }
 
 /// One thing to search.
@@ -159,6 +173,8 @@ pub struct Row {
     pub deadtime: u64,
     /// There is a ping node.
     pub ping: bool,
+    /// There is a witness, which does this with the nodes' power.
+    pub votes: Option<Relay>,
     /// The watchdog's timeout, in milliseconds.
     pub watchdog: Option<u64>,
     /// How fast each clock runs, in thousandths.
@@ -212,8 +228,8 @@ impl Row {
             groups: [group].into_iter().collect(),
             resources_digest: [1; 4],
             timings_digest: [1; 4],
-            witness: false,
-            speaks: 2,
+            witness: self.votes.is_some(),
+            speaks: if self.votes.is_some() { VERSION } else { 2 },
         };
         Config::new(draft).unwrap()
     }
@@ -222,14 +238,39 @@ impl Row {
     pub fn choices(&self, model: &Model) -> Vec<Choice> {
         let mut choices = Vec::new();
         for act in self.acts_now(model) {
-            for (ways, pings) in self.nets_now(model) {
-                choices.push(Choice { ways, pings, act });
+            for (ways, pings, roads) in self.nets_now(model) {
+                choices.push(Choice {
+                    ways,
+                    pings,
+                    roads,
+                    act,
+                });
             }
         }
         choices
     }
 
-    fn nets_now(&self, model: &Model) -> Vec<([Way; 2], [bool; 2])> {
+    fn nets_now(&self, model: &Model) -> Vec<([Way; 2], [bool; 2], [bool; 2])> {
+        let Net::Roads(most) = self.net else {
+            let pairs = self.pairs_now(model).into_iter();
+            return pairs.map(|(ways, pings)| (ways, pings, [true; 2])).collect();
+        };
+        let now = (model.choice.ways, [true; 2], model.choice.roads);
+        let mut nets = vec![now];
+        if model.changes < most {
+            let both = [true, false];
+            for way in [Way::Carries, Way::Loses] {
+                for (a, b) in both.into_iter().flat_map(|a| both.map(|b| (a, b))) {
+                    nets.push(([way; 2], [true; 2], [a, b]));
+                }
+            }
+            nets[1..].sort_by_key(|net| (*net == now, net.2));
+            nets.dedup();
+        }
+        nets
+    }
+
+    fn pairs_now(&self, model: &Model) -> Vec<([Way; 2], [bool; 2])> {
         let well = [true; 2];
         let each = |ways: &dyn Fn(usize) -> Vec<Way>| -> Vec<([Way; 2], [bool; 2])> {
             let mut nets = Vec::new();
@@ -239,7 +280,7 @@ impl Row {
             nets
         };
         match self.net {
-            Net::Good => vec![([Way::Carries; 2], well)],
+            Net::Good | Net::Roads(_) => vec![([Way::Carries; 2], well)],
             Net::Gaps(most) => each(&|from| {
                 if model.silent[from] < most {
                     vec![Way::Carries, Way::Loses, Way::Keeps]
@@ -280,6 +321,9 @@ impl Row {
                 acts.push(Act::Daemon(node));
             }
         }
+        if model.third.is_down() {
+            acts.push(Act::WitnessStarts);
+        }
         if model.faults < self.faults {
             acts.extend(self.acts.iter().copied().filter(|act| is_possible(model, *act)));
         }
@@ -289,7 +333,8 @@ impl Row {
 
 fn is_possible(model: &Model, act: Act) -> bool {
     match act {
-        Act::Nothing | Act::Boot(_) | Act::Daemon(_) | Act::Thaw(_) => false,
+        Act::Nothing | Act::Boot(_) | Act::Daemon(_) | Act::Thaw(_) | Act::WitnessStarts => false,
+        Act::WitnessDies => model.third.is_up(),
         Act::PowerCut(node) => model.nodes[node].power,
         Act::Kill(node) | Act::Restart(node, _) | Act::Freeze(node, _) => model.nodes[node].is_awake(),
         Act::GoesWrong(node, _) => model.nodes[node].power && model.nodes[node].wrong.is_none(),
@@ -299,7 +344,12 @@ fn is_possible(model: &Model, act: Act) -> bool {
 /// Whether it counts as a fault.
 pub const fn is_fault(act: Act) -> bool {
     match act {
-        Act::Nothing | Act::Boot(_) | Act::Daemon(_) | Act::Thaw(_) => false,
-        Act::PowerCut(_) | Act::Kill(_) | Act::Restart(..) | Act::Freeze(..) | Act::GoesWrong(..) => true,
+        Act::Nothing | Act::Boot(_) | Act::Daemon(_) | Act::Thaw(_) | Act::WitnessStarts => false,
+        Act::WitnessDies
+        | Act::PowerCut(_)
+        | Act::Kill(_)
+        | Act::Restart(..)
+        | Act::Freeze(..)
+        | Act::GoesWrong(..) => true,
     }
 }

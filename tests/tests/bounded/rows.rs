@@ -1,5 +1,7 @@
 //! The list of what is searched. Deadtimes are the shortest in whole keepalives that leave room for what the row promises.
 
+use ovzha_core::witness::Relay;
+
 use crate::machine::{Still, Wrong};
 use crate::row::{Act, Net, Row};
 
@@ -8,6 +10,7 @@ const A_SLOW: [u64; 2] = [990, 1010];
 const A_FAST: [u64; 2] = [1010, 990];
 
 const CRASHES: &[Act] = &[Act::PowerCut(0), Act::PowerCut(1)];
+const DEATHS: &[Act] = &[Act::PowerCut(0), Act::PowerCut(1), Act::WitnessDies];
 const KILLS: &[Act] = &[Act::Kill(0), Act::Kill(1)];
 const RESTARTS: &[Act] = &[
     Act::Restart(0, 500),
@@ -55,6 +58,7 @@ const fn none(name: &'static str, quick: u8, deep: u8) -> Row {
         name,
         deadtime: 4,
         ping: false,
+        votes: None,
         watchdog: None,
         rates: EXACT,
         cold: false,
@@ -92,6 +96,23 @@ const fn both(name: &'static str, quick: u8, deep: u8) -> Row {
         ping: true,
         watchdog: Some(3000),
         ..none(name, quick, deep)
+    }
+}
+
+const fn votes(name: &'static str, quick: u8, deep: u8) -> Row {
+    Row {
+        deadtime: 6,
+        votes: Some(Relay::None),
+        net: Net::Roads(3),
+        ..none(name, quick, deep)
+    }
+}
+
+const fn votes_and_watchdog(name: &'static str, quick: u8, deep: u8) -> Row {
+    Row {
+        deadtime: 10,
+        watchdog: Some(3000),
+        ..votes(name, quick, deep)
     }
 }
 
@@ -231,5 +252,52 @@ pub const ROWS: &[Row] = &[
         acts: HANGS,
         faults: 1,
         ..both("ping+watchdog: isolations beside a hang", 5, 9)
+    },
+    votes("witness: links and ways to it cut", 7, 14),
+    Row {
+        rates: A_SLOW,
+        ..votes("witness: the same, a's clock slow", 7, 13)
+    },
+    Row {
+        rates: A_FAST,
+        ..votes("witness: the same, a's clock fast", 7, 13)
+    },
+    Row {
+        acts: DEATHS,
+        faults: 2,
+        net: Net::Roads(1),
+        ..votes("witness: crashes of all three beside a cut", 4, 8)
+    },
+    Row {
+        acts: BAD_STOPS,
+        faults: 1,
+        ..votes("witness: cuts beside stops that fail or hang", 5, 11)
+    },
+    Row {
+        acts: HANGS,
+        faults: 1,
+        net: Net::Good,
+        admits: Some("S-14"),
+        ..votes("witness: hangs and dead daemons without a watchdog", 10, 13)
+    },
+    Row {
+        acts: HANGS,
+        faults: 1,
+        net: Net::Roads(1),
+        ..votes_and_watchdog("witness+watchdog: hangs and dead daemons beside a cut", 6, 14)
+    },
+    Row {
+        acts: HANGS,
+        faults: 1,
+        net: Net::Roads(1),
+        rates: A_SLOW,
+        ..votes_and_watchdog("witness+watchdog: the same, a's clock slow", 6, 14)
+    },
+    Row {
+        acts: PAUSES,
+        faults: 1,
+        net: Net::Roads(1),
+        votes: Some(Relay::InPlace),
+        ..votes("witness in place of watchdogs: a paused machine beside a cut", 6, 13)
     },
 ];

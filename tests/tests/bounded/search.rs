@@ -87,6 +87,7 @@ pub fn start(row: &Row) -> Model {
     if row.cold {
         return model;
     }
+    model.start_witness();
     model.boot(0);
     model.boot(1);
     for _ in 0..HEALED {
@@ -157,6 +158,9 @@ impl<'a> Search<'a> {
 /// One choice, with what it binds the next ones to.
 fn apply(model: &mut Model, choice: Choice) {
     model.faults += u8::from(is_fault(choice.act));
+    let (before, now) = (model.choice, choice);
+    let changes = (before.ways, before.roads) != (now.ways, now.roads);
+    model.changes += u8::from(changes && model.third.is_there());
     model.step(choice);
     model.isolated = Isolated::after(model.isolated, &choice);
 }
@@ -169,7 +173,7 @@ pub fn follow(row: &Row, way: &[Choice]) -> (Vec<&'static str>, Vec<String>) {
     let mut names = Vec::new();
     let mut before = Choice::QUIET;
     for choice in way {
-        let told = (choice.ways, choice.pings) == (before.ways, before.pings);
+        let told = (choice.ways, choice.pings, choice.roads) == (before.ways, before.pings, before.roads);
         let words = choice.words();
         if !told || matches!(choice.act, Act::GoesWrong(..)) {
             let words = if words.is_empty() {
@@ -244,6 +248,9 @@ fn is_legal(row: &Row, way: &[Choice]) -> bool {
 pub fn heals(model: &Model) -> bool {
     let mut model = model.clone();
     model.story = None;
+    if model.third.is_down() {
+        model.start_witness();
+    }
     for node in 0..2 {
         model.nodes[node].wrong = None;
         // the host has a deadline for every child
