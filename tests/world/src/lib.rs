@@ -14,7 +14,7 @@
 
 pub mod act;
 pub mod check;
-mod cuts;
+pub mod cuts;
 mod drain;
 mod excuse;
 pub mod faults;

@@ -12,6 +12,7 @@ mod network;
 mod own;
 mod peer;
 mod wire;
+mod witness;
 mod world;
 
 /// Runs one input.
@@ -21,6 +22,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("world", world::world),
     ("cluster", cluster::cluster),
+    ("witness", witness::witness),
     ("serial", wire::serial),
     ("frame", wire::frame),
     ("ha_cf", files::ha_cf),
