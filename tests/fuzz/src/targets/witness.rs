@@ -35,12 +35,20 @@ struct Node {
     asked: Vec<(Echo, Ballot, Instant)>,
 }
 
+/// A vote that was said to be lent.
+#[derive(Clone, Copy)]
+struct Lent {
+    to: usize,
+    life: BootId,
+    until: Instant,
+}
+
 struct Room {
     witness: Witness,
     now: Instant,
     nodes: [Node; 2],
-    /// Until when a group's vote is a node's at least, unless that one gives it back.
-    lent: [Option<(usize, Instant)>; GROUPS],
+    /// Until when a group's vote is a node's at least, in which life, unless that one gives it back.
+    lent: [Option<Lent>; GROUPS],
     cuts: Cuts,
     ring: Keyring,
 }
@@ -108,14 +116,14 @@ impl Room {
     fn sensed(&mut self, node: usize, power: Power) {
         self.witness.sensed(self.now, NODES[node], power);
         if power == Power::Off {
-            self.back(node, |_| true);
+            self.back(node, |_, _| true);
         }
     }
 
     /// What that node was lent is free again.
-    fn back(&mut self, node: usize, of: impl Fn(usize) -> bool) {
+    fn back(&mut self, node: usize, of: impl Fn(usize, Lent) -> bool) {
         for (group, lent) in self.lent.iter_mut().enumerate() {
-            *lent = lent.filter(|(has, _)| *has != node || !of(group));
+            *lent = lent.filter(|it| it.to != node || !of(group, *it));
         }
     }
 
@@ -192,15 +200,10 @@ impl Room {
         if believed {
             self.cuts.hears(self.now.as_millis(), node);
             let frame = Echo { boot, sequence };
-            self.back(node, |group| ballot.frees.contains(group));
-            // a life that is believed holds nothing of the one before
-            let other_life = self.nodes[node]
-                .asked
-                .last()
-                .is_some_and(|(last, ..)| last.boot != boot);
-            if other_life {
-                self.back(node, |group| ballot.asks.contains(group));
-            }
+            // a life that asks holds nothing of the one before
+            let gone =
+                |group, lent: Lent| ballot.frees.contains(group) || lent.life != boot && ballot.asks.contains(group);
+            self.back(node, gone);
             self.nodes[node].asked.push((frame, ballot, self.now));
         }
     }
@@ -243,11 +246,20 @@ impl Room {
             assert!(ballot.asks.contains(group), "nobody asked for it");
             assert!(!verdict.word.marked.contains(group), "lent to an old copy");
             let until = at.after(ballot.span());
-            if let Some((has, other)) = self.lent[group] {
-                assert!(has == node || other <= self.now, "group {group} is lent to both");
-            }
-            let longer = self.lent[group].filter(|(has, _)| *has == node).map(|(_, until)| until);
-            self.lent[group] = Some((node, longer.map_or(until, |longer| longer.max(until))));
+            let before = self.lent[group];
+            assert!(
+                before.is_none_or(|lent| lent.to == node || lent.until <= self.now),
+                "group {group} is lent to both"
+            );
+            let longer = before
+                .filter(|lent| lent.to == node)
+                .map_or(until, |lent| lent.until.max(until));
+            let (to, life) = (node, echo.boot);
+            self.lent[group] = Some(Lent {
+                to,
+                life,
+                until: longer,
+            });
         }
     }
 }
