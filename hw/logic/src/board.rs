@@ -56,6 +56,8 @@ struct Line {
     outbox: Outbox,
     frames: u32,
     noise: u32,
+    /// The last frame to the witness came from the other line's node.
+    crossed: bool,
 }
 
 impl Line {
@@ -65,6 +67,7 @@ impl Line {
             outbox: Outbox::new(baud),
             frames: 0,
             noise: 0,
+            crossed: false,
         }
     }
 }
@@ -259,10 +262,12 @@ impl Board {
         let Ok(header) = peek(frame) else {
             return self.damaged(from);
         };
+        let to_witness = header.addressee == NodeId::WITNESS;
         if let Some(line) = self.line(from) {
             line.frames = line.frames.saturating_add(1);
+            line.crossed = if to_witness { header.sender != from } else { line.crossed };
         }
-        if header.addressee != NodeId::WITNESS {
+        if !to_witness {
             if let Some(line) = self.line(from.peer()) {
                 line.outbox.forward(now, frame);
             }
@@ -474,6 +479,7 @@ impl Board {
             power: sensed.then(|| sense.power().into()),
             cut: self.relays.is_cut(node),
             lies: sense.lies(),
+            crossed: line.crossed,
             frames: line.frames,
             noise: line.noise,
             forwarded: counts.forwarded,

@@ -109,6 +109,8 @@ pub struct LineStatus {
     pub cut: bool,
     /// Its input was found to lie.
     pub lies: bool,
+    /// The other node was heard on it: the cables are swapped.
+    pub crossed: bool,
     /// Frames that came in whole.
     pub frames: u32,
     /// What came in and was none.
@@ -260,6 +262,7 @@ mod tests {
             power: Some(Seen::Off),
             cut: true,
             lies: true,
+            crossed: true,
             frames: u32::MAX,
             noise: u32::MAX,
             forwarded: u32::MAX,
