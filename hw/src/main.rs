@@ -18,6 +18,7 @@ use embassy_rp::gpio::{Input, Level};
 use embassy_rp::watchdog::Watchdog;
 use embassy_time::{Duration, Instant, Ticker, Timer};
 use ovzha_board_logic::board::{Board, Start};
+use ovzha_board_logic::service::Cause;
 use ovzha_board_logic::{counter, record};
 use ovzha_core::id::NodeId;
 use static_cell::StaticCell;
@@ -44,14 +45,7 @@ async fn main(_spawner: Spawner) {
     if held(&parts.button, &mut parts.watchdog).await {
         log::wiped(record::wipe(&mut store).is_ok());
     }
-    let start = Start {
-        starts: counter::count(&mut store).ok(),
-        cause,
-        provision: record::load(&mut store).ok().flatten(),
-        baud: board::BAUD,
-    };
-    log::started(start.starts, cause, start.provision.is_some());
-    let board = BOARD.init_with(|| Board::new(start, now()));
+    let board = start(&mut store, cause);
 
     let [line_0, line_1] = parts.lines;
     let ((out_0, in_0), (out_1, in_1)) = (line_0.split(), line_1.split());
@@ -90,6 +84,19 @@ async fn main(_spawner: Spawner) {
         parts.watchdog.feed(WATCHDOG);
         passes.next().await;
     }
+}
+
+/// A function of its own, so that what it needs of the stack is free again in the loop.
+#[inline(never)]
+fn start(store: &mut Store, cause: Cause) -> &'static mut Board {
+    let start = Start {
+        starts: counter::count(store).ok(),
+        cause,
+        provision: record::load(store).ok().flatten(),
+        baud: board::BAUD,
+    };
+    log::started(start.starts, cause, start.provision.is_some());
+    BOARD.init_with(|| Board::new(start, now()))
 }
 
 const BOTH: [NodeId; 2] = [NodeId(0), NodeId(1)];

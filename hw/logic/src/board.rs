@@ -5,6 +5,8 @@
 //! each line. Line and relay 0 belong to the node that is first by name; a node that is heard on the other one's line
 //! is not listened to, or its peer would be cut in its place. A board without a record, or whose flash does not count its lives, only
 //! forwards.
+//!
+//! What needs a large frame is never inlined: the deepest stack is then that of one path, not the sum of all.
 
 use heapless::{Deque, Vec};
 use ovzha_core::auth::Keyring;
@@ -98,6 +100,7 @@ pub struct Board {
 impl Board {
     /// A board that has just started.
     #[must_use]
+    #[inline(never)]
     pub fn new(start: Start, now: Instant) -> Self {
         let life = match (&start.provision, start.starts) {
             (Some(provision), Some(starts)) => provision.life(starts),
@@ -252,6 +255,7 @@ impl Board {
     }
 
     /// A whole frame.
+    #[inline(never)]
     fn take(&mut self, now: Instant, from: NodeId, frame: &[u8]) {
         if service::is_service(frame) {
             match service::read(frame) {
@@ -279,6 +283,7 @@ impl Board {
     }
 
     /// What the witness wants done.
+    #[inline(never)]
     fn drain(&mut self, now: Instant) {
         let Self {
             duty: Some(duty),
@@ -347,6 +352,7 @@ impl Board {
     }
 
     /// An admin asks.
+    #[inline(never)]
     fn serve(&mut self, now: Instant, from: NodeId, request: Request) {
         match request {
             Request::Status => {
@@ -383,6 +389,7 @@ impl Board {
         self.answer(from, &Reply::Refused(refusal));
     }
 
+    #[inline(never)]
     fn answer(&mut self, to: NodeId, reply: &Reply) {
         let mut out = [0; FRAME_MAX];
         let Some(frame) = service::write(reply, &mut out) else {
@@ -394,6 +401,7 @@ impl Board {
     }
 
     /// Whether the order is this admin's, of this life, and new; then its number is used up.
+    #[inline(never)]
     fn proved(&mut self, order: Order<'_>, proof: &Proof) -> Result<(), Refusal> {
         let duty = self.duty.as_ref().ok_or(Refusal::NotProvisioned)?;
         let fresh = BootId(proof.life) == self.life && proof.number > self.number;
@@ -404,6 +412,7 @@ impl Board {
         Ok(())
     }
 
+    #[inline(never)]
     fn provision(&mut self, from: NodeId, provision: Provision, proof: Option<&Proof>) {
         let proved = match (&self.duty, proof) {
             (None, _) => Ok(()),
@@ -421,6 +430,7 @@ impl Board {
     }
 
     /// Begins a relay's trial.
+    #[inline(never)]
     fn begin(&mut self, now: Instant, node: NodeId) -> Result<(), Refusal> {
         let duty = self.duty.as_ref().ok_or(Refusal::NotProvisioned)?;
         let sense = self.senses.get(usize::from(node.0)).ok_or(Refusal::NoNode)?;
@@ -438,6 +448,7 @@ impl Board {
         Ok(())
     }
 
+    #[inline(never)]
     fn status(&self, now: Instant, from: NodeId) -> Status {
         let duty = self.duty.as_ref();
         let lines = BOTH.map(|node| self.line_status(node));
@@ -490,6 +501,7 @@ impl Board {
 }
 
 impl Duty {
+    #[inline(never)]
     fn new(provision: Provision, life: BootId, now: Instant) -> Option<Self> {
         let (keyring, orders) = (provision.keyring()?, provision.orders_ring()?);
         Some(Self {
