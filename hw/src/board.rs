@@ -24,10 +24,19 @@ use static_cell::ConstStaticCell;
 pub const BAUD: u32 = 19_200;
 /// The flash chip's size; what the board keeps stands at its end.
 pub const FLASH_SIZE: usize = 2 * 1024 * 1024;
+/// The W5500 takes 33 MHz and more.
+#[cfg(feature = "eth")]
+const SPI_HZ: u32 = 30_000_000;
 /// Bytes of a line that may wait to be read: five passes of the loop and a flash write.
 const IN: usize = 256;
 /// Bytes of a line that may wait to go out: two of the longest frames.
 const OUT: usize = 512;
+
+#[cfg(feature = "eth")]
+bind_interrupts!(struct EthernetInterrupts {
+    DMA_IRQ_0 => embassy_rp::dma::InterruptHandler<embassy_rp::peripherals::DMA_CH0>,
+        embassy_rp::dma::InterruptHandler<embassy_rp::peripherals::DMA_CH1>;
+});
 
 bind_interrupts!(struct Interrupts {
     UART0_IRQ => BufferedInterruptHandler<UART0>;
@@ -55,6 +64,22 @@ pub struct Parts {
     pub flash: Flash<'static, FLASH, Blocking, FLASH_SIZE>,
     /// The chip's own.
     pub watchdog: Watchdog,
+    /// The W5500.
+    #[cfg(feature = "eth")]
+    pub ethernet: Ethernet,
+}
+
+/// The W5500's pins.
+#[cfg(feature = "eth")]
+pub struct Ethernet {
+    /// Clock, out, in.
+    pub spi: embassy_rp::spi::Spi<'static, embassy_rp::peripherals::SPI0, embassy_rp::spi::Async>,
+    /// Low: it is meant.
+    pub select: Output<'static>,
+    /// Low: it has something.
+    pub interrupt: Input<'static>,
+    /// Low: it is reset.
+    pub reset: Output<'static>,
 }
 
 impl Parts {
@@ -66,8 +91,9 @@ impl Parts {
         ];
         let mut config = Config::default();
         config.baudrate = BAUD;
-        let (out_0, in_0) = (OUT_0.take(), IN_0.take());
-        let (out_1, in_1) = (OUT_1.take(), IN_1.take());
+        // each is taken once, here; without a buffer a line would only be silent
+        let (out_0, in_0) = (taken(&OUT_0), taken(&IN_0));
+        let (out_1, in_1) = (taken(&OUT_1), taken(&IN_1));
         Self {
             relays,
             senses: [
@@ -86,6 +112,30 @@ impl Parts {
             ],
             flash: Flash::new_blocking(chip.FLASH),
             watchdog: Watchdog::new(chip.WATCHDOG),
+            #[cfg(feature = "eth")]
+            ethernet: {
+                let mut spi = embassy_rp::spi::Config::default();
+                spi.frequency = SPI_HZ;
+                Ethernet {
+                    spi: embassy_rp::spi::Spi::new(
+                        chip.SPI0,
+                        chip.PIN_18,
+                        chip.PIN_19,
+                        chip.PIN_16,
+                        chip.DMA_CH0,
+                        chip.DMA_CH1,
+                        EthernetInterrupts,
+                        spi,
+                    ),
+                    select: Output::new(chip.PIN_17, Level::High),
+                    interrupt: Input::new(chip.PIN_21, Pull::Up),
+                    reset: Output::new(chip.PIN_20, Level::High),
+                }
+            },
         }
     }
+}
+
+fn taken<const N: usize>(cell: &'static ConstStaticCell<[u8; N]>) -> &'static mut [u8] {
+    cell.try_take().map_or(&mut [], |buffer| buffer)
 }

@@ -7,6 +7,8 @@
 #![no_main]
 
 mod board;
+#[cfg(feature = "eth")]
+mod eth;
 mod line;
 mod log;
 mod reset;
@@ -16,7 +18,7 @@ use defmt_rtt as _;
 use embassy_executor::Spawner;
 use embassy_rp::gpio::{Input, Level};
 use embassy_rp::watchdog::Watchdog;
-use embassy_time::{Duration, Instant, Ticker, Timer};
+use embassy_time::{Duration, Instant, Timer};
 use ovzha_board_logic::board::{Board, Start};
 use ovzha_board_logic::service::Cause;
 use ovzha_board_logic::{counter, record};
@@ -37,7 +39,11 @@ const HELD_STEP: Duration = Duration::from_millis(100);
 static BOARD: StaticCell<Board> = StaticCell::new();
 
 #[embassy_executor::main]
-async fn main(_spawner: Spawner) {
+#[cfg_attr(
+    not(feature = "eth"),
+    expect(unused_variables, reason = "with the cables alone there is one task")
+)]
+async fn main(spawner: Spawner) {
     let mut parts = Parts::new(embassy_rp::init(embassy_rp::config::Config::default()));
     let cause = reset::cause();
     parts.watchdog.start(WATCHDOG);
@@ -45,18 +51,27 @@ async fn main(_spawner: Spawner) {
     if held(&parts.button, &mut parts.watchdog).await {
         log::wiped(record::wipe(&mut store).is_ok());
     }
-    let board = start(&mut store, cause);
+    let Some(board) = start(&mut store, cause) else {
+        // a second call, which there is not: the watchdog ends it
+        return;
+    };
+
+    #[cfg(feature = "eth")]
+    let mut net = eth::start(spawner, parts.ethernet, &mut store.0).await;
+    #[cfg(feature = "eth")]
+    parts.watchdog.feed(WATCHDOG);
 
     let [line_0, line_1] = parts.lines;
     let ((out_0, in_0), (out_1, in_1)) = (line_0.split(), line_1.split());
     let mut ins = [in_0, in_1];
     let mut outs = [out_0, out_1];
-    let mut passes = Ticker::every(PASS);
     loop {
         let (began, now) = (Instant::now(), now());
         for (node, line) in BOTH.into_iter().zip(&mut ins) {
             line::hear(line, board, now, node);
         }
+        #[cfg(feature = "eth")]
+        net.hear(board, now);
         for (node, input) in BOTH.into_iter().zip(&parts.senses) {
             board.sense(now, node, input.is_high());
         }
@@ -67,6 +82,8 @@ async fn main(_spawner: Spawner) {
         for (node, line) in BOTH.into_iter().zip(&mut outs) {
             line::speak(line, board, now, node);
         }
+        #[cfg(feature = "eth")]
+        net.speak(board);
         for (light, lit) in parts.lights.iter_mut().zip(board.lights(now)) {
             light.set_level(Level::from(lit));
         }
@@ -82,13 +99,13 @@ async fn main(_spawner: Spawner) {
         }
         board.passed(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
         parts.watchdog.feed(WATCHDOG);
-        passes.next().await;
+        Timer::at(later(began, PASS)).await;
     }
 }
 
 /// A function of its own, so that what it needs of the stack is free again in the loop.
 #[inline(never)]
-fn start(store: &mut Store, cause: Cause) -> &'static mut Board {
+fn start(store: &mut Store, cause: Cause) -> Option<&'static mut Board> {
     let start = Start {
         starts: counter::count(store).ok(),
         cause,
@@ -96,7 +113,7 @@ fn start(store: &mut Store, cause: Cause) -> &'static mut Board {
         baud: board::BAUD,
     };
     log::started(start.starts, cause, start.provision.is_some());
-    BOARD.init_with(|| Board::new(start, now()))
+    BOARD.try_init_with(|| Board::new(start, now()))
 }
 
 const BOTH: [NodeId; 2] = [NodeId(0), NodeId(1)];
@@ -106,6 +123,11 @@ fn now() -> ovzha_core::time::Instant {
     ovzha_core::time::Instant::from_millis(Instant::now().as_millis())
 }
 
+/// As `+`, which has a panic for the end of time.
+fn later(from: Instant, by: Duration) -> Instant {
+    Instant::from_ticks(from.as_ticks().saturating_add(by.as_ticks()))
+}
+
 /// Whether the button is held from the start on for as long as it takes.
 async fn held(button: &Input<'static>, watchdog: &mut Watchdog) -> bool {
     for _ in 0..HELD {
@@ -113,7 +135,7 @@ async fn held(button: &Input<'static>, watchdog: &mut Watchdog) -> bool {
             return false;
         }
         watchdog.feed(WATCHDOG);
-        Timer::after(HELD_STEP).await;
+        Timer::at(later(Instant::now(), HELD_STEP)).await;
     }
     true
 }

@@ -17,6 +17,8 @@ use ovzha_core::time::{Instant, Span};
 use ovzha_core::witness::{Power, Said, Witness};
 
 use crate::lights::{self, Standing};
+#[cfg(feature = "net")]
+use crate::net::Net;
 use crate::notice::Notice;
 use crate::outbox::Outbox;
 use crate::provision::{Hand, Provision};
@@ -95,6 +97,8 @@ pub struct Board {
     told: [(bool, Power, bool); 2],
     notices: Deque<Notice, NOTICES>,
     pass_us: u32,
+    #[cfg(feature = "net")]
+    net: Net,
 }
 
 impl Board {
@@ -130,6 +134,8 @@ impl Board {
             told: [(false, Power::Unknown, false); 2],
             notices: Deque::new(),
             pass_us: 0,
+            #[cfg(feature = "net")]
+            net: Net::default(),
         }
     }
 
@@ -278,8 +284,33 @@ impl Board {
         } else if header.sender == from
             && let Some(duty) = &mut self.duty
         {
-            duty.witness.handle(now, frame);
+            #[cfg_attr(
+                not(feature = "net"),
+                expect(unused_variables, reason = "with the cable alone there is no way to choose")
+            )]
+            let believed = duty.witness.handle(now, frame);
+            #[cfg(feature = "net")]
+            if let Some((node, true)) = believed {
+                self.net.believed(node, false);
+            }
         }
+    }
+
+    /// A datagram came in: what is for the witness is heard. Gives the node, if it is believed.
+    #[cfg(feature = "net")]
+    pub fn datagram(&mut self, now: Instant, bytes: &[u8]) -> Option<NodeId> {
+        let (node, believed) = self.duty.as_mut()?.witness.handle(now, bytes)?;
+        if !believed {
+            return None;
+        }
+        self.net.believed(node, true);
+        Some(node)
+    }
+
+    /// The next datagram for a node.
+    #[cfg(feature = "net")]
+    pub fn word(&mut self, to: NodeId) -> Option<Vec<u8, FRAME_MAX>> {
+        self.net.next(to)
     }
 
     /// What the witness wants done.
@@ -290,6 +321,8 @@ impl Board {
             lines,
             relays,
             notices,
+            #[cfg(feature = "net")]
+            net,
             ..
         } = self
         else {
@@ -298,6 +331,8 @@ impl Board {
         let mut frame = FrameBuf::new();
         for _ in 0..ROUNDS {
             match duty.witness.poll(&mut frame) {
+                #[cfg(feature = "net")]
+                Said::Send { to, bytes } if net.say(to, bytes) => {}
                 Said::Send { to, bytes } => {
                     if let Some(line) = lines.get_mut(usize::from(to.0)) {
                         line.outbox.say(now, bytes);
@@ -452,15 +487,14 @@ impl Board {
     fn status(&self, now: Instant, from: NodeId) -> Status {
         let duty = self.duty.as_ref();
         let lines = BOTH.map(|node| self.line_status(node));
-        let votes = duty.map(|duty| duty.witness.seats());
-        let votes = votes.into_iter().flatten().filter_map(|seat| {
-            let (node, until) = seat.lent?;
-            Some(Lent {
-                group: seat.group.0,
-                node: node.0,
-                for_ms: ms(until.since(now)),
-            })
-        });
+        let mut votes = Vec::new();
+        for seat in duty.into_iter().flat_map(|duty| duty.witness.seats()) {
+            if let Some((node, until)) = seat.lent {
+                let (group, for_ms) = (seat.group.0, ms(until.since(now)));
+                // the first few: a status has no room for more
+                votes.push(Lent { group, node: node.0, for_ms }).ok();
+            }
+        }
         Status {
             life: self.life.0,
             starts: self.starts,
@@ -473,7 +507,7 @@ impl Board {
             lines,
             known: duty.map(|duty| duty.known(now)),
             trial: self.trial.as_ref().map(Running::trial).or(self.tried),
-            votes: votes.take(service::VOTES_MAX).collect(),
+            votes,
         }
     }
 

@@ -17,6 +17,8 @@ pub mod board;
 pub mod counter;
 pub mod flash;
 pub mod lights;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod notice;
 pub mod outbox;
 pub mod provision;
