@@ -28,8 +28,11 @@ firmware() {
             CARGO* | RUST*) clean+=(-u "$name") ;;
         esac
     done
+    # cargo looks for its subcommands in CARGO_HOME first, where rustup has its own
+    local program=/usr/bin/cargo
+    [ "$1" = clippy ] && program=/usr/bin/cargo-clippy
     (cd hw && env "${clean[@]}" PATH=/usr/bin:/bin RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 \
-        chrt -i 0 nice -n 19 /usr/bin/cargo "$@" --locked --target-dir "$TARGET")
+        chrt -i 0 nice -n 19 "$program" "$1" --release --locked --target-dir "$TARGET" "${@:2}")
 }
 
 # within NAME VALUE: compares it with its line in the budget.
@@ -70,14 +73,18 @@ symbols() {
     if grep -E '^<+(ovzha_core|ovzha_board_logic)::' "$TARGET/panics.txt"; then fault "ours panics"; fi
 }
 
-(cd hw && /usr/bin/env cargo fmt --check) || fault "hw is not formatted: cargo fmt in hw"
-firmware clippy --release -- -D warnings
-firmware build --release
+(cd hw && cargo fmt --check) || fault "hw is not formatted: cargo fmt in hw"
+# fmt, lint and test of the logic are the top workspace's, but for what only Ethernet needs
+cargo clippy --quiet --locked --no-deps -p ovzha-board-logic --all-targets --features net -- -D warnings
+cargo test --quiet --locked -p ovzha-board-logic --features net
 image=$TARGET/thumbv6m-none-eabi/release/ovzha-board
-cp "$image" "$TARGET/serial.elf"
-firmware clippy --release --features eth -- -D warnings
-firmware build --release --features eth
-cp "$image" "$TARGET/eth.elf"
+for variant in eth serial; do
+    features=()
+    [ "$variant" = serial ] || features=(--features "$variant")
+    firmware clippy --quiet --no-deps "${features[@]}" -- -D warnings
+    firmware build --quiet "${features[@]}"
+    cp "$image" "$TARGET/$variant.elf"
+done
 
 symbols "$TARGET/serial.elf"
 within flash "$(flash_of "$TARGET/serial.elf")"

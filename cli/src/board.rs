@@ -147,8 +147,17 @@ impl Asked {
 
     /// A node's place, by its name.
     fn node(&self, name: &str) -> Result<u8, String> {
-        let known = self.status.known.as_ref().ok_or("the board has no record: provision it first")?;
-        let named = |place: &usize| known.nodes.get(*place).is_some_and(|node| name.to_lowercase().starts_with(node.as_str()));
+        let known = self
+            .status
+            .known
+            .as_ref()
+            .ok_or("the board has no record: provision it first")?;
+        let named = |place: &usize| {
+            known
+                .nodes
+                .get(*place)
+                .is_some_and(|node| name.to_lowercase().starts_with(node.as_str()))
+        };
         let place = (0..2).find(named).and_then(|place| u8::try_from(place).ok());
         place.ok_or_else(|| format!("the board knows {} and {}", known.nodes[0], known.nodes[1]))
     }
@@ -158,7 +167,8 @@ fn files(dir: &Path) -> Result<Files, String> {
     let read = read_files(dir);
     let errors = read.diagnostics.iter().filter(|it| it.is_error());
     errors.for_each(|problem| out::complain(&problem.to_string()));
-    read.files.ok_or_else(|| format!("the files in {} have errors", dir.display()))
+    read.files
+        .ok_or_else(|| format!("the files in {} have errors", dir.display()))
 }
 
 fn provision(told: &Record) -> Result<(), String> {
@@ -191,7 +201,10 @@ fn provision(told: &Record) -> Result<(), String> {
     if board.status.known.is_none() || board.status.starts == before {
         return Err("the board took the record and did not start anew with it".to_owned());
     }
-    out::line(&format!("provisioned; it lends to nobody for the first {} s", told.lends_for));
+    out::line(&format!(
+        "provisioned; it lends to nobody for the first {} s",
+        told.lends_for
+    ));
     Ok(())
 }
 
@@ -200,7 +213,9 @@ fn status(port: &str, config_dir: &Path) -> Result<(), String> {
     out::text(&show(&board.status));
     if let Some(known) = &board.status.known {
         // whoever only wants to look need not be root
-        let ours = read_files(config_dir).files.and_then(|files| witness_keyring(&files.keys).ok());
+        let ours = read_files(config_dir)
+            .files
+            .and_then(|files| witness_keyring(&files.keys).ok());
         if ours.is_some_and(|ring| service::fingerprint(&ring) != known.fingerprint) {
             out::line("its key is not that of this node's authkeys: provision it anew");
         }
@@ -220,13 +235,13 @@ fn test_relay(at: &At, node: &str) -> Result<(), String> {
         sleep(LOOK);
         board.look()?;
         if let Some(trial) = board.status.trial.filter(|trial| trial.done) {
-            return judged(&trial);
+            return judged(trial);
         }
     }
     Err("the board does not say how it went".to_owned())
 }
 
-fn judged(trial: &Trial) -> Result<(), String> {
+fn judged(trial: Trial) -> Result<(), String> {
     let said = format!(
         "its sense input said {} before, {} during the cut, {} after it",
         seen(trial.before),
@@ -287,7 +302,9 @@ fn cause(cause: Cause) -> &'static str {
 /// A status for people.
 fn show(status: &Status) -> String {
     let mut text = String::new();
-    let starts = status.starts.map_or("none counted".to_owned(), |starts| starts.to_string());
+    let starts = status
+        .starts
+        .map_or("none counted".to_owned(), |starts| starts.to_string());
     writeln!(
         text,
         "board up {}, started by {}; starts: {starts}; longest pass {} us",
@@ -307,7 +324,10 @@ fn show(status: &Status) -> String {
     }
     for vote in &status.votes {
         let [a, b, c] = vote.group;
-        let node = status.known.as_ref().and_then(|known| known.nodes.get(usize::from(vote.node)));
+        let node = status
+            .known
+            .as_ref()
+            .and_then(|known| known.nodes.get(usize::from(vote.node)));
         let node = node.map_or("?", |name| name.as_str());
         writeln!(
             text,
@@ -350,8 +370,12 @@ fn cut_text(known: &Known) -> String {
 }
 
 fn line_text(name: &str, line: &LineStatus, asked: bool) -> String {
-    let heard = line.heard_ms.map_or("not heard".to_owned(), |ms| format!("heard {} ago", span::human(u64::from(ms))));
-    let power = line.power.map_or(String::new(), |power| format!(", sense: {}", seen(power)));
+    let heard = line.heard_ms.map_or("not heard".to_owned(), |ms| {
+        format!("heard {} ago", span::human(u64::from(ms)))
+    });
+    let power = line
+        .power
+        .map_or(String::new(), |power| format!(", sense: {}", seen(power)));
     let here = if asked { " (this cable)" } else { "" };
     let mut text = format!(
         "{name}{here}: {heard}{power}; {} frames in, {} damaged; out: {} forwarded, {} of its own, {} dropped\n",
@@ -361,7 +385,11 @@ fn line_text(name: &str, line: &LineStatus, asked: bool) -> String {
         writeln!(text, "{name}: its power is taken away").ok();
     }
     if line.lies {
-        writeln!(text, "{name}: its sense wire is torn: it is heard, and the input says no power").ok();
+        writeln!(
+            text,
+            "{name}: its sense wire is torn: it is heard, and the input says no power"
+        )
+        .ok();
     }
     if line.crossed {
         writeln!(text, "{name}: the other node is heard on this line: swap the cables").ok();

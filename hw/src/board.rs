@@ -96,10 +96,7 @@ impl Parts {
         let (out_1, in_1) = (taken(&OUT_1), taken(&IN_1));
         Self {
             relays,
-            senses: [
-                Input::new(chip.PIN_12, Pull::Down),
-                Input::new(chip.PIN_13, Pull::Down),
-            ],
+            senses: [Input::new(chip.PIN_12, Pull::Down), Input::new(chip.PIN_13, Pull::Down)],
             lights: [
                 Output::new(chip.PIN_25, Level::Low),
                 Output::new(chip.PIN_10, Level::Low),

@@ -57,7 +57,10 @@ pub struct Net {
 pub async fn start(spawner: Spawner, parts: Ethernet, flash: &mut Flash<'static, FLASH, Blocking, FLASH_SIZE>) -> Net {
     let mut unique = [0; 8];
     let socket = match flash.blocking_unique_id(&mut unique) {
-        Ok(()) => with_timeout(PATIENCE, bring_up(spawner, parts, unique)).await.ok().flatten(),
+        Ok(()) => with_timeout(PATIENCE, bring_up(spawner, parts, unique))
+            .await
+            .ok()
+            .flatten(),
         Err(_) => None,
     };
     Net {
@@ -67,9 +70,13 @@ pub async fn start(spawner: Spawner, parts: Ethernet, flash: &mut Flash<'static,
 }
 
 async fn bring_up(spawner: Spawner, parts: Ethernet, unique: [u8; 8]) -> Option<UdpSocket<'static>> {
-    let [.., b, c, d, e, f] = unique;
+    let mut address = [0; 6];
+    address
+        .iter_mut()
+        .zip(unique.iter().rev())
+        .for_each(|(to, from)| *to = *from);
     // locally administered; the flash chip's own number makes it this board's
-    let address = [2, b, c, d, e, f];
+    address[0] = 2;
     let bus = ExclusiveDevice::new(parts.spi, parts.select, Delay).ok()?;
     let state = STATE.try_init_with(State::new)?;
     let made = embassy_net_wiznet::new(address, state, bus, parts.interrupt, parts.reset).await;

@@ -17,9 +17,15 @@ pub fn started(starts: Option<u32>, cause: Cause, provisioned: bool) {
         Cause::Panic => "panic",
         Cause::Provisioned => "provisioned",
     };
-    match starts {
-        Some(starts) => defmt::info!("start {=u32} after {=str}, provisioned {=bool}", starts, cause, provisioned),
-        None => defmt::error!("flash does not count starts: only forwards; after {=str}", cause),
+    if let Some(starts) = starts {
+        defmt::info!(
+            "start {=u32} after {=str}, provisioned {=bool}",
+            starts,
+            cause,
+            provisioned
+        );
+    } else {
+        defmt::error!("flash does not count starts: only forwards; after {=str}", cause);
     }
 }
 
@@ -50,7 +56,12 @@ fn witness(notice: WitnessNotice) {
         WitnessNotice::Silent(node) => defmt::info!("node {=u8}: silent", node.0),
         WitnessNotice::Lent { group, to } => defmt::info!("node {=u8}: lent the vote of {=u32:06x}", to.0, mark(group)),
         WitnessNotice::Marked { group, node, marked } => {
-            defmt::info!("node {=u8}: copy of {=u32:06x} is old: {=bool}", node.0, mark(group), marked);
+            defmt::info!(
+                "node {=u8}: copy of {=u32:06x} is old: {=bool}",
+                node.0,
+                mark(group),
+                marked
+            );
         }
         WitnessNotice::Cut(node) => defmt::warn!("node {=u8}: silent while the other asks: cut", node.0),
         WitnessNotice::Restored(node) => defmt::warn!("node {=u8}: the cut is over", node.0),

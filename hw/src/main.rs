@@ -39,11 +39,10 @@ const HELD_STEP: Duration = Duration::from_millis(100);
 static BOARD: StaticCell<Board> = StaticCell::new();
 
 #[embassy_executor::main]
-#[cfg_attr(
-    not(feature = "eth"),
-    expect(unused_variables, reason = "with the cables alone there is one task")
-)]
 async fn main(spawner: Spawner) {
+    // with the cables alone there is one task
+    #[cfg(not(feature = "eth"))]
+    let _ = spawner;
     let mut parts = Parts::new(embassy_rp::init(embassy_rp::config::Config::default()));
     let cause = reset::cause();
     parts.watchdog.start(WATCHDOG);

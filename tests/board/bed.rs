@@ -105,7 +105,10 @@ impl Bed {
         assert_eq!(reply, Reply::Done);
         bed.board.run(800);
         assert!(
-            bed.board.seen.iter().any(|seen| matches!(seen, Seen::Reset { cause, .. } if cause == "forced")),
+            bed.board
+                .seen
+                .iter()
+                .any(|seen| matches!(seen, Seen::Reset { cause, .. } if cause == "forced")),
             "it starts anew with its record"
         );
         let now = bed.now();
@@ -129,7 +132,11 @@ impl Bed {
     pub fn until(&mut self, ms: u64, what: &str, mut so: impl FnMut(&Self) -> bool) -> u64 {
         let began = self.board.us;
         while !so(self) {
-            assert!(self.board.us < began + ms * 1000, "not within {ms} ms: {what}\n{}", self.story());
+            assert!(
+                self.board.us < began + ms * 1000,
+                "not within {ms} ms: {what}\n{}",
+                self.story()
+            );
             self.step();
         }
         (self.board.us - began) / 1000
@@ -166,7 +173,7 @@ impl Bed {
     }
 
     /// Gives an order with its proof.
-    pub fn order(&mut self, line: usize, secret: &str, order: Order<'_>) -> Reply {
+    pub fn order(&mut self, by: usize, secret: &str, order: Order<'_>) -> Reply {
         let life = self.status().life;
         self.number += 1;
         let proof = service::prove(&ring(Domain::Board, secret), order, life, self.number).unwrap();
@@ -175,7 +182,7 @@ impl Bed {
             Order::Restore(node) => Request::Restore(node, proof),
             Order::Provision(provision) => Request::Provision(provision.clone(), Some(proof)),
         };
-        self.ask(line, &request)
+        self.ask(by, &request)
     }
 
     /// What the relays did.
@@ -249,9 +256,24 @@ impl Bed {
 
     /// What must never be.
     fn look(&self) {
-        let run = self.nodes.each_ref().map(|node| node.runs && node.machine != Machine::Off);
-        assert_ne!(run, [true, true], "two actives at {} us\n{}", self.board.us, self.story());
+        let run = self
+            .nodes
+            .each_ref()
+            .map(|node| node.runs && node.machine != Machine::Off);
+        assert_ne!(
+            run,
+            [true, true],
+            "two actives at {} us\n{}",
+            self.board.us,
+            self.story()
+        );
         let cut = self.switched.map(|it| it.is_some_and(|(_, cut)| cut));
-        assert_ne!(cut, [true, true], "both relays at {} us\n{}", self.board.us, self.story());
+        assert_ne!(
+            cut,
+            [true, true],
+            "both relays at {} us\n{}",
+            self.board.us,
+            self.story()
+        );
     }
 }

@@ -12,7 +12,9 @@ use crate::node::{Machine, Times};
 /// A pair in its usual state: the first node has the group, its cable and the network are whole.
 fn settled(hand: Hand, times: Times) -> Bed {
     let mut bed = Bed::new(hand, times);
-    bed.until(30_000, "the first node becomes active", |bed| bed.active() == [true, false]);
+    bed.until(30_000, "the first node becomes active", |bed| {
+        bed.active() == [true, false]
+    });
     // the board lends, and both nodes have heard it
     bed.run(15_000);
     assert_eq!(bed.active(), [true, false]);
@@ -23,11 +25,15 @@ fn settled(hand: Hand, times: Times) -> Bed {
 fn without_a_record_it_forwards_and_lends_nothing() {
     let mut bed = Bed::bare(Times::USUAL);
     bed.cuts.network = true;
-    bed.until(30_000, "they hear each other through it", |bed| bed.active() == [true, false]);
+    bed.until(30_000, "they hear each other through it", |bed| {
+        bed.active() == [true, false]
+    });
     let status = bed.status();
     assert!(status.lines.iter().all(|line| line.forwarded > 5 && line.words == 0));
     bed.cuts.cables = [true; 2];
-    bed.until(15_000, "nobody's vote but its own", |bed| bed.active() == [false, false]);
+    bed.until(15_000, "nobody's vote but its own", |bed| {
+        bed.active() == [false, false]
+    });
     bed.run(20_000);
     assert_eq!(bed.active(), [false, false]);
 }
@@ -131,7 +137,10 @@ fn noise_on_a_line_costs_the_frames_that_it_hits() {
     assert!(status.lines[1].noise > 50, "{status:?}");
     assert!(status.lines[1].heard_ms.is_some_and(|ms| ms < 5_000), "{status:?}");
     bed.run(3_000);
-    assert!(bed.status().lines[1].heard_ms.is_some_and(|ms| ms < 1_500), "it is heard as before");
+    assert!(
+        bed.status().lines[1].heard_ms.is_some_and(|ms| ms < 1_500),
+        "it is heard as before"
+    );
 }
 
 #[test]
@@ -141,7 +150,12 @@ fn a_node_with_another_key_is_forwarded_and_lent_nothing() {
     assert_eq!(bed.ask(0, &Request::Provision(record, None)), Reply::Done);
     bed.run(60_000);
     let status = bed.status();
-    assert!(status.lines.iter().all(|line| line.heard_ms.is_none() && line.forwarded > 50));
+    assert!(
+        status
+            .lines
+            .iter()
+            .all(|line| line.heard_ms.is_none() && line.forwarded > 50)
+    );
     assert!(status.votes.is_empty());
     assert!(bed.relays().is_empty());
     assert_eq!(bed.active(), [true, false], "by each other's votes");
@@ -166,7 +180,10 @@ fn a_frozen_active_is_cut_then_taken_over_from_and_its_thaw_is_harmless() {
     let (cut_us, node, cut) = bed.relays()[0];
     assert_eq!((node, cut), (0, true));
     let silence = (cut_us - froze) / 1000;
-    assert!((9_000..12_500).contains(&silence), "only behind the time of a vote: {silence} ms");
+    assert!(
+        (9_000..12_500).contains(&silence),
+        "only behind the time of a vote: {silence} ms"
+    );
     assert!(!bed.active()[1], "not before it is seen without power");
     let took = bed.until(3_000, "the takeover", |bed| bed.active() == [false, true]);
     assert!(took >= 300, "{took} ms: the input must settle");
@@ -185,7 +202,9 @@ fn a_frozen_active_is_cut_then_taken_over_from_and_its_thaw_is_harmless() {
 
 /// The log of one cut, decoded, against the text that is kept.
 fn golden(bed: &Bed, name: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("board/golden").join(name);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("board/golden")
+        .join(name);
     let lines = bed.board.lines();
     if std::env::var_os("OVZHA_REWRITE").is_some() {
         std::fs::write(&path, &lines).unwrap();
@@ -202,7 +221,11 @@ fn a_relay_that_is_stuck_is_told_and_in_place_of_watchdogs_nothing_is_lent() {
     bed.run(40_000);
     assert_eq!(bed.active(), [false, false], "the frozen one still has power");
     assert_eq!(bed.relays().len(), 2, "tried once: cut and back");
-    assert!(bed.board.lines().contains("still has power: the relay is stuck"), "{}", bed.board.lines());
+    assert!(
+        bed.board.lines().contains("still has power: the relay is stuck"),
+        "{}",
+        bed.board.lines()
+    );
     let status = bed.status();
     assert_eq!(status.lines[0].power, Some(Felt::On));
 }
@@ -244,7 +267,9 @@ fn both_nodes_dead_to_each_other_never_lose_their_power_together() {
     bed.run(1_000);
     bed.nodes[1].freeze();
     // the first one comes back, asks, and the second one is cut in its turn
-    bed.until(60_000, "the second cut", |bed| bed.relays().iter().any(|(_, node, cut)| *node == 1 && *cut));
+    bed.until(60_000, "the second cut", |bed| {
+        bed.relays().iter().any(|(_, node, cut)| *node == 1 && *cut)
+    });
     let relays = bed.relays();
     let (_, _, first) = relays[1];
     assert!(!first, "the first has its power back before: {relays:?}");
@@ -265,7 +290,10 @@ fn a_relay_is_tried_only_at_a_node_that_is_not_heard() {
     bed.run(8_000);
     let trial = bed.status().trial.unwrap();
     assert!(trial.done);
-    assert_eq!((trial.before, trial.during, trial.after), (Felt::On, Felt::Off, Felt::On));
+    assert_eq!(
+        (trial.before, trial.during, trial.after),
+        (Felt::On, Felt::Off, Felt::On)
+    );
     let relays = bed.relays();
     assert_eq!(relays.len(), 2);
     let off = (relays[1].0 - relays[0].0) / 1000;
@@ -279,7 +307,9 @@ fn a_latched_cut_stays_until_a_person_ends_it() {
     let mut record = provision(Hand::InPlace, SECRET);
     record.hold = ovzha_board_logic::relay::Hold::Latch;
     assert_eq!(bed.ask(0, &Request::Provision(record, None)), Reply::Done);
-    bed.until(30_000, "the first node becomes active", |bed| bed.active() == [true, false]);
+    bed.until(30_000, "the first node becomes active", |bed| {
+        bed.active() == [true, false]
+    });
     bed.run(15_000);
     bed.nodes[0].freeze();
     bed.until(20_000, "the takeover", |bed| bed.active() == [false, true]);

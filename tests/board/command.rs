@@ -72,7 +72,9 @@ impl Desk {
             self.turn();
         }
         let out = child.wait_with_output().unwrap();
-        let text = [out.stdout, out.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        let text = [out.stdout, out.stderr]
+            .map(|bytes| String::from_utf8(bytes).unwrap())
+            .concat();
         (out.status.code().unwrap(), text)
     }
 
@@ -104,13 +106,27 @@ impl Drop for Desk {
 fn a_board_is_provisioned_looked_at_and_its_relay_tried() {
     let mut desk = Desk::new("life");
     let (code, text) = desk.run(&["status"]);
-    assert!(code == 0 && text.contains("not provisioned: it only forwards"), "{code} {text}");
+    assert!(
+        code == 0 && text.contains("not provisioned: it only forwards"),
+        "{code} {text}"
+    );
     let (code, text) = desk.run(&["test-relay", "alfa"]);
     assert!(code == 1 && text.contains("provision it first"), "{code} {text}");
     let (code, text) = desk.run(&["provision", "--relay", "in-place", "--no-sense"]);
     assert!(code == 1 && text.contains("wire the sense inputs"), "{code} {text}");
-    let (code, text) = desk.run(&["provision", "--relay", "in-place", "--off-for", "2s", "--lends-for", "12s"]);
-    assert_eq!((code, text.as_str()), (0, "provisioned; it lends to nobody for the first 12 s\n"));
+    let (code, text) = desk.run(&[
+        "provision",
+        "--relay",
+        "in-place",
+        "--off-for",
+        "2s",
+        "--lends-for",
+        "12s",
+    ]);
+    assert_eq!(
+        (code, text.as_str()),
+        (0, "provisioned; it lends to nobody for the first 12 s\n")
+    );
     let (code, text) = desk.run(&["status"]);
     assert_eq!(code, 0, "{text}");
     for words in [
@@ -125,7 +141,10 @@ fn a_board_is_provisioned_looked_at_and_its_relay_tried() {
     let said = "its sense input said power before, no power during the cut, power after it\n";
     assert!(code == 0 && text.ends_with(said), "{code} {text}");
     let (code, text) = desk.run(&["test-relay", "charlie"]);
-    assert!(code == 1 && text.contains("the board knows alfa and bravo"), "{code} {text}");
+    assert!(
+        code == 1 && text.contains("the board knows alfa and bravo"),
+        "{code} {text}"
+    );
     let (code, text) = desk.run(&["restore", "bravo"]);
     assert_eq!((code, text.as_str()), (0, "bravo: its relay is at rest\n"));
 
@@ -134,9 +153,15 @@ fn a_board_is_provisioned_looked_at_and_its_relay_tried() {
     assert_eq!(code, 0, "{text}");
     desk.write("authkeys", "auth 1\n1 sha256 a key of another cluster\n");
     let (code, text) = desk.run(&["provision"]);
-    assert!(code == 1 && text.contains("its record is of another key"), "{code} {text}");
+    assert!(
+        code == 1 && text.contains("its record is of another key"),
+        "{code} {text}"
+    );
     let (code, text) = desk.run(&["status"]);
-    assert!(code == 0 && text.contains("its key is not that of this node's authkeys"), "{code} {text}");
+    assert!(
+        code == 0 && text.contains("its key is not that of this node's authkeys"),
+        "{code} {text}"
+    );
     desk.write("authkeys", "auth 1\n1 crc\n");
     let (code, text) = desk.run(&["provision"]);
     assert!(code == 1 && text.contains("crc proves nothing"), "{code} {text}");

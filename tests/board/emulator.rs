@@ -95,22 +95,22 @@ impl Emulator {
 
     /// Lets it run.
     pub fn run(&mut self, ms: u64) {
-        self.step(ms, Value::Null);
+        self.step(ms, &Value::Null);
     }
 
     /// Takes its power for a moment, or pulls its reset pin.
     pub fn restart(&mut self, how: &str) {
-        self.step(0, json!(how));
+        self.step(0, &json!(how));
     }
 
     /// Its processor stands still (`hang`), or hears its timer no more (`deaf`), until the next reset.
     pub fn fail(&mut self, how: &str) {
-        self.step(0, json!(how));
+        self.step(0, &json!(how));
     }
 
     /// Bytes of stack that were ever used, bytes of RAM below it, instructions so far.
     pub fn stack(&mut self) -> [u64; 3] {
-        let said = self.step(0, json!("stack"));
+        let said = self.step(0, &json!("stack"));
         ["stack", "statics", "instructions"].map(|name| said[name].as_u64().unwrap())
     }
 
@@ -130,7 +130,7 @@ impl Emulator {
         String::from_utf8(out.stdout).unwrap()
     }
 
-    fn step(&mut self, ms: u64, what: Value) -> Value {
+    fn step(&mut self, ms: u64, what: &Value) -> Value {
         let rx = self.rx.each_mut().map(std::mem::take);
         let inputs = std::mem::replace(&mut self.inputs, json!({}));
         let told = json!({"ms": ms, "rx": rx, "in": inputs, "do": what});

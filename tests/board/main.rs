@@ -4,10 +4,17 @@
 //! handed to the nodes and theirs to it, a byte at a time at the line's speed; its relays take the nodes' power, its
 //! inputs feel it. So every case has the same course on any machine, however slow.
 
+#[cfg(test)]
 mod bed;
+#[cfg(test)]
 mod cases;
+#[cfg(test)]
 mod command;
+#[cfg(test)]
 mod emulator;
+#[cfg(test)]
 mod node;
+#[cfg(test)]
 mod numbers;
+#[cfg(test)]
 mod store;

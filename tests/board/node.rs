@@ -56,7 +56,7 @@ pub struct Node {
     me: u8,
     times: Times,
     secret: &'static str,
-    core: Cluster,
+    core: Box<Cluster>,
     deframer: Deframer,
     pub machine: Machine,
     /// Something of the group may be writing.
@@ -115,7 +115,7 @@ fn config(me: u8, times: Times) -> Config {
     .unwrap()
 }
 
-fn core(me: u8, times: Times, secret: &str, life: u32, now: Instant) -> Cluster {
+fn core(me: u8, times: Times, secret: &str, life: u32, now: Instant) -> Box<Cluster> {
     let boot = BootId(life.to_be_bytes());
     let durable = Durable::default();
     let mut core = Cluster::new(config(me, times), ring(Domain::Node, secret), boot, durable, now);
@@ -123,7 +123,7 @@ fn core(me: u8, times: Times, secret: &str, life: u32, now: Instant) -> Cluster 
     for link in [SERIAL, NETWORK, WITNESS] {
         core.handle(now, Event::Opened { link });
     }
-    core
+    Box::new(core)
 }
 
 impl Node {
@@ -191,7 +191,11 @@ impl Node {
             };
             let Ok(frame) = result else { continue };
             let Ok(header) = peek(frame) else { continue };
-            let link = if header.sender == NodeId::WITNESS { WITNESS } else { SERIAL };
+            let link = if header.sender == NodeId::WITNESS {
+                WITNESS
+            } else {
+                SERIAL
+            };
             if link == SERIAL && self.deaf_to_peer {
                 continue;
             }
@@ -240,7 +244,9 @@ impl Node {
                     self.core.handle(now, Event::Done { effect, outcome });
                 }
                 Output::Store { version, .. } => self.core.handle(now, Event::Stored { version, ok: true }),
-                Output::Notice(notice) => self.told.push(format!("{} node {}: {notice:?}", now.as_millis(), self.me)),
+                Output::Notice(notice) => self
+                    .told
+                    .push(format!("{} node {}: {notice:?}", now.as_millis(), self.me)),
                 Output::Wait { .. } => return,
                 Output::Abandon(_) | Output::Reply { .. } | Output::Disarm | Output::Pet { .. } => {}
                 output @ (Output::FenceSelf { .. } | Output::Bug(_) | Output::Exit) => panic!("{output:?}"),

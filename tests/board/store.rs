@@ -49,7 +49,10 @@ fn a_loop_that_stands_still_is_reset_by_the_chips_watchdog_and_no_relay_moves() 
         bed.run(1_000);
         let status = bed.status();
         assert_eq!(status.cause, Cause::Watchdog);
-        assert!(status.known.unwrap().opens_ms > 9_000, "it has forgotten to whom it lent");
+        assert!(
+            status.known.unwrap().opens_ms > 9_000,
+            "it has forgotten to whom it lent"
+        );
     }
 }
 
@@ -110,7 +113,10 @@ fn the_button_wipes_the_record_only_if_it_is_held_from_the_start_on() {
     let lived = bed.status().starts.unwrap();
     bed.board.button(true);
     bed.board.run(5_000);
-    assert!(bed.status().known.is_some(), "it is running: the button is not looked at");
+    assert!(
+        bed.status().known.is_some(),
+        "it is running: the button is not looked at"
+    );
     bed.board.restart("power");
     bed.board.run(1_500);
     bed.board.button(false);

@@ -37,9 +37,9 @@ pub enum AskError {
 impl fmt::Display for AskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Open(error) if error.kind() == serialport::ErrorKind::NoDevice => f.write_str(
-                "another program has it: stop the daemon of this node while you talk to the board",
-            ),
+            Self::Open(error) if error.kind() == serialport::ErrorKind::NoDevice => {
+                f.write_str("another program has it: stop the daemon of this node while you talk to the board")
+            }
             Self::Open(error) => write!(f, "it can't be opened: {error}"),
             Self::Port(error) => write!(f, "it failed: {error}"),
             Self::Silent => write!(

@@ -32,7 +32,9 @@ pub struct Wanted {
 pub fn make(files: &Files, wanted: Wanted, lives: u32) -> Result<Provision, String> {
     let mut nodes: Vec<String> = files.ha_cf.nodes.iter().map(|node| node.value.to_lowercase()).collect();
     nodes.sort();
-    let nodes: [String; 2] = nodes.try_into().map_err(|_| "ha.cf: two `node` lines are needed".to_owned())?;
+    let nodes: [String; 2] = nodes
+        .try_into()
+        .map_err(|_| "ha.cf: two `node` lines are needed".to_owned())?;
     let ClusterId(cluster) = cluster_id(&nodes);
     let orders = keys(&board_keyring(&files.keys)?)?.into_iter().next();
     let keepalive = files.ha_cf.timings.keepalive.as_millis();
@@ -84,13 +86,14 @@ fn keys(ring: &Keyring) -> Result<Few<Key, KEYS_MAX>, String> {
 
 /// As much of a name as the board keeps.
 fn short(name: &str) -> Short<NAME_MAX> {
-    name.chars().take_while({
-        let mut room = NAME_MAX;
-        move |c| {
-            let left = room.checked_sub(c.len_utf8());
-            room = left.unwrap_or(0);
-            left.is_some()
-        }
-    })
-    .collect()
+    name.chars()
+        .take_while({
+            let mut room = NAME_MAX;
+            move |c| {
+                let left = room.checked_sub(c.len_utf8());
+                room = left.unwrap_or(0);
+                left.is_some()
+            }
+        })
+        .collect()
 }

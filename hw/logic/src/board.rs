@@ -275,7 +275,11 @@ impl Board {
         let to_witness = header.addressee == NodeId::WITNESS;
         if let Some(line) = self.line(from) {
             line.frames = line.frames.saturating_add(1);
-            line.crossed = if to_witness { header.sender != from } else { line.crossed };
+            line.crossed = if to_witness {
+                header.sender != from
+            } else {
+                line.crossed
+            };
         }
         if !to_witness {
             if let Some(line) = self.line(from.peer()) {
@@ -356,7 +360,10 @@ impl Board {
     fn try_on(&mut self, now: Instant) {
         let Some(running) = &mut self.trial else { return };
         let node = NodeId(running.trial().node);
-        let power = self.senses.get(usize::from(node.0)).map_or(Power::Unknown, Sense::power);
+        let power = self
+            .senses
+            .get(usize::from(node.0))
+            .map_or(Power::Unknown, Sense::power);
         match running.step(now, power) {
             Step::Wait => {}
             Step::Restore(node) => self.relays.restore(now, node, By::Person),
@@ -396,7 +403,9 @@ impl Board {
             }
             Request::Provision(provision, proof) => self.provision(from, provision, proof.as_ref()),
             Request::Try(node, proof) => {
-                let done = self.proved(Order::Try(node), &proof).and_then(|()| self.begin(now, NodeId(node)));
+                let done = self
+                    .proved(Order::Try(node), &proof)
+                    .and_then(|()| self.begin(now, NodeId(node)));
                 self.finish(from, done, "try relay");
             }
             Request::Restore(node, proof) => {
@@ -492,7 +501,13 @@ impl Board {
             if let Some((node, until)) = seat.lent {
                 let (group, for_ms) = (seat.group.0, ms(until.since(now)));
                 // the first few: a status has no room for more
-                votes.push(Lent { group, node: node.0, for_ms }).ok();
+                votes
+                    .push(Lent {
+                        group,
+                        node: node.0,
+                        for_ms,
+                    })
+                    .ok();
             }
         }
         Status {

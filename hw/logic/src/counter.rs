@@ -70,21 +70,23 @@ fn read<F: Flash>(flash: &mut F, sector: u32, place: u32) -> Result<[u8; ENTRY],
 /// Bits that are not cleared stay as they are, so a page of ones around the entry changes nothing else.
 fn write<F: Flash>(flash: &mut F, sector: u32, place: u32, number: u32) -> Result<(), Failed> {
     let mut page = [0xff; PAGE];
-    let inside = place.checked_rem(ENTRIES_OF_PAGE).and_then(|at| usize::try_from(at).ok());
+    let inside = place
+        .checked_rem(ENTRIES_OF_PAGE)
+        .and_then(|at| usize::try_from(at).ok());
     let slot = page.chunks_exact_mut(ENTRY).nth(inside.ok_or(Failed)?).ok_or(Failed)?;
     slot.iter_mut().zip(entry(number)).for_each(|(to, from)| *to = from);
     flash.program(sector, place.checked_div(ENTRIES_OF_PAGE).ok_or(Failed)?, &page)
 }
 
 fn entry(number: u32) -> [u8; ENTRY] {
-    let [a, b, c, d] = number.to_le_bytes();
-    let [e, f, g, h] = (!number).to_le_bytes();
-    [a, b, c, d, e, f, g, h]
+    let both = u64::from(!number).checked_shl(32).unwrap_or(0) | u64::from(number);
+    both.to_le_bytes()
 }
 
-fn number([a, b, c, d, e, f, g, h]: [u8; ENTRY]) -> Option<u32> {
+fn number(bytes: [u8; ENTRY]) -> Option<u32> {
+    let [a, b, c, d, ..] = bytes;
     let number = u32::from_le_bytes([a, b, c, d]);
-    (u32::from_le_bytes([e, f, g, h]) == !number).then_some(number)
+    (entry(number) == bytes).then_some(number)
 }
 
 #[cfg(test)]

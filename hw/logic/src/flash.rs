@@ -41,6 +41,7 @@ pub trait Flash {
 
 /// Four sectors in memory, which clear bits as flash does, for tests.
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may panic")]
 pub(crate) mod fake {
     extern crate std;
 

@@ -228,7 +228,10 @@ pub(crate) mod tests {
         };
         Provision {
             cluster: [1, 2],
-            nodes: [String::try_from("ovz-node1").unwrap(), String::try_from("ovz-node2").unwrap()],
+            nodes: [
+                String::try_from("ovz-node1").unwrap(),
+                String::try_from("ovz-node2").unwrap(),
+            ],
             keys: Vec::from_iter([key(1, 7), key(2, 8)]),
             orders: key(1, 9),
             keepalive_ms: 1_000,

@@ -64,7 +64,9 @@ pub fn wipe<F: Flash>(flash: &mut F) -> Result<(), Failed> {
 fn write(number: u32, provision: &Provision) -> Option<[u8; PAGE]> {
     let mut page = [0xff; PAGE];
     let (head, body) = page.split_at_mut_checked(HEAD)?;
-    let length = postcard::to_slice(provision, body.get_mut(..PROVISION_MAX)?).ok()?.len();
+    let length = postcard::to_slice(provision, body.get_mut(..PROVISION_MAX)?)
+        .ok()?
+        .len();
     let [n0, n1, n2, n3] = number.to_le_bytes();
     let [m0, m1, m2, m3] = MARK;
     let fields = [m0, m1, m2, m3, n0, n1, n2, n3, u8::try_from(length).ok()?];

@@ -68,7 +68,11 @@ impl Sense {
         if self.lies {
             return Power::Unknown;
         }
-        if now.since(since) >= SETTLE { Power::Off } else { self.told }
+        if now.since(since) >= SETTLE {
+            Power::Off
+        } else {
+            self.told
+        }
     }
 }
 
@@ -116,7 +120,11 @@ mod tests {
         assert_eq!(sense.read(at(2_000), false, Some(at(1_900))), Power::Off);
         assert_eq!(sense.read(at(2_200), false, Some(at(2_100))), Power::Unknown);
         assert!(sense.lies());
-        assert_eq!(sense.read(at(60_000), false, Some(at(2_100))), Power::Unknown, "until it is high");
+        assert_eq!(
+            sense.read(at(60_000), false, Some(at(2_100))),
+            Power::Unknown,
+            "until it is high"
+        );
         assert_eq!(sense.read(at(60_001), true, None), Power::On);
         assert!(!sense.lies());
     }

@@ -26,6 +26,7 @@ pub const VOTES_MAX: usize = 4;
 
 /// To the board.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "nothing is allocated here")]
 pub enum Request {
     /// Say how it is.
     Status,
@@ -50,6 +51,7 @@ pub struct Proof {
 
 /// From the board.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "nothing is allocated here")]
 pub enum Reply {
     /// How it is.
     Status(Status),
