@@ -102,7 +102,7 @@ async fn run(mut runner: embassy_net::Runner<'static, Device<'static>>) {
 
 impl Net {
     /// Takes the datagrams that came in.
-    pub fn hear(&mut self, board: &mut Board, now: Instant) {
+    pub fn hear(&mut self, board: &mut Board<'_>, now: Instant) {
         let Some(socket) = &self.socket else { return };
         let mut bytes = [0; FRAME_MAX];
         for _ in 0..TURN {
@@ -123,7 +123,7 @@ impl Net {
     }
 
     /// Sends what the witness has to say.
-    pub fn speak(&mut self, board: &mut Board) {
+    pub fn speak(&mut self, board: &mut Board<'_>) {
         for (node, way) in BOTH.into_iter().zip(&self.ways) {
             let (Some(socket), Some(way), Some(word)) = (&self.socket, way, board.word(node)) else {
                 continue;

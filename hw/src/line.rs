@@ -14,7 +14,7 @@ const WRITES: u8 = 3;
 const PIECE: usize = 64;
 
 /// Takes what came in.
-pub fn hear<R: Read>(line: &mut R, board: &mut Board, now: Instant, node: NodeId) {
+pub fn hear<R: Read>(line: &mut R, board: &mut Board<'_>, now: Instant, node: NodeId) {
     let mut bytes = [0; PIECE];
     for _ in 0..READS {
         match poll_once(line.read(&mut bytes)) {
@@ -27,7 +27,7 @@ pub fn hear<R: Read>(line: &mut R, board: &mut Board, now: Instant, node: NodeId
 }
 
 /// Hands over the next frame, if the line is free.
-pub fn speak<W: Write>(line: &mut W, board: &mut Board, now: Instant, node: NodeId) {
+pub fn speak<W: Write>(line: &mut W, board: &mut Board<'_>, now: Instant, node: NodeId) {
     let mut out = SerialBuf::new();
     let Some(mut rest) = board.next(now, node, &mut out) else {
         return;

@@ -19,8 +19,7 @@ use embassy_executor::Spawner;
 use embassy_rp::gpio::{Input, Level};
 use embassy_rp::watchdog::Watchdog;
 use embassy_time::{Duration, Instant, Timer};
-use ovzha_board_logic::board::{Board, Start};
-use ovzha_board_logic::service::Cause;
+use ovzha_board_logic::board::{Board, Duty, Start};
 use ovzha_board_logic::{counter, record};
 use ovzha_core::id::NodeId;
 use static_cell::StaticCell;
@@ -36,7 +35,8 @@ const WATCHDOG: Duration = Duration::from_millis(1_000);
 const HELD: u8 = 30;
 const HELD_STEP: Duration = Duration::from_millis(100);
 
-static BOARD: StaticCell<Board> = StaticCell::new();
+static DUTY: StaticCell<Duty> = StaticCell::new();
+static BOARD: StaticCell<Board<'static>> = StaticCell::new();
 
 #[embassy_executor::main]
 async fn main(spawner: Spawner) {
@@ -50,11 +50,19 @@ async fn main(spawner: Spawner) {
     if held(&parts.button, &mut parts.watchdog).await {
         log::wiped(record::wipe(&mut store).is_ok());
     }
-    let Some(board) = start(&mut store, cause) else {
+    let starts = counter::count(&mut store).ok();
+    let duty = duty(&mut store, starts);
+    log::started(starts, cause, duty.is_some());
+    let baud = board::BAUD;
+    let Some(board) = assembled(Start {
+        starts,
+        cause,
+        duty,
+        baud,
+    }) else {
         // a second call, which there is not: the watchdog ends it
         return;
     };
-
     #[cfg(feature = "eth")]
     let mut net = eth::start(spawner, parts.ethernet, &mut store.0).await;
     #[cfg(feature = "eth")]
@@ -102,17 +110,17 @@ async fn main(spawner: Spawner) {
     }
 }
 
-/// A function of its own, so that what it needs of the stack is free again in the loop.
+/// Functions of their own, so that what each needs of the stack is free again in the other, and in the loop.
 #[inline(never)]
-fn start(store: &mut Store, cause: Cause) -> Option<&'static mut Board> {
-    let start = Start {
-        starts: counter::count(store).ok(),
-        cause,
-        provision: record::load(store).ok().flatten(),
-        baud: board::BAUD,
-    };
-    log::started(start.starts, cause, start.provision.is_some());
-    BOARD.try_init_with(|| Board::new(start, now()))
+fn duty(store: &mut Store, starts: Option<u32>) -> Option<&'static mut Duty> {
+    let (starts, provision) = (starts?, record::load(store).ok().flatten()?);
+    DUTY.try_uninit()
+        .and_then(|place| Some(place.write(Duty::new(provision, starts, now())?)))
+}
+
+#[inline(never)]
+fn assembled(start: Start<'static>) -> Option<&'static mut Board<'static>> {
+    BOARD.try_init_with(|| Board::new(start))
 }
 
 const BOTH: [NodeId; 2] = [NodeId(0), NodeId(1)];

@@ -35,23 +35,24 @@ const FAREWELL: Span = Span::from_millis(500);
 const BOTH: [NodeId; 2] = [NodeId(0), NodeId(1)];
 
 /// What is known when the board starts.
-#[derive(Clone)]
-pub struct Start {
+pub struct Start<'d> {
     /// How often it was started; none: its flash does not count.
     pub starts: Option<u32>,
     /// Why this time.
     pub cause: Cause,
-    /// Its record.
-    pub provision: Option<Provision>,
+    /// What its record says; none: it has no record, or a start that was not counted.
+    pub duty: Option<&'d mut Duty>,
     /// The lines' speed.
     pub baud: u32,
 }
 
-/// What a board does once it has a record.
-struct Duty {
+/// What a board does once it has a record. It is half of all there is, and stands apart so that neither half is ever on the
+/// stack together with the other.
+pub struct Duty {
     provision: Provision,
     witness: Witness,
     orders: Keyring,
+    life: BootId,
     born: Instant,
 }
 
@@ -77,11 +78,11 @@ impl Line {
 }
 
 /// The board.
-pub struct Board {
+pub struct Board<'d> {
     starts: Option<u32>,
     cause: Cause,
     life: BootId,
-    duty: Option<Duty>,
+    duty: Option<&'d mut Duty>,
     lines: [Line; 2],
     senses: [Sense; 2],
     relays: Relays,
@@ -101,19 +102,14 @@ pub struct Board {
     net: Net,
 }
 
-impl Board {
+impl<'d> Board<'d> {
     /// A board that has just started.
     #[must_use]
     #[inline(never)]
-    pub fn new(start: Start, now: Instant) -> Self {
-        let life = match (&start.provision, start.starts) {
-            (Some(provision), Some(starts)) => provision.life(starts),
-            _ => BootId(start.starts.unwrap_or(0).to_be_bytes()),
-        };
-        let duty = start
-            .provision
-            .filter(|_| start.starts.is_some())
-            .and_then(|provision| Duty::new(provision, life, now));
+    pub fn new(start: Start<'d>) -> Self {
+        let duty = start.duty;
+        let uncounted = BootId(start.starts.unwrap_or(0).to_be_bytes());
+        let life = duty.as_ref().map_or(uncounted, |duty| duty.life);
         let sensed = duty.as_ref().is_some_and(|duty| duty.provision.sensed);
         let (hold, off_for) = duty.as_ref().map_or((Hold::Pulse, Span::ZERO), |duty| {
             (duty.provision.hold, duty.provision.off_for())
@@ -494,7 +490,7 @@ impl Board {
 
     #[inline(never)]
     fn status(&self, now: Instant, from: NodeId) -> Status {
-        let duty = self.duty.as_ref();
+        let duty = self.duty.as_deref();
         let lines = BOTH.map(|node| self.line_status(node));
         let mut votes = Vec::new();
         for seat in duty.into_iter().flat_map(|duty| duty.witness.seats()) {
@@ -550,13 +546,17 @@ impl Board {
 }
 
 impl Duty {
+    /// The duty of this start. None: the record's keys can't be used, which [`Provision::check`] finds before.
+    #[must_use]
     #[inline(never)]
-    fn new(provision: Provision, life: BootId, now: Instant) -> Option<Self> {
+    pub fn new(provision: Provision, starts: u32, now: Instant) -> Option<Self> {
         let (keyring, orders) = (provision.keyring()?, provision.orders_ring()?);
+        let life = provision.life(starts);
         Some(Self {
             witness: Witness::new(provision.witness(), keyring, life, now),
             provision,
             orders,
+            life,
             born: now,
         })
     }
