@@ -167,6 +167,48 @@ fn a_board_is_provisioned_looked_at_and_its_relay_tried() {
     assert!(code == 1 && text.contains("crc proves nothing"), "{code} {text}");
 }
 
+/// A real daemon, whose witness is the board on its serial port.
+#[test]
+fn a_daemon_and_the_board_hear_each_other() {
+    let mut desk = Desk::new("daemon");
+    let (code, text) = desk.run(&["provision", "--lends-for", "12s"]);
+    assert_eq!(code, 0, "{text}");
+    // a link to nobody: its terminal stays open at both ends
+    let (_near, far) = TTYPort::pair().unwrap();
+    let link = far.name().unwrap();
+    drop(far);
+    desk.write(
+        "ha.cf",
+        &format!("node bravo\nnode alfa\nserial {link}\nkeepalive 500ms\ndeadtime 10\n"),
+    );
+    desk.write("ovzha.cf", &format!("witness serial {}\n", desk.far));
+    let log = fs::File::create(desk.dir.join("log")).unwrap();
+    let program = std::env::var_os("OVZHA_BIN").expect("OVZHA_BIN: the program; run .ci/run board");
+    let mut daemon = Command::new(program)
+        .args(["daemon", "--node", "alfa", "--last-resort", "none", "--log-stderr"])
+        .arg("--config-dir")
+        .arg(&desk.dir)
+        .arg("--state-dir")
+        .arg(desk.dir.join("state"))
+        .arg("--run-dir")
+        .arg(desk.dir.join("run"))
+        .stdin(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let read = |desk: &Desk| fs::read_to_string(desk.dir.join("log")).unwrap();
+    let end = std::time::Instant::now() + Duration::from_mins(1);
+    while !read(&desk).contains("the witness is heard") && std::time::Instant::now() < end {
+        assert!(daemon.try_wait().unwrap().is_none(), "{}", read(&desk));
+        desk.turn();
+    }
+    let said = desk.board.lines();
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    assert!(read(&desk).contains("the witness is heard"), "{}\n{said}", read(&desk));
+    assert!(said.contains("node 0: heard"), "{said}");
+}
+
 #[test]
 fn a_board_that_does_not_answer_is_not_waited_for() {
     // a cable to a board that is held in its bootloader

@@ -17,4 +17,6 @@ mod node;
 #[cfg(test)]
 mod numbers;
 #[cfg(test)]
+mod sockets;
+#[cfg(test)]
 mod store;
