@@ -181,8 +181,9 @@ enum Verb {
     },
     /// Talk to a witness board over this node's cable to it: give it the cluster's keys, see how it is, try its relays
     ///
-    /// The daemon of this node must be stopped meanwhile: it has the port. Every wait has an end. Exit code: 0 done; 1 refused, or
-    /// no board answered; one line says why.
+    /// Its commands are provision, status, test-relay and restore; `ovzha board help COMMAND` explains each. The daemon of this node must
+    /// be stopped meanwhile: it has the port. Every wait has an end. Exit code: 0 done; 1 refused, or no board answered; one
+    /// line says why.
     Board {
         #[command(subcommand)]
         what: board::What,

@@ -332,3 +332,31 @@ fn a_latched_cut_stays_until_a_person_ends_it() {
         Reply::Refused(Refusal::Unproved)
     );
 }
+
+/// Its contacts are welded, so the node that was cut goes on, and then wants the other one's power taken.
+#[test]
+fn while_one_relay_is_energised_the_other_one_is_not() {
+    let mut bed = Bed::bare(Times::USUAL);
+    let mut record = provision(Hand::InPlace, SECRET);
+    record.hold = ovzha_board_logic::relay::Hold::Latch;
+    assert_eq!(bed.ask(0, &Request::Provision(record, None)), Reply::Done);
+    bed.until(30_000, "the first node becomes active", |bed| {
+        bed.active() == [true, false]
+    });
+    bed.run(15_000);
+    bed.stuck = true;
+    bed.nodes[0].freeze();
+    bed.until(20_000, "the cut", |bed| !bed.relays().is_empty());
+    bed.run(5_000);
+    bed.nodes[0].thaw();
+    bed.run(10_000);
+    bed.nodes[1].freeze();
+    bed.run(30_000);
+    assert!(
+        bed.board.lines().contains("node 1: not cut, the other one is"),
+        "{}",
+        bed.story()
+    );
+    assert_eq!(bed.status().refused, 1);
+    assert_eq!(bed.relays().len(), 1, "the first is energised still");
+}

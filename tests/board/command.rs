@@ -202,6 +202,11 @@ fn a_daemon_and_the_board_hear_each_other() {
         assert!(daemon.try_wait().unwrap().is_none(), "{}", read(&desk));
         desk.turn();
     }
+    // the board believes a life that has heard it: with the daemon's next frame
+    let end = std::time::Instant::now() + Duration::from_secs(3);
+    while std::time::Instant::now() < end {
+        desk.turn();
+    }
     let said = desk.board.lines();
     daemon.kill().unwrap();
     daemon.wait().unwrap();

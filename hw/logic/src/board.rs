@@ -8,6 +8,9 @@
 //!
 //! What needs a large frame is never inlined: the deepest stack is then that of one path, not the sum of all.
 
+#[cfg(test)]
+mod tests;
+
 use heapless::{Deque, Vec};
 use ovzha_core::auth::Keyring;
 use ovzha_core::frame::{FRAME_MAX, FrameBuf, peek};
