@@ -307,7 +307,7 @@ fn show(status: &Status) -> String {
         .map_or("none counted".to_owned(), |starts| starts.to_string());
     writeln!(
         text,
-        "board up {}, started by {}; starts: {starts}; longest pass {} us",
+        "board up {}; its last start: {}; starts: {starts}; longest pass {} us",
         span::human(u64::from(status.up_ms)),
         cause(status.cause),
         status.pass_us

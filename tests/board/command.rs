@@ -130,7 +130,7 @@ fn a_board_is_provisioned_looked_at_and_its_relay_tried() {
     let (code, text) = desk.run(&["status"]);
     assert_eq!(code, 0, "{text}");
     for words in [
-        "started by a new record; starts: 2;",
+        "its last start: a new record; starts: 2;",
         "key 1; lends for 12 s at most; it cuts in place of watchdogs, for 2.0 s\n",
         "alfa (this cable): not heard, sense: power;",
         "bravo: not heard, sense: power;",
