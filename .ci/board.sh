@@ -32,7 +32,7 @@ firmware() {
     local program=/usr/bin/cargo
     [ "$1" = clippy ] && program=/usr/bin/cargo-clippy
     (cd hw && env "${clean[@]}" PATH=/usr/bin:/bin RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 \
-        chrt -i 0 nice -n 19 "$program" "$1" --release --locked --target-dir "$TARGET" "${@:2}")
+        nice -n 19 "$program" "$1" --release --locked --target-dir "$TARGET" "${@:2}")
 }
 
 # within NAME VALUE: compares it with its line in the budget.
@@ -99,7 +99,7 @@ if ! cmp -s tests/board/package-lock.json "$CACHE/package-lock.json" || [ ! -d "
 fi
 if [ "$("$CACHE/bin/defmt-print" --version 2>/dev/null | awk 'NR == 1 { print $2 }')" != "$DEFMT_PRINT" ]; then
     printf 'board: building defmt-print (about 80 s, once)\n'
-    CARGO_TARGET_DIR=$TARGET/defmt-print chrt -i 0 nice -n 19 \
+    CARGO_TARGET_DIR=$TARGET/defmt-print nice -n 19 \
         cargo install --quiet --locked --version "$DEFMT_PRINT" --root "$CACHE" defmt-print
 fi
 cargo build --quiet --locked -p ovzha
