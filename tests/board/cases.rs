@@ -360,3 +360,32 @@ fn while_one_relay_is_energised_the_other_one_is_not() {
     assert_eq!(bed.status().refused, 1);
     assert_eq!(bed.relays().len(), 1, "the first is energised still");
 }
+
+/// The board sees that the node has no power, and need not cut it.
+#[test]
+fn a_node_that_lost_its_power_is_taken_over_from_without_a_cut() {
+    let mut bed = settled(Hand::InPlace, Times::USUAL);
+    bed.mains[0] = false;
+    let took = bed.until(20_000, "the takeover", |bed| bed.active() == [false, true]);
+    assert!(took < 13_000, "{took} ms");
+    assert!(bed.relays().is_empty());
+}
+
+/// A reset in the middle of a cut gives the power back, as every reset does, and the cut is not forgotten half-way: whoever
+/// starts next does so by the rules.
+#[test]
+fn a_reset_in_the_middle_of_a_cut_gives_the_power_back_and_no_vote_away() {
+    let mut bed = settled(Hand::InPlace, Times::USUAL);
+    bed.nodes[0].freeze();
+    bed.until(20_000, "the cut", |bed| !bed.relays().is_empty());
+    bed.run(100);
+    bed.board.restart("pin");
+    let restarted = bed.board.us;
+    bed.run(50);
+    let relays = bed.relays();
+    assert_eq!(relays.len(), 2);
+    assert!(!relays[1].2 && relays[1].0 <= restarted, "{relays:?}");
+    assert!(!bed.active()[1], "it was not seen without power for long enough");
+    bed.until(60_000, "one of them has it again", |bed| bed.active().contains(&true));
+    bed.run(20_000);
+}

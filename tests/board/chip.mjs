@@ -79,8 +79,9 @@ export class Chip {
   /** Starts it anew. What a reset keeps is kept. */
   reset(cause) {
     this.#drainLog();
-    this.base += this.mcu.clock.nanos;
+    // its pins are inputs from now on
     for (const [pin, level] of this.watched) if (level) this.#changed(pin, false);
+    this.base += this.mcu.clock.nanos;
     this.resets.push([Math.round(this.base / 1000), cause]);
     this.hung = this.deaf = false;
     this.#boot(cause, this.mcu);
