@@ -97,3 +97,28 @@ fn short(name: &str) -> Short<NAME_MAX> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ovzha_core::auth::{Domain, Method};
+
+    #[test]
+    fn a_long_name_is_cut_between_two_letters() {
+        assert_eq!(short("ovz-node1").as_str(), "ovz-node1");
+        assert_eq!(short(&"n".repeat(30)).as_str(), "n".repeat(24));
+        assert_eq!(short(&format!("{}äb", "n".repeat(23))).as_str(), "n".repeat(23));
+    }
+
+    #[test]
+    fn the_signing_key_comes_first_and_there_is_room_for_one_more() {
+        let mut ring = Keyring::new(Domain::Witness);
+        ring.add(KeyId(0), Method::Md5, b"old").unwrap();
+        ring.add(KeyId(7), Method::Sha256, b"new").unwrap();
+        ring.sign_with(KeyId(7)).unwrap();
+        let ids: Vec<u8> = keys(&ring).unwrap().iter().map(|key| key.id).collect();
+        assert_eq!(ids, [7, 0]);
+        ring.add(KeyId(3), Method::Sha1, b"one more").unwrap();
+        assert!(keys(&ring).is_err_and(|why| why.contains("a board takes 2 keys")));
+    }
+}

@@ -112,3 +112,27 @@ impl Running {
         Step::Done(self.trial)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_input_said_before_during_and_behind_the_cut_is_the_outcome() {
+        let at = Instant::from_millis;
+        let mut running = Running::new(at(0), NodeId(1), Span::from_secs(4), Power::On);
+        assert_eq!(running.step(at(10), Power::On), Step::Wait, "a supply holds on");
+        assert_eq!(running.step(at(3_999), Power::Off), Step::Wait);
+        assert_eq!(running.step(at(4_000), Power::Off), Step::Restore(NodeId(1)));
+        assert_eq!(running.step(at(4_010), Power::Off), Step::Wait, "it is told once");
+        assert!(!running.trial().done);
+        let outcome = Trial {
+            node: 1,
+            done: true,
+            before: Seen::On,
+            during: Seen::Off,
+            after: Seen::On,
+        };
+        assert_eq!(running.step(at(7_000), Power::On), Step::Done(outcome));
+    }
+}
