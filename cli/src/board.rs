@@ -274,7 +274,7 @@ fn refused(refusal: Refusal) -> String {
         Refusal::Flash => "it could not write its flash; the record before still counts".to_owned(),
         Refusal::NotProvisioned => "it has no record: provision it first".to_owned(),
         Refusal::NoRelay => "its record says that there are no relays".to_owned(),
-        Refusal::Heard => "the node is heard: stop its daemon, and wait five seconds".to_owned(),
+        Refusal::Heard => "the node is heard: stop its daemon, and wait some seconds".to_owned(),
         Refusal::Busy => "a relay is energised, or another trial runs".to_owned(),
         Refusal::NoNode => "it knows no such node".to_owned(),
     }

@@ -41,7 +41,10 @@ impl Desk {
             _held: held,
             dir,
         };
-        desk.write("ha.cf", "node bravo\nnode alfa\nserial /dev/ttyS0\nkeepalive 500ms\n");
+        desk.write(
+            "ha.cf",
+            "node bravo\nnode alfa\nserial /dev/ttyS0\nkeepalive 500ms\ndeadtime 10\n",
+        );
         desk.write("haresources", "alfa IPaddr::192.0.2.1\n");
         desk.write("authkeys", "auth 1\n1 sha256 one key of the cluster\n");
         desk

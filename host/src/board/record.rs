@@ -38,6 +38,13 @@ pub fn make(files: &Files, wanted: Wanted, lives: u32) -> Result<Provision, Stri
     let ClusterId(cluster) = cluster_id(&nodes);
     let orders = keys(&board_keyring(&files.keys)?)?.into_iter().next();
     let keepalive = files.ha_cf.timings.keepalive.as_millis();
+    let deadtime = files.ha_cf.timings.deadtime;
+    if wanted.lends_for < deadtime {
+        return Err(format!(
+            "--lends-for is {}, and ha.cf asks for votes of {deadtime}: the board would refuse them",
+            wanted.lends_for
+        ));
+    }
     let ms = |span: Span| u32::try_from(span.as_millis()).unwrap_or(u32::MAX);
     let provision = Provision {
         cluster,

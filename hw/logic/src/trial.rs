@@ -8,7 +8,7 @@ use ovzha_core::time::{Instant, Span};
 use ovzha_core::witness::Power;
 use serde::{Deserialize, Serialize};
 
-/// A node that was heard so lately is not cut for a trial.
+/// A node that was heard so lately, or within three keepalives, is not cut for a trial.
 pub const QUIET: Span = Span::from_secs(5);
 /// How long is looked behind the cut.
 const BEHIND: Span = Span::from_secs(3);

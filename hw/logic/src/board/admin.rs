@@ -101,7 +101,9 @@ impl Board<'_> {
         if duty.provision.hand == Hand::None {
             return Err(Refusal::NoRelay);
         }
-        if duty.witness.silence(node).is_some_and(|silence| silence < QUIET) {
+        // a node that speaks seldom is heard for longer
+        let quiet = QUIET.max(duty.provision.witness().keepalive.times(3));
+        if duty.witness.silence(node).is_some_and(|silence| silence < quiet) {
             return Err(Refusal::Heard);
         }
         if self.trial.is_some() || !self.relays.at_rest() || !self.relays.cut(now, node) {
