@@ -119,6 +119,13 @@ export class Chip {
     this.#drainLog();
   }
 
+  /** Goes where every panic of the image goes. */
+  panic() {
+    const [, at] = [...this.image.symbols].find(([name]) => name.endsWith('panic_fmt')) ?? [];
+    if (!at) throw new Error('the image has no panic_fmt');
+    Object.assign(this.mcu.core, { PC: at & ~1, waiting: false });
+  }
+
   /** The deepest byte of the stack that was ever written since power came. */
   stack() {
     const top = this.flashView.getUint32(0x100, true);

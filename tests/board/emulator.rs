@@ -103,7 +103,8 @@ impl Emulator {
         self.step(0, &json!(how));
     }
 
-    /// Its processor stands still (`hang`), or hears its timer no more (`deaf`), until the next reset.
+    /// Its processor stands still (`hang`), hears its timer no more (`deaf`), or finds a fault in the program (`panic`), until
+    /// the next reset.
     pub fn fail(&mut self, how: &str) {
         self.step(0, &json!(how));
     }

@@ -1,7 +1,7 @@
 // node run.mjs IMAGE          steps as told on standard input, a line of JSON each way: the board's time is its own
 // node run.mjs IMAGE DIR      runs in real time: UARTs on the sockets DIR/u0 and DIR/u1, pins on DIR/pins, the log in DIR/log
 //
-// A step: {"ms": 5, "rx": [[bytes], [bytes]], "in": {"12": true}, "do": "power"|"pin"|"hang"|"deaf"|"stack"|null}. The answer: {"us",
+// A step: {"ms": 5, "rx": [[bytes], [bytes]], "in": {"12": true}, "do": "power"|"pin"|"hang"|"deaf"|"panic"|"stack"|null}. The answer: {"us",
 // "tx": [[bytes], [bytes]], "pins": [[us, pin, level]], "resets": [[us, cause]], "log": [bytes], "overruns"}.
 // DIR/pins: lines "out PIN LEVEL" come, lines "in PIN LEVEL" are taken.
 import fs from 'node:fs';
@@ -27,6 +27,7 @@ function step({ ms = 0, rx = [[], []], in: inputs = {}, do: what = null }) {
     case 'power': case 'pin': chip.reset(what); break;
     case 'hang': chip.hung = true; break;
     case 'deaf': chip.deaf = true; break;
+    case 'panic': chip.panic(); break;
     case 'stack': extra = { ...chip.stack(), instructions: chip.instructions }; break;
     case null: break;
     default: throw new Error(`do ${what}?`);

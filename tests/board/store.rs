@@ -57,6 +57,22 @@ fn a_loop_that_stands_still_is_reset_by_the_chips_watchdog_and_no_relay_moves() 
 }
 
 #[test]
+fn a_panic_is_recorded_and_moves_no_relay() {
+    let mut bed = Bed::new(Hand::InPlace, Times::USUAL);
+    bed.run(2_000);
+    let before = bed.board.us;
+    bed.board.fail("panic");
+    bed.board.run(50);
+    assert_eq!(last_reset(&bed.board, before), ("forced", 0), "at once");
+    bed.run(500);
+    assert_eq!(bed.status().cause, Cause::Panic);
+    assert!(bed.relays().is_empty());
+    bed.board.restart("pin");
+    bed.run(100);
+    assert_eq!(bed.status().cause, Cause::Pin, "it is told once");
+}
+
+#[test]
 fn a_record_is_kept_and_changed_only_by_who_has_the_key() {
     let mut bed = Bed::new(Hand::InPlace, Times::USUAL);
     let mut other = provision(Hand::Beside, "another secret");
