@@ -152,13 +152,9 @@ impl Asked {
             .known
             .as_ref()
             .ok_or("the board has no record: provision it first")?;
-        let named = |place: &usize| {
-            known
-                .nodes
-                .get(*place)
-                .is_some_and(|node| name.to_lowercase().starts_with(node.as_str()))
-        };
-        let place = (0..2).find(named).and_then(|place| u8::try_from(place).ok());
+        let wanted = record::short(&name.to_lowercase());
+        let place = known.nodes.iter().position(|node| *node == wanted);
+        let place = place.and_then(|place| u8::try_from(place).ok());
         place.ok_or_else(|| format!("the board knows {} and {}", known.nodes[0], known.nodes[1]))
     }
 }

@@ -143,7 +143,7 @@ fn a_board_is_provisioned_looked_at_and_its_relay_tried() {
     let (code, text) = desk.run(&["test-relay", "bravo"]);
     let said = "its sense input said power before, no power during the cut, power after it\n";
     assert!(code == 0 && text.ends_with(said), "{code} {text}");
-    let (code, text) = desk.run(&["test-relay", "charlie"]);
+    let (code, text) = desk.run(&["test-relay", "alfalfa"]);
     assert!(
         code == 1 && text.contains("the board knows alfa and bravo"),
         "{code} {text}"

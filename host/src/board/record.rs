@@ -37,7 +37,6 @@ pub fn make(files: &Files, wanted: Wanted, lives: u32) -> Result<Provision, Stri
         .map_err(|_| "ha.cf: two `node` lines are needed".to_owned())?;
     let ClusterId(cluster) = cluster_id(&nodes);
     let orders = keys(&board_keyring(&files.keys)?)?.into_iter().next();
-    let keepalive = files.ha_cf.timings.keepalive.as_millis();
     let deadtime = files.ha_cf.timings.deadtime;
     if wanted.lends_for < deadtime {
         return Err(format!(
@@ -51,7 +50,7 @@ pub fn make(files: &Files, wanted: Wanted, lives: u32) -> Result<Provision, Stri
         nodes: nodes.each_ref().map(|name| short(name)),
         keys: keys(&witness_keyring(&files.keys)?)?,
         orders: orders.ok_or("authkeys: there is no key")?,
-        keepalive_ms: u16::try_from(keepalive).unwrap_or(u16::MAX),
+        keepalive_ms: ms(files.ha_cf.timings.keepalive),
         longest_ms: ms(wanted.lends_for),
         hand: wanted.hand,
         hold: wanted.hold,
@@ -92,7 +91,8 @@ fn keys(ring: &Keyring) -> Result<Few<Key, KEYS_MAX>, String> {
 }
 
 /// As much of a name as the board keeps.
-fn short(name: &str) -> Short<NAME_MAX> {
+#[must_use]
+pub fn short(name: &str) -> Short<NAME_MAX> {
     name.chars()
         .take_while({
             let mut room = NAME_MAX;

@@ -6,7 +6,7 @@
 use heapless::{String, Vec};
 use ovzha_core::auth::{Domain, Keyring, Method};
 use ovzha_core::config::DEADTIME_MAX;
-use ovzha_core::id::{BootId, ClusterId, KeyId, NodeId};
+use ovzha_core::id::{BootId, ClusterId, KeyId};
 use ovzha_core::time::Span;
 use ovzha_core::witness::{Relay, WitnessConfig};
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ pub struct Provision {
     /// The key of an admin's orders.
     pub orders: Key,
     /// Interval of the witness's own frames, in milliseconds.
-    pub keepalive_ms: u16,
+    pub keepalive_ms: u32,
     /// The longest time it lends for, in milliseconds.
     pub longest_ms: u32,
     /// What it may do with the nodes' power.
@@ -185,15 +185,8 @@ impl Provision {
         BootId(self.lives.wrapping_add(start).to_be_bytes())
     }
 
-    /// A node's name.
-    #[must_use]
-    pub fn node(&self, node: NodeId) -> &str {
-        self.nodes.get(usize::from(node.0)).map_or("?", String::as_str)
-    }
-
     const fn keepalive(&self) -> Span {
-        let [a, b] = self.keepalive_ms.to_le_bytes();
-        from_ms(u32::from_le_bytes([a, b, 0, 0]))
+        from_ms(self.keepalive_ms)
     }
 
     const fn longest(&self) -> Span {
@@ -268,7 +261,7 @@ pub(crate) mod tests {
     fn the_longest_record_has_room() {
         let mut longest = provision();
         longest.nodes = [(); 2].map(|()| String::from_iter(['n'; NAME_MAX]));
-        (longest.keepalive_ms, longest.longest_ms, longest.off_ms) = (u16::MAX, u32::MAX, u32::MAX);
+        (longest.keepalive_ms, longest.longest_ms, longest.off_ms) = (u32::MAX, u32::MAX, u32::MAX);
         longest.lives = u32::MAX;
         let mut bytes = [0; PROVISION_MAX];
         let length = postcard::to_slice(&longest, &mut bytes).unwrap().len();

@@ -43,7 +43,7 @@ pub struct Relays {
     wanted: Option<NodeId>,
     /// When the last cut ended.
     rested: Option<Instant>,
-    refused: u16,
+    refused: u32,
 }
 
 impl Relays {
@@ -120,7 +120,7 @@ impl Relays {
 
     /// Cuts that were refused since the start.
     #[must_use]
-    pub const fn refused(&self) -> u16 {
+    pub const fn refused(&self) -> u32 {
         self.refused
     }
 

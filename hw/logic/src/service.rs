@@ -175,7 +175,7 @@ pub struct Status {
     /// The longest pass of its loop so far, in microseconds.
     pub pass_us: u32,
     /// Cuts that its last guard refused.
-    pub refused: u16,
+    pub refused: u32,
     /// The line that asked.
     pub asked: u8,
     /// How the lines do.
@@ -284,7 +284,7 @@ mod tests {
             up_ms: u32::MAX,
             number: u32::MAX,
             pass_us: u32::MAX,
-            refused: u16::MAX,
+            refused: u32::MAX,
             asked: 1,
             lines: [line; 2],
             known: Some(Known {
@@ -316,7 +316,7 @@ mod tests {
         assert!(read::<Reply>(write(&said, &mut out).expect("a status")) == Some(said));
         let mut record = provision();
         record.nodes = [(); 2].map(|()| String::from_iter(['n'; NAME_MAX]));
-        (record.keepalive_ms, record.longest_ms, record.off_ms) = (u16::MAX, u32::MAX, u32::MAX);
+        (record.keepalive_ms, record.longest_ms, record.off_ms) = (u32::MAX, u32::MAX, u32::MAX);
         record.lives = u32::MAX;
         let proof = Proof {
             life: [255; 4],
