@@ -1,5 +1,6 @@
 //! The `ovzha` command.
 
+mod board;
 mod check;
 mod clear;
 mod confirm_data;
@@ -178,6 +179,15 @@ enum Verb {
         #[arg(long, value_name = "DIR", default_value = "/etc/ha.d")]
         config_dir: PathBuf,
     },
+    /// Talk to a witness board over this node's cable to it: give it the cluster's keys, see how it is, try its relays
+    ///
+    /// Its commands are provision, status, test-relay and restore; `ovzha board help COMMAND` explains each. The daemon of this node must
+    /// be stopped meanwhile: it has the port. Every wait has an end. Exit code: 0 done; 1 refused, or no board answered; one
+    /// line says why.
+    Board {
+        #[command(subcommand)]
+        what: board::What,
+    },
     /// Show what would follow if faults struck a cluster with these files: two virtual nodes, a timeline
     ///
     /// The nodes are the daemon's own core and know the files; machines, cables, DRBD and scripts are modelled. Nothing is
@@ -308,6 +318,7 @@ fn main() -> ExitCode {
         Verb::Check { config_dir, root } => check::run(&config_dir, &root),
         Verb::Witness { config } => ovzha_host::third::run(&ovzha_host::third::Options { file: config, run_dir }),
         Verb::WitnessKey { config_dir } => witness::key(&config_dir),
+        Verb::Board { what } => board::run(&what),
         Verb::Simulate {
             config_dir,
             machine,

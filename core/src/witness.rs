@@ -439,7 +439,9 @@ impl Witness {
             if !refused && allowed(ballot.holds.contains(place)) {
                 seat.vote.lend(now, from, frame, ballot.span());
             }
-            wanted = !refused && seat.vote.borrower(now).is_none_or(|node| node == from);
+            // one that runs it already needs nobody's power to be cut
+            let to_start = !ballot.holds.contains(place);
+            wanted = to_start && !refused && seat.vote.borrower(now).is_none_or(|node| node == from);
         }
         let has = seat.vote.borrower(now);
         // nobody else's word counts: a node that only wants to start has written nothing

@@ -138,6 +138,14 @@ pub fn witness_keyring(keys: &AuthKeys) -> Result<Keyring, String> {
     )
 }
 
+/// The keys of an admin's orders to a board, derived from the same.
+///
+/// # Errors
+/// A key that can't be used, by its number, never its text.
+pub fn board_keyring(keys: &AuthKeys) -> Result<Keyring, String> {
+    ring(keys, Domain::Board)
+}
+
 fn ring(keys: &AuthKeys, domain: Domain) -> Result<Keyring, String> {
     let mut ring = Keyring::new(domain);
     for key in &keys.keys {

@@ -9,6 +9,7 @@ pub mod alert;
 pub mod arp;
 pub mod aside;
 pub mod authkeys;
+pub mod board;
 pub mod bugs;
 pub mod busy;
 pub mod check;

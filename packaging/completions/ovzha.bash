@@ -16,6 +16,9 @@ _ovzha() {
             ",$1")
                 cmd="ovzha"
                 ;;
+            ovzha,board)
+                cmd="ovzha__subcmd__board"
+                ;;
             ovzha,check)
                 cmd="ovzha__subcmd__check"
                 ;;
@@ -67,6 +70,18 @@ _ovzha() {
             ovzha,witness-key)
                 cmd="ovzha__subcmd__witness__subcmd__key"
                 ;;
+            ovzha__subcmd__board,provision)
+                cmd="ovzha__subcmd__board__subcmd__provision"
+                ;;
+            ovzha__subcmd__board,restore)
+                cmd="ovzha__subcmd__board__subcmd__restore"
+                ;;
+            ovzha__subcmd__board,status)
+                cmd="ovzha__subcmd__board__subcmd__status"
+                ;;
+            ovzha__subcmd__board,test-relay)
+                cmd="ovzha__subcmd__board__subcmd__test__subcmd__relay"
+                ;;
             *)
                 ;;
         esac
@@ -74,12 +89,146 @@ _ovzha() {
 
     case "${cmd}" in
         ovzha)
-            opts="-h -V --run-dir --help --version daemon status standby takeover hold resume clear confirm-data fence-peer check witness witness-key simulate events explain replay demo"
+            opts="-h -V --run-dir --help --version daemon status standby takeover hold resume clear confirm-data fence-peer check witness witness-key board simulate events explain replay demo"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ovzha__subcmd__board)
+            opts="-h --run-dir --help provision status test-relay restore"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ovzha__subcmd__board__subcmd__provision)
+            opts="-h --port --config-dir --relay --off-for --latch --no-sense --lends-for --run-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --relay)
+                    COMPREPLY=($(compgen -W "none beside in-place" -- "${cur}"))
+                    return 0
+                    ;;
+                --off-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lends-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ovzha__subcmd__board__subcmd__restore)
+            opts="-h --port --config-dir --run-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ovzha__subcmd__board__subcmd__status)
+            opts="-h --port --config-dir --run-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ovzha__subcmd__board__subcmd__test__subcmd__relay)
+            opts="-h --port --config-dir --run-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --run-dir)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

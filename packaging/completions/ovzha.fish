@@ -39,6 +39,7 @@ complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "fence-peer" -d 'Answer 
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "check" -d 'Check the files, then this machine, and print every problem with file and line'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "witness" -d 'Be the third vote of many clusters, on a host that is none of their nodes, in the foreground'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "witness-key" -d 'Print the keys that a witness of this cluster needs'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "board" -d 'Talk to a witness board over this node\'s cable to it: give it the cluster\'s keys, see how it is, try its relays'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "simulate" -d 'Show what would follow if faults struck a cluster with these files: two virtual nodes, a timeline'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "events" -d 'Show what this node saw and decided, line by line, from its record'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "explain" -d 'Say why a group is what it is on this node, by which rule, and what would change that'
@@ -83,6 +84,35 @@ complete -c ovzha -n "__fish_ovzha_using_subcommand witness" -s h -l help -d 'Pr
 complete -c ovzha -n "__fish_ovzha_using_subcommand witness-key" -l config-dir -d 'Where authkeys is' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand witness-key" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand witness-key" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and not __fish_seen_subcommand_from provision status test-relay restore" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and not __fish_seen_subcommand_from provision status test-relay restore" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and not __fish_seen_subcommand_from provision status test-relay restore" -f -a "provision" -d 'Give a board the keys, the names and the times of this node\'s cluster'
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and not __fish_seen_subcommand_from provision status test-relay restore" -f -a "status" -d 'Show how a board is'
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and not __fish_seen_subcommand_from provision status test-relay restore" -f -a "test-relay" -d 'Take a node\'s power away for a moment, and tell what its sense input said meanwhile'
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and not __fish_seen_subcommand_from provision status test-relay restore" -f -a "restore" -d 'Give a node its power back that a latched cut took'
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from provision" -l port -d 'The serial port of this node\'s cable to the board' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from provision" -l config-dir -d 'Where ha.cf and authkeys are' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from provision" -l relay -d 'none: it only votes; beside: it cuts, beside watchdogs in the nodes; in-place: it cuts, in place of them' -r -f -a "none\t''
+beside\t''
+in-place\t''"
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from provision" -l off-for -d 'How long a cut lasts' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from provision" -l lends-for -d 'The longest time the board lends for, and to nobody for so long after its start' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from provision" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from provision" -l latch -d 'A cut lasts until `ovzha board restore`'
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from provision" -l no-sense -d 'The sense inputs are not wired'
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from provision" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from status" -l port -d 'The serial port of this node\'s cable to the board' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from status" -l config-dir -d 'Where authkeys is: its key is compared with the board\'s' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from status" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help'
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from test-relay" -l port -d 'The serial port of this node\'s cable to the board' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from test-relay" -l config-dir -d 'Where ha.cf and authkeys are' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from test-relay" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from test-relay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from restore" -l port -d 'The serial port of this node\'s cable to the board' -r
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from restore" -l config-dir -d 'Where ha.cf and authkeys are' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from restore" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand board; and __fish_seen_subcommand_from restore" -s h -l help -d 'Print help'
 complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -s d -l config-dir -d 'Where ha.cf, authkeys and haresources are' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -l machine -d 'Where a node\'s etc/drbd.conf is: it says how DRBD is fenced, and over which cable it goes' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand simulate" -l seed -d 'What is left to chance (moments between heartbeats, delays) is drawn from it' -r

@@ -1,0 +1,43 @@
+//! The end of the chip's flash, as the logic's sectors.
+
+use embassy_rp::flash::{Blocking, Flash as Driver};
+use embassy_rp::peripherals::FLASH;
+use ovzha_board_logic::flash::{Failed, Flash, PAGE, SECTOR, SECTORS};
+
+use crate::board::FLASH_SIZE;
+
+/// The sectors at the end of the flash.
+pub struct Store(pub Driver<'static, FLASH, Blocking, FLASH_SIZE>);
+
+impl Store {
+    /// Where a place of a sector is in the whole flash.
+    fn place(sector: u32, at: u32) -> Result<u32, Failed> {
+        let size = u32::try_from(FLASH_SIZE).map_err(|_| Failed)?;
+        let begin = size.checked_sub(SECTORS.saturating_mul(SECTOR)).ok_or(Failed)?;
+        if sector >= SECTORS || at >= SECTOR {
+            return Err(Failed);
+        }
+        let inside = sector.saturating_mul(SECTOR).saturating_add(at);
+        begin.checked_add(inside).ok_or(Failed)
+    }
+}
+
+impl Flash for Store {
+    fn read(&mut self, sector: u32, at: u32, into: &mut [u8]) -> Result<(), Failed> {
+        self.0.blocking_read(Self::place(sector, at)?, into).map_err(|_| Failed)
+    }
+
+    fn erase(&mut self, sector: u32) -> Result<(), Failed> {
+        let from = Self::place(sector, 0)?;
+        self.0
+            .blocking_erase(from, from.saturating_add(SECTOR))
+            .map_err(|_| Failed)
+    }
+
+    fn program(&mut self, sector: u32, page: u32, bytes: &[u8; PAGE]) -> Result<(), Failed> {
+        let at = u32::try_from(PAGE).map_err(|_| Failed)?.saturating_mul(page);
+        self.0
+            .blocking_write(Self::place(sector, at)?, bytes)
+            .map_err(|_| Failed)
+    }
+}

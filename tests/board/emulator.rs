@@ -1,0 +1,176 @@
+//! One emulated board: a child process that is told each step, and answers what came of it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+/// The pins of `hw/src/board.rs`.
+pub const RELAYS: [u64; 2] = [14, 15];
+const SENSES: [u64; 2] = [12, 13];
+const BUTTON: u64 = 9;
+
+/// Something the board did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// A node's relay was energised, or fell back.
+    Relay { at_us: u64, node: usize, cut: bool },
+    /// It started anew.
+    Reset { at_us: u64, cause: String },
+}
+
+/// The child.
+pub struct Emulator {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    inputs: Value,
+    rx: [Vec<u16>; 2],
+    /// Bytes that came out of each UART, not taken yet.
+    pub tx: [Vec<u8>; 2],
+    /// Bytes that came out of each UART so far.
+    pub sent: [u64; 2],
+    /// All that happened.
+    pub seen: Vec<Seen>,
+    /// The log as the image wrote it, for defmt.
+    pub log: Vec<u8>,
+    /// Microseconds since it was first powered.
+    pub us: u64,
+    pub overruns: u64,
+}
+
+/// The image under test.
+pub fn image() -> PathBuf {
+    let path = std::env::var_os("OVZHA_BOARD").expect("OVZHA_BOARD: the board's image; run .ci/run board");
+    PathBuf::from(path)
+}
+
+impl Emulator {
+    /// Power comes.
+    pub fn start() -> Self {
+        let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("board/run.mjs");
+        let mut child = Command::new("node")
+            .arg(runner)
+            .arg(image())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("node, of the Debian package nodejs: run .ci/run board");
+        let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Self {
+            child,
+            to,
+            from: BufReader::new(from),
+            inputs: json!({}),
+            rx: [Vec::new(), Vec::new()],
+            tx: [Vec::new(), Vec::new()],
+            sent: [0; 2],
+            seen: Vec::new(),
+            log: Vec::new(),
+            us: 0,
+            overruns: 0,
+        }
+    }
+
+    /// Bytes for a UART: they arrive one after the other from the next step on.
+    pub fn feed(&mut self, line: usize, bytes: &[u8]) {
+        self.rx[line].extend(bytes.iter().map(|byte| u16::from(*byte)));
+    }
+
+    /// A byte that has no stop bit.
+    pub fn feed_damaged(&mut self, line: usize, byte: u8) {
+        self.rx[line].push(u16::from(byte) | 0x100);
+    }
+
+    /// A node's power, as its sense input feels it.
+    pub fn sense(&mut self, node: usize, power: bool) {
+        self.inputs[SENSES[node].to_string()] = json!(power);
+    }
+
+    /// The button is held, or not.
+    pub fn button(&mut self, held: bool) {
+        self.inputs[BUTTON.to_string()] = json!(!held);
+    }
+
+    /// Lets it run.
+    pub fn run(&mut self, ms: u64) {
+        self.step(ms, &Value::Null);
+    }
+
+    /// Takes its power for a moment, or pulls its reset pin.
+    pub fn restart(&mut self, how: &str) {
+        self.step(0, &json!(how));
+    }
+
+    /// Its processor stands still (`hang`), hears its timer no more (`deaf`), or finds a fault in the program (`panic`), until
+    /// the next reset.
+    pub fn fail(&mut self, how: &str) {
+        self.step(0, &json!(how));
+    }
+
+    /// Bytes of stack that were ever used, bytes of RAM below it, instructions so far.
+    pub fn stack(&mut self) -> [u64; 3] {
+        let said = self.step(0, &json!("stack"));
+        ["stack", "statics", "instructions"].map(|name| said[name].as_u64().unwrap())
+    }
+
+    /// The log so far, decoded.
+    pub fn lines(&self) -> String {
+        let home = std::env::var_os("OVZHA_DEFMT_PRINT").expect("OVZHA_DEFMT_PRINT: defmt-print; run .ci/run board");
+        let mut child = Command::new(home)
+            .args(["--log-format", "{t} {L} {s}", "-e"])
+            .arg(image())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(&self.log).unwrap();
+        let out = child.wait_with_output().unwrap();
+        assert!(out.status.success(), "defmt-print failed");
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    fn step(&mut self, ms: u64, what: &Value) -> Value {
+        let rx = self.rx.each_mut().map(std::mem::take);
+        let inputs = std::mem::replace(&mut self.inputs, json!({}));
+        let told = json!({"ms": ms, "rx": rx, "in": inputs, "do": what});
+        writeln!(self.to, "{told}").expect("the emulator has ended: its error is above");
+        let mut line = String::new();
+        self.from.read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).expect("the emulator has ended: its error is above");
+        self.us = said["us"].as_u64().unwrap();
+        self.overruns = said["overruns"].as_u64().unwrap();
+        let bytes = |value: &Value| -> Vec<u8> {
+            let numbers = value.as_array().unwrap().iter();
+            numbers.map(|it| u8::try_from(it.as_u64().unwrap()).unwrap()).collect()
+        };
+        for line in 0..2 {
+            let out = bytes(&said["tx"][line]);
+            self.sent[line] += u64::try_from(out.len()).unwrap();
+            self.tx[line].extend(out);
+        }
+        self.log.extend(bytes(&said["log"]));
+        for pin in said["pins"].as_array().unwrap() {
+            if let Some(node) = RELAYS.iter().position(|relay| pin[1] == json!(relay)) {
+                let at_us = pin[0].as_u64().unwrap();
+                let cut = pin[2].as_bool().unwrap();
+                self.seen.push(Seen::Relay { at_us, node, cut });
+            }
+        }
+        for reset in said["resets"].as_array().unwrap() {
+            self.seen.push(Seen::Reset {
+                at_us: reset[0].as_u64().unwrap(),
+                cause: reset[1].as_str().unwrap().to_owned(),
+            });
+        }
+        said
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

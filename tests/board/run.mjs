@@ -1,0 +1,82 @@
+// node run.mjs IMAGE          steps as told on standard input, a line of JSON each way: the board's time is its own
+// node run.mjs IMAGE DIR      runs in real time: UARTs on the sockets DIR/u0 and DIR/u1, pins on DIR/pins, the log in DIR/log
+//
+// A step: {"ms": 5, "rx": [[bytes], [bytes]], "in": {"12": true}, "do": "power"|"pin"|"hang"|"deaf"|"panic"|"stack"|null}. The answer: {"us",
+// "tx": [[bytes], [bytes]], "pins": [[us, pin, level]], "resets": [[us, cause]], "log": [bytes], "overruns"}.
+// DIR/pins: lines "out PIN LEVEL" come, lines "in PIN LEVEL" are taken.
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import readline from 'node:readline';
+import { Chip } from './chip.mjs';
+
+const OUTPUTS = [14, 15, 25, 10, 11], UP = [9, 12, 13];
+const SLICE_MS = 2;
+const [image, dir] = process.argv.slice(2);
+if (!image) { process.stderr.write('usage: run.mjs IMAGE [DIR]\n'); process.exit(2); }
+const chip = new Chip(image, 19200);
+OUTPUTS.forEach(pin => chip.watch(pin));
+UP.forEach(pin => chip.input(pin, true));
+
+const taken = name => { const it = chip[name]; chip[name] = []; return it; };
+
+function step({ ms = 0, rx = [[], []], in: inputs = {}, do: what = null }) {
+  for (const [pin, level] of Object.entries(inputs)) chip.input(Number(pin), level);
+  let extra = {};
+  switch (what) {
+    case 'power': case 'pin': chip.reset(what); break;
+    case 'hang': chip.hung = true; break;
+    case 'deaf': chip.deaf = true; break;
+    case 'panic': chip.panic(); break;
+    case 'stack': extra = { ...chip.stack(), instructions: chip.instructions }; break;
+    case null: break;
+    default: throw new Error(`do ${what}?`);
+  }
+  rx.forEach((bytes, line) => chip.feed(line, bytes));
+  if (ms) chip.run(ms);
+  const tx = chip.out;
+  chip.out = [[], []];
+  return { us: chip.us, tx, pins: taken('pins'), resets: taken('resets'), log: taken('log'), overruns: chip.overruns, ...extra };
+}
+
+function told() {
+  const lines = readline.createInterface({ input: process.stdin });
+  lines.on('line', line => process.stdout.write(`${JSON.stringify(step(JSON.parse(line)))}\n`));
+  lines.on('close', () => process.exit(0));
+}
+
+function realTime() {
+  const log = fs.openSync(path.join(dir, 'log'), 'a');
+  const serve = (name, take) => {
+    const all = new Set();
+    net.createServer(socket => {
+      all.add(socket);
+      socket.on('data', take);
+      socket.on('error', () => {});
+      socket.on('close', () => all.delete(socket));
+    }).listen(path.join(dir, name));
+    return bytes => all.forEach(socket => socket.write(bytes));
+  };
+  const rx = [[], []];
+  const out = [0, 1].map(line => serve(`u${line}`, bytes => rx[line].push(...bytes)));
+  let inputs = {};
+  const pins = serve('pins', text => {
+    for (const [, pin, level] of String(text).matchAll(/in (\d+) ([01])\n/g)) inputs[pin] = level === '1';
+  });
+  const began = process.hrtime.bigint();
+  const behind = () => Number(process.hrtime.bigint() - began) / 1e6 - chip.us / 1e3;
+  const slice = () => {
+    for (let i = 0; i < 20 && behind() > 0; i++) {
+      const said = step({ ms: SLICE_MS, rx: rx.map(bytes => bytes.splice(0)), in: inputs });
+      inputs = {};
+      said.tx.forEach((bytes, line) => bytes.length && out[line](Buffer.from(bytes)));
+      said.pins.forEach(([, pin, level]) => pins(`out ${pin} ${level ? 1 : 0}\n`));
+      if (said.log.length) fs.writeSync(log, Buffer.from(said.log));
+      said.resets.forEach(([us, cause]) => process.stderr.write(`${us} us: reset by ${cause}\n`));
+    }
+    setTimeout(slice, 1);
+  };
+  slice();
+}
+
+if (dir) realTime(); else told();
