@@ -15,6 +15,8 @@ mod cases_fs;
 #[cfg(test)]
 mod cases_watchdog;
 #[cfg(test)]
+mod cases_witness;
+#[cfg(test)]
 mod drbd;
 #[cfg(test)]
 mod measure;

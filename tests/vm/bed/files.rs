@@ -84,12 +84,12 @@ impl Files {
             put(name, text, *mode);
         }
         fs::create_dir_all(root.join("usr/sbin")).unwrap();
-        fs::copy(ovzha(), root.join("usr/sbin/ovzha")).unwrap();
+        fs::copy(binary(), root.join("usr/sbin/ovzha")).unwrap();
     }
 }
 
 /// The `ovzha` under test: `OVZHA_BIN`, else the static binary of `.ci/run static`.
-fn ovzha() -> PathBuf {
+pub fn binary() -> PathBuf {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/static/ovzha");
     let path = std::env::var_os("OVZHA_BIN").map_or(built, PathBuf::from);
     assert!(

@@ -33,6 +33,8 @@ pub struct Machine {
     image: Image,
     initramfs: PathBuf,
     words: String,
+    /// It has a third card, whose network is QEMU's own.
+    third_card: bool,
     power: Option<Power>,
     /// In order, over all lives.
     acknowledged: Arc<Mutex<Vec<Ack>>>,
@@ -55,6 +57,7 @@ impl Machine {
             image: image.clone(),
             initramfs: initramfs.to_path_buf(),
             words: String::new(),
+            third_card: false,
             power: None,
             acknowledged: Arc::default(),
         }
@@ -68,6 +71,11 @@ impl Machine {
     /// Words on the kernel's command line at the next boot.
     pub fn set_words(&mut self, words: &str) {
         words.clone_into(&mut self.words);
+    }
+
+    /// From the next boot on it has `eth2`, on which the host is 10.0.2.2.
+    pub const fn give_third_card(&mut self) {
+        self.third_card = true;
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -122,6 +130,10 @@ impl Machine {
             );
             let card = format!("virtio-net-pci,id=nic{net},netdev=net{net},mac=52:54:00:77:0{net}:0{own},romfile=");
             add(&[("-netdev", netdev), ("-device", card)]);
+        }
+        if self.third_card {
+            let card = format!("virtio-net-pci,id=nic2,netdev=net2,mac=52:54:00:77:02:0{own},romfile=");
+            add(&[("-netdev", "user,id=net2".to_owned()), ("-device", card)]);
         }
         words
     }
@@ -245,7 +257,7 @@ impl Machine {
         events.filter(|event| *event == "WATCHDOG").count()
     }
 
-    /// Pulls or plugs the cable of `eth0` or `eth1`; the guest sees the carrier.
+    /// Pulls or plugs the cable of a card; the guest sees the carrier.
     pub fn link(&self, net: u8, up: bool) {
         self.qmp("set_link", &json!({ "name": format!("nic{net}"), "up": up }));
     }

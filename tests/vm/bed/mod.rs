@@ -15,7 +15,7 @@ mod shell;
 mod tool;
 mod wire;
 
-pub use files::Files;
+pub use files::{Files, binary};
 pub use image::cache;
 pub use machine::{Ack, Machine};
 pub use seen::Seen;
@@ -107,6 +107,11 @@ impl Pair {
             dir,
             _one: one,
         }
+    }
+
+    /// A file of the pair.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
     }
 
     pub fn node(&self, number: u8) -> &Machine {
