@@ -18,11 +18,13 @@ impl Cluster {
         self.member.taken() >= self.hold_from
     }
 
-    /// Row "ping": a held node that is isolated stays active until its own hold ends, which may be later than ours.
+    /// Row "ping": a held node that is isolated stays active until its own hold ends, which may be later than ours. With a
+    /// witness: its daemon may have been stopped, which leaves what runs to a person.
     /// What a silent peer that was held is doing, only a person can say (S-46).
     pub(crate) fn peer_is_held(&self) -> bool {
         let held = self.member.head().is_some_and(|head| head.bits.held());
-        self.lapsed && held && self.pings.any() && !self.member.is_alive()
+        let may_run = self.pings.any() || self.config.witness;
+        self.lapsed && held && may_run && !self.member.is_alive()
     }
 
     pub(crate) fn set_hold(

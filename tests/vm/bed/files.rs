@@ -1,4 +1,6 @@
 //! The files of a cluster, as they lie in both guests.
+use super::third;
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -56,6 +58,28 @@ impl Files {
     pub fn watched(mut self) -> Self {
         self.ovzha_cf.push_str("watchdog /dev/watchdog\n");
         self
+    }
+
+    /// With a witness, for which the machines have a card more; a vote counts for long enough to stop and to be reset in.
+    pub fn witnessed(mut self) -> Self {
+        self.ha_cf = self
+            .ha_cf
+            .replace("deadtime 6\n", "deadtime 10\n")
+            .replace("warntime 3\n", "warntime 5\n");
+        let port = third::port();
+        writeln!(self.ovzha_cf, "witness udp 10.0.2.2:{port}").unwrap();
+        let hook = (
+            "/etc/ha.d/resource.d/startstop".to_owned(),
+            third::CARD_UP.to_owned(),
+            0o755,
+        );
+        self.more.push(hook);
+        self
+    }
+
+    /// Whether they name a witness.
+    pub fn have_witness(&self) -> bool {
+        self.ovzha_cf.contains("witness udp")
     }
 
     /// DRBD's disk can fail and be slow: it lies on a device-mapper node.

@@ -12,6 +12,7 @@ mod modules;
 mod qmp;
 mod seen;
 mod shell;
+mod third;
 mod tool;
 mod wire;
 
@@ -19,6 +20,7 @@ pub use files::{Files, binary};
 pub use image::cache;
 pub use machine::{Ack, Machine};
 pub use seen::Seen;
+pub use third::Third;
 
 use cable::Cable;
 use image::Image;
@@ -145,6 +147,9 @@ impl Pair {
     /// Both up, DRBD connected, the daemons running, the container on node 1.
     pub fn up(files: &Files) -> Self {
         let mut pair = Self::new(files);
+        for node in pair.nodes.iter_mut().filter(|_| files.have_witness()) {
+            node.give_third_card();
+        }
         pair.boot(if files.ovzha_cf.contains("watchdog") {
             "wdt drbd ovzha"
         } else {

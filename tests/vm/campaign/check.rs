@@ -10,12 +10,13 @@ fn is_partition(kind: &Kind) -> bool {
     matches!(kind, Kind::Cut(links, _) if links.len() == 3)
 }
 
-/// Whether the row admits that both nodes have the group at once (S-10, S-12, S-13).
+/// Whether the row admits that both nodes have the group at once (S-10, S-12, S-13, S-14).
 pub fn admits_two_actives(protection: Protection, kind: &Kind) -> bool {
     match protection {
         Protection::None => is_partition(kind) || matches!(kind, Kind::Freeze(_) | Kind::Hang(_) | Kind::Pause(_)),
         // a machine that stands still with its clock counts as active until it is told better
         Protection::Fencing => is_partition(kind) || matches!(kind, Kind::Pause(_)),
+        Protection::Witness => matches!(kind, Kind::Pause(_)),
     }
 }
 
@@ -24,6 +25,7 @@ pub fn admits_loss(protection: Protection, kind: &Kind) -> bool {
     match protection {
         Protection::None => admits_two_actives(protection, kind),
         Protection::Fencing => is_partition(kind),
+        Protection::Witness => false,
     }
 }
 
@@ -68,7 +70,7 @@ impl Client {
         let admitted = admits_loss(protection, kind);
         let mut all: Vec<&Ack> = acks.iter().flatten().collect();
         all.sort_by_key(|ack| ack.at);
-        if protection == Protection::Fencing
+        if protection != Protection::None
             && matches!(kind, Kind::Pause(Side::Active))
             && let Some(late) = under_way(&acks, was)
         {

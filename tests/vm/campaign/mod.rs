@@ -9,7 +9,7 @@ mod plan;
 mod settle;
 mod strike;
 
-use crate::bed::{Pair, cache};
+use crate::bed::{Pair, Third, cache};
 use check::{Client, admits_two_actives};
 use ledger::{Entry, Ledger};
 use options::{Options, Protection};
@@ -31,6 +31,8 @@ fn say(text: &str) {
 /// A pair between faults.
 struct Run {
     pair: Pair,
+    /// The third voter, where the row has one.
+    _third: Option<Third>,
     client: Client,
     active: u8,
     protection: Protection,
@@ -40,9 +42,11 @@ impl Run {
     /// From the golden disks.
     fn fresh(protection: Protection) -> Self {
         let pair = Pair::up(&protection.files());
+        let third = (protection == Protection::Witness).then(|| Third::start(&pair));
         let active = settle(&pair, |_| {}).active;
         Self {
             pair,
+            _third: third,
             client: Client::default(),
             active,
             protection,

@@ -2,7 +2,7 @@
 use crate::bed::Files;
 
 pub const USAGE: &str =
-    "campaign -- [--faults N] [--seed S] [--protection none|fencing] [--plan] [--only NUMBER [--active NODE]]";
+    "campaign -- [--faults N] [--seed S] [--protection none|fencing|witness] [--plan] [--only NUMBER [--active NODE]]";
 
 /// Which row of SAFETY, section 2, the files earn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub enum Protection {
     None,
     /// DRBD asks the fence-peer handler, and the hardware watchdog is armed.
     Fencing,
+    /// The same, and a third vote.
+    Witness,
 }
 
 impl Protection {
@@ -18,6 +20,7 @@ impl Protection {
         match self {
             Self::None => "none",
             Self::Fencing => "fencing",
+            Self::Witness => "witness",
         }
     }
 
@@ -29,6 +32,7 @@ impl Protection {
         match self {
             Self::None => files,
             Self::Fencing => files.fenced().watched(),
+            Self::Witness => files.fenced().watched().witnessed(),
         }
     }
 }
@@ -81,7 +85,8 @@ impl Options {
                 "--protection" => match words.next() {
                     Some("none") => options.protection = Protection::None,
                     Some("fencing") => options.protection = Protection::Fencing,
-                    other => return Err(format!("--protection is none or fencing, not {other:?}")),
+                    Some("witness") => options.protection = Protection::Witness,
+                    other => return Err(format!("--protection is none, fencing or witness, not {other:?}")),
                 },
                 _ => return Err(format!("unknown word {word:?}\n{USAGE}")),
             }

@@ -30,6 +30,8 @@ pub struct Room {
     pub daemon: Option<Box<Witness>>,
     clock: Clock,
     life: u32,
+    /// When its present life began.
+    pub began: u64,
     /// The way between it and a node is cut.
     pub cut: [bool; 2],
     /// The relay of a node does not move.
@@ -44,6 +46,7 @@ impl Room {
             daemon: None,
             clock: Clock::new(0, rate),
             life: 0,
+            began: 0,
             cut: [false; 2],
             stuck: [false; 2],
         }
@@ -88,6 +91,7 @@ impl World {
         let now = self.witness.clock.local(self.now);
         let daemon = Witness::new(config, witness_keyring(), BootId([9, b, c, d]), now);
         self.witness.daemon = Some(Box::new(daemon));
+        self.witness.began = self.now;
         self.fact(&Fact::WitnessUp);
         self.witness_wakes(life);
     }
