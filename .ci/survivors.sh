@@ -13,7 +13,7 @@ work=$PWD/target/survivors
 tree=$work/tree
 rm -rf "$tree"
 mkdir -p "$tree"
-cp -r Cargo.toml Cargo.lock core host cli tests "$tree"
+cp -r Cargo.toml Cargo.lock core host cli hw tests "$tree"
 # None of the three drivers needs the host, which takes as long to build as core.
 sed -i '/^ovzha-host /d' "$tree/tests/Cargo.toml"
 (cd "$tree" && cargo update --offline --quiet --workspace)

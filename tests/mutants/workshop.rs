@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use crate::list::{Driver, Mutant, ROOT};
 
 /// What a copy needs: the workspace's manifests name every package.
-const PARTS: [&str; 6] = ["Cargo.toml", "Cargo.lock", "core", "host", "cli", "tests"];
+const PARTS: [&str; 7] = ["Cargo.toml", "Cargo.lock", "core", "host", "cli", "hw", "tests"];
 /// Seconds after which a driver is ended.
 const PATIENCE: &str = "180";
 /// The same for what is not mutated, with the first build of a copy.
