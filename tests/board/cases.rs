@@ -304,8 +304,8 @@ fn a_relay_is_tried_only_at_a_node_that_is_not_heard() {
     assert!(matches!(bed.board.seen[0], Seen::Reset { .. }));
 }
 
-#[test]
-fn a_latched_cut_stays_until_a_person_ends_it() {
+/// A cut lasts until a person ends it; the first node is active, and has the witness's vote.
+fn latched() -> Bed {
     let mut bed = Bed::bare(Times::USUAL);
     let mut record = provision(Hand::InPlace, SECRET);
     record.hold = ovzha_board_logic::relay::Hold::Latch;
@@ -314,6 +314,12 @@ fn a_latched_cut_stays_until_a_person_ends_it() {
         bed.active() == [true, false]
     });
     bed.run(15_000);
+    bed
+}
+
+#[test]
+fn a_latched_cut_stays_until_a_person_ends_it() {
+    let mut bed = latched();
     bed.nodes[0].freeze();
     bed.until(20_000, "the takeover", |bed| bed.active() == [false, true]);
     bed.run(30_000);
@@ -335,14 +341,7 @@ fn a_latched_cut_stays_until_a_person_ends_it() {
 /// Its contacts are welded, so the node that was cut goes on; started anew it wants the other one's power taken.
 #[test]
 fn while_one_relay_is_energised_the_other_one_is_not() {
-    let mut bed = Bed::bare(Times::USUAL);
-    let mut record = provision(Hand::InPlace, SECRET);
-    record.hold = ovzha_board_logic::relay::Hold::Latch;
-    assert_eq!(bed.ask(0, &Request::Provision(record, None)), Reply::Done);
-    bed.until(30_000, "the first node becomes active", |bed| {
-        bed.active() == [true, false]
-    });
-    bed.run(15_000);
+    let mut bed = latched();
     bed.stuck = true;
     bed.nodes[0].freeze();
     bed.until(20_000, "the cut", |bed| !bed.relays().is_empty());

@@ -20,3 +20,6 @@ mod numbers;
 mod sockets;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
+#[path = "../voters.rs"]
+mod voters;

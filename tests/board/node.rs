@@ -1,15 +1,17 @@
 //! One node of the pair: a real core, its steps done at once, its machine with or without power.
 
-use ovzha_core::auth::{Domain, Keyring, Method};
+use ovzha_core::auth::Domain;
 use ovzha_core::cluster::Cluster;
-use ovzha_core::config::{Config, Draft, GroupDraft, Kind};
 use ovzha_core::event::{Event, Outcome};
-use ovzha_core::frame::{FrameBuf, VERSION, peek};
-use ovzha_core::id::{BootId, ClusterId, KeyId, LinkId, Mark, NodeId};
+use ovzha_core::frame::{FrameBuf, peek};
+use ovzha_core::id::{BootId, ClusterId, LinkId, NodeId};
 use ovzha_core::message::Phase;
 use ovzha_core::output::{Durable, Op, Output};
 use ovzha_core::serial::{Deframer, SerialBuf, encode};
 use ovzha_core::time::{Instant, Span};
+
+use crate::voters::config;
+pub use crate::voters::{Times, ring};
 
 /// The cable through the board.
 pub const SERIAL: LinkId = LinkId(0);
@@ -19,13 +21,6 @@ pub const NETWORK: LinkId = LinkId(1);
 pub const WITNESS: LinkId = LinkId(2);
 /// From power to a daemon that runs.
 const BOOT: Span = Span::from_secs(4);
-
-/// The times of the pair.
-#[derive(Clone, Copy)]
-pub struct Times {
-    pub keepalive: Span,
-    pub deadtime: Span,
-}
 
 impl Times {
     /// A deadtime of ten seconds.
@@ -75,50 +70,16 @@ pub fn cluster() -> ClusterId {
     ClusterId([0x0b, 0xad])
 }
 
-pub fn ring(domain: Domain, secret: &str) -> Keyring {
-    let mut ring = Keyring::new(domain);
-    ring.add(KeyId(1), Method::Sha256, secret.as_bytes()).unwrap();
-    ring.sign_with(KeyId(1)).unwrap();
-    ring
-}
-
-fn config(me: u8, times: Times) -> Config {
-    let group = GroupDraft {
-        preferred: NodeId(0),
-        identity: Mark([1, 2, 3]),
-        digest: Mark([4, 5, 6]),
-        resources: std::iter::once(Kind::Plain).collect(),
-        monitors: std::iter::once(0).collect(),
-    };
-    Config::new(Draft {
-        me: NodeId(me),
-        cluster: cluster(),
-        links: 2,
-        pings: 0,
-        keepalive: times.keepalive,
-        warntime: times.deadtime.half(),
-        deadtime: times.deadtime,
-        deadping: times.deadtime,
-        initdead: times.deadtime,
-        stop_budget: Span::from_secs(2),
-        auto_failback: false,
-        ipfail: false,
-        diskless_hands_over: true,
-        last_resort: false,
-        watchdog: None,
-        witness: true,
-        groups: std::iter::once(group).collect(),
-        resources_digest: [1; 4],
-        timings_digest: [1; 4],
-        speaks: VERSION,
-    })
-    .unwrap()
-}
-
 fn core(me: u8, times: Times, secret: &str, life: u32, now: Instant) -> Box<Cluster> {
     let boot = BootId(life.to_be_bytes());
     let durable = Durable::default();
-    let mut core = Cluster::new(config(me, times), ring(Domain::Node, secret), boot, durable, now);
+    let mut core = Cluster::new(
+        config(me, cluster(), 2, times),
+        ring(Domain::Node, secret),
+        boot,
+        durable,
+        now,
+    );
     core.hear(ring(Domain::Witness, secret));
     for link in [SERIAL, NETWORK, WITNESS] {
         core.handle(now, Event::Opened { link });

@@ -5,3 +5,6 @@
 //! share a few sockets: a frame says whom it is for.
 #[cfg(test)]
 mod pairs;
+#[cfg(test)]
+#[path = "../voters.rs"]
+mod voters;

@@ -10,17 +10,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant as Moment};
 
-use ovzha_core::auth::{Domain, Keyring, Method};
+use ovzha_core::auth::Domain;
 use ovzha_core::cluster::Cluster;
-use ovzha_core::config::{Config, Draft, GroupDraft, Kind};
 use ovzha_core::event::{Event, Outcome};
-use ovzha_core::frame::{self, FrameBuf, VERSION};
-use ovzha_core::id::{BootId, ClusterId, KeyId, LinkId, Mark, NodeId};
+use ovzha_core::frame::{self, FrameBuf};
+use ovzha_core::id::{BootId, LinkId};
 use ovzha_core::output::{Durable, Op, Output};
 use ovzha_core::time::{Instant, Span};
 use ovzha_host::core_config::cluster_id;
 use ovzha_host::third::keys;
 use socket2::SockRef;
+
+use crate::voters::{Times, config, ring};
 
 const PORT: u16 = 17_694;
 const SOCKETS: usize = 8;
@@ -53,45 +54,10 @@ fn secret(pair: usize) -> String {
     format!("secret{pair}")
 }
 
-fn ring(domain: Domain, pair: usize) -> Keyring {
-    let mut ring = Keyring::new(domain);
-    ring.add(KeyId(1), Method::Sha256, secret(pair).as_bytes()).unwrap();
-    ring.sign_with(KeyId(1)).unwrap();
-    ring
-}
-
-fn config(me: u8, cluster: ClusterId) -> Config {
-    let group = GroupDraft {
-        preferred: NodeId(0),
-        identity: Mark([1, 2, 3]),
-        digest: Mark([4, 5, 6]),
-        resources: std::iter::once(Kind::Plain).collect(),
-        monitors: std::iter::once(0).collect(),
-    };
-    Config::new(Draft {
-        me: NodeId(me),
-        cluster,
-        links: 1,
-        pings: 0,
-        keepalive: Span::from_secs(1),
-        warntime: Span::from_secs(4),
-        deadtime: Span::from_secs(10),
-        deadping: Span::from_secs(10),
-        initdead: Span::from_secs(20),
-        stop_budget: Span::from_secs(2),
-        auto_failback: false,
-        ipfail: false,
-        diskless_hands_over: true,
-        last_resort: false,
-        watchdog: None,
-        witness: true,
-        groups: std::iter::once(group).collect(),
-        resources_digest: [1; 4],
-        timings_digest: [1; 4],
-        speaks: VERSION,
-    })
-    .unwrap()
-}
+const TIMES: Times = Times {
+    keepalive: Span::from_secs(1),
+    deadtime: Span::from_secs(10),
+};
 
 impl Load {
     fn new(pairs: usize) -> Self {
@@ -120,13 +86,13 @@ impl Load {
                 let place = load.nodes.len();
                 let life = u32::try_from(place).unwrap().wrapping_add(77).to_be_bytes();
                 let mut core = Cluster::new(
-                    config(me, cluster),
-                    ring(Domain::Node, pair),
+                    config(me, cluster, 1, TIMES),
+                    ring(Domain::Node, &secret(pair)),
                     BootId(life),
                     Durable::default(),
                     start,
                 );
-                core.hear(ring(Domain::Witness, pair));
+                core.hear(ring(Domain::Witness, &secret(pair)));
                 load.by_name.entry((cluster.0, me)).or_default().push(place);
                 let peer = place ^ 1;
                 load.nodes.push(Node {
@@ -254,7 +220,7 @@ impl Witness {
         let mut text = format!("listen 127.0.0.1:{PORT}\nlends-for 10s\n");
         for pair in 0..pairs {
             let file = dir.join(format!("keys/{pair}"));
-            fs::write(&file, keys::render(&ring(Domain::Witness, pair)).as_bytes()).unwrap();
+            fs::write(&file, keys::render(&ring(Domain::Witness, &secret(pair))).as_bytes()).unwrap();
             fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
             let [one, two] = names(pair);
             writeln!(text, "cluster {one} {two} keys/{pair}").unwrap();

@@ -6,7 +6,11 @@ use serde_json::Value;
 use std::process::Command;
 
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// The manifests of what is shipped, each with its target.
+const SHIPPED: [(&str, &str); 2] = [
+    ("Cargo.toml", "x86_64-unknown-linux-gnu"),
+    ("hw/Cargo.toml", "thumbv6m-none-eabi"),
+];
 const DENY: &str = include_str!("../../deny.toml");
 
 /// `deny.toml` allows this licence.
@@ -85,44 +89,44 @@ fn expressions_are_read() {
 
 #[test]
 fn every_dependency_is_from_crates_io_under_an_allowed_licence() {
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let cargo = option_env!("CARGO").unwrap_or("cargo");
-    let answer = Command::new(cargo)
-        .args([
-            "metadata",
-            "--locked",
-            "--format-version",
-            "1",
-            "--filter-platform",
-            TARGET,
-            "--manifest-path",
-            manifest,
-        ])
+    let mut wrong = Vec::new();
+    for (manifest, target) in SHIPPED {
+        let packages = packages(manifest, target);
+        assert!(packages.len() > 4, "{manifest}: cargo metadata lists no dependencies");
+        for package in packages {
+            let text = |field: &str| package[field].as_str().unwrap_or_default();
+            let own = package["source"].is_null();
+            if !own && text("source") != REGISTRY {
+                wrong.push(format!("{}: comes from {}", text("name"), text("source")));
+            }
+            if !allows(text("license")) {
+                wrong.push(format!("{}: licence {:?}", text("name"), text("license")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// All that a workspace is built of, with every feature.
+#[cfg(test)]
+fn packages(manifest: &str, target: &str) -> Vec<Value> {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let answer = Command::new(option_env!("CARGO").unwrap_or("cargo"))
+        .args(["metadata", "--locked", "--all-features", "--format-version", "1"])
+        .args(["--filter-platform", target, "--manifest-path"])
+        .arg(format!("{root}/{manifest}"))
         .output()
         .unwrap();
     assert!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
     let metadata: Value = serde_json::from_slice(&answer.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
-    assert!(packages.len() > 4, "cargo metadata lists no dependencies");
-    let mut wrong = Vec::new();
-    for package in packages {
-        let text = |field: &str| package[field].as_str().unwrap_or_default();
-        let own = package["source"].is_null();
-        if !own && text("source") != REGISTRY {
-            wrong.push(format!("{}: comes from {}", text("name"), text("source")));
-        }
-        if !allows(text("license")) {
-            wrong.push(format!("{}: licence {:?}", text("name"), text("license")));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    metadata["packages"].as_array().unwrap().clone()
 }
 
 #[test]
 fn every_direct_dependency_has_a_reason() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let reasons = std::fs::read_to_string(format!("{root}/docs/DEPENDENCIES.md")).unwrap();
-    for part in ["core", "host", "cli", "tests"] {
+    for part in ["core", "host", "cli", "hw", "hw/logic", "tests"] {
         let manifest = std::fs::read_to_string(format!("{root}/{part}/Cargo.toml")).unwrap();
         let mut inside = false;
         for line in manifest.lines() {

@@ -239,6 +239,16 @@ impl Pair {
         self.diary().iter().find(entry).map(|entry| entry.at)
     }
 
+    /// Node 1 has given its disk up before node 2 asks for it, both since then.
+    pub fn check_given_up_first(&self, since: u64) {
+        let (given, taken) = (
+            self.when(1, "drbd is secondary", since),
+            self.when(2, "drbd primary asked", since),
+        );
+        let words = format!("given up at {given:?}, taken at {taken:?}");
+        self.check(given.is_some() && given <= taken, &words);
+    }
+
     /// What was done to resources since then, on either node.
     pub fn deeds(&self, since: u64) -> Vec<Entry> {
         let is_deed = |entry: &Entry| {

@@ -126,14 +126,7 @@ fn with_a_witness_an_active_that_is_cut_off_from_everything_stops_first() {
     pair.isolate(1, true);
     pair.cut_drbd();
     pair.wait_active(2);
-    let (given, taken) = (
-        pair.when(1, "drbd is secondary", cut),
-        pair.when(2, "drbd primary asked", cut),
-    );
-    pair.check(
-        given.is_some() && given <= taken,
-        &format!("given up at {given:?}, taken at {taken:?}"),
-    );
+    pair.check_given_up_first(cut);
     pair.finish();
 }
 
