@@ -217,7 +217,7 @@ impl World {
     }
 
     /// Within this time the other node has heard what a node that lives says of itself.
-    const fn told(&self) -> u64 {
+    pub(crate) const fn told(&self) -> u64 {
         4 * self.setup.keepalive * MS + 1000 * MS
     }
 
@@ -229,7 +229,7 @@ impl World {
         let told = self.told();
         let since = mirror.wrote_at[other];
         let gone = self.troubles.gone[other].unwrap_or(self.now);
-        let window = gone < since.saturating_add(told);
+        let window = gone < since.saturating_add(told) || (mirror.wrote[other] && mirror.unsaid[other]);
         // nothing has been heard of the other one since it began to write alone: a cut, and then its end (S-10)
         let cut = |until: Option<u64>| until.is_some_and(|until| until >= since);
         let parted = cut(self.troubles.cut) || (self.setup.pings == 0 && cut(self.troubles.isolated));

@@ -87,7 +87,7 @@ impl World {
     pub(crate) fn daemon_gone(&mut self, node: usize) {
         self.nodes[node].daemon = None;
         self.handlers_fail(node);
-        self.troubles.gone[node] = Some(self.now);
+        self.troubles.gone[node].get_or_insert(self.now);
         self.nodes[node].inbox.clear();
         self.nodes[node].wake = u64::MAX;
         // what a watchdog ends in time excuses nothing (S-12); a daemon that was told to stop has disarmed it
@@ -140,7 +140,10 @@ impl World {
         self.daemon_gone(node);
         self.troubles.daemon[node] = None;
         (self.troubles.frozen[node], self.troubles.paused[node]) = (None, None);
+        let (gone, told) = (self.troubles.gone[node].unwrap_or(self.now), self.told());
         for mirror in &mut self.mirrors {
+            // what it then finds on its disk does not say that it wrote alone
+            mirror.unsaid[node] = gone < mirror.wrote_at[node].saturating_add(told);
             mirror.power_off(node);
         }
         self.trace.line(self.now, &(node, "off"), || {

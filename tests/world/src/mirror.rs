@@ -18,6 +18,8 @@ pub struct Mirror {
     pub wrote: [bool; 2],
     /// Since when.
     pub wrote_at: [u64; 2],
+    /// It lost its power before its daemon could say so.
+    pub unsaid: [bool; 2],
     /// `fencing resource-and-stonith`.
     pub fencing: bool,
     /// I/O of a Primary stands still until its handler has answered.
@@ -99,6 +101,7 @@ impl Mirror {
     pub const fn writes_to(&mut self, half: usize, now: u64) {
         if !self.wrote[half] {
             (self.wrote[half], self.wrote_at[half]) = (true, now);
+            self.unsaid[half] = false;
         }
     }
 
