@@ -1,9 +1,10 @@
 //! Reads single values of `ha.cf`: times, booleans, facilities, addresses, names.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ovzha_core::time::Span;
 
+use super::PORT_DEFAULT;
 use crate::diagnostic::quote;
 
 /// Longest time a directive may name: one day. Longer ones are slips of the keyboard.
@@ -180,6 +181,14 @@ pub fn device(word: &str) -> Result<String, String> {
     } else {
         Err(format!("{} is no name of a network device", quote(word)))
     }
+}
+
+/// `ADDRESS`, `ADDRESS:PORT`, `[ADDRESS]:PORT`; without a port Heartbeat's.
+pub(crate) fn place(text: &str) -> Option<SocketAddr> {
+    let bare = text
+        .parse::<IpAddr>()
+        .map(|address| SocketAddr::new(address, PORT_DEFAULT));
+    bare.or_else(|_| text.parse()).ok()
 }
 
 /// Reads a node name, lower-cased as Heartbeat does.

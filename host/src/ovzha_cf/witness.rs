@@ -1,11 +1,10 @@
 //! Reads the `witness` line of `ovzha.cf`: how the third voter is reached.
 
-use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use super::{Reader, Said};
 use crate::diagnostic::quote;
-use crate::ha_cf::{BAUD_DEFAULT, LinkKind, PORT_DEFAULT, baud_rate, set};
+use crate::ha_cf::{BAUD_DEFAULT, LinkKind, baud_rate, set, values};
 
 pub(super) fn witness(reader: &mut Reader, said: Said<'_>) {
     let way = match *said.words {
@@ -31,11 +30,7 @@ fn serial(device: &str, rate: Option<&str>) -> Result<LinkKind, String> {
 
 /// `ADDRESS`, `ADDRESS:PORT`, `[ADDRESS]:PORT`: no name, for the daemon asks no DNS.
 fn udp(place: &str) -> Result<LinkKind, String> {
-    let bare = place
-        .parse::<IpAddr>()
-        .map(|address| SocketAddr::new(address, PORT_DEFAULT));
-    let to = bare.or_else(|_| place.parse::<SocketAddr>());
-    let to = to.map_err(|_| {
+    let to = values::place(place).ok_or_else(|| {
         format!(
             "{} is no ADDRESS or ADDRESS:PORT; names are not looked up",
             quote(place)

@@ -6,7 +6,7 @@
 //! cluster NODE1 NODE2 KEYFILE       one line each; KEYFILE beside witness.cf, or an absolute path
 //! ```
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ovzha_core::auth::Keyring;
@@ -124,11 +124,7 @@ impl Reader {
     }
 
     fn listen(&mut self, place: &str) -> Result<(), String> {
-        let bare = place
-            .parse::<IpAddr>()
-            .map(|address| SocketAddr::new(address, PORT_DEFAULT));
-        let at = bare.or_else(|_| place.parse::<SocketAddr>());
-        let at = at.map_err(|_| format!("{} is no ADDRESS or ADDRESS:PORT", quote(place)))?;
+        let at = values::place(place).ok_or_else(|| format!("{} is no ADDRESS or ADDRESS:PORT", quote(place)))?;
         if self.listens.contains(&at) {
             return Err(format!("{at} stands there already"));
         }
@@ -152,7 +148,7 @@ impl Reader {
     }
 
     fn cluster(&mut self, nodes: [&str; 2], file: &str) -> Result<(), String> {
-        let mut nodes = [values::node_name(nodes[0])?, values::node_name(nodes[1])?].map(|node| node.to_lowercase());
+        let mut nodes = [values::node_name(nodes[0])?, values::node_name(nodes[1])?];
         nodes.sort();
         if nodes[0] == nodes[1] {
             return Err(format!("{} twice", quote(&nodes[0])));
@@ -165,11 +161,18 @@ impl Reader {
             Err(mut why) => self.more.append(&mut why),
             Ok(None) => return Err(format!("there is no key file {}", path.display())),
             Ok(Some(bytes)) => match keys::parse(&String::from_utf8_lossy(&bytes)) {
-                Ok(keyring) => self.clusters.push(Hosted {
-                    cluster: cluster_id(&nodes),
-                    nodes,
-                    keyring,
-                }),
+                Ok(keyring) => {
+                    // other pairs may have the same names, and other keys
+                    let same = |it: &Hosted| it.nodes == nodes && it.keyring == keyring;
+                    if self.clusters.iter().any(same) {
+                        return Err(format!("{} and {} stand there already", nodes[0], nodes[1]));
+                    }
+                    self.clusters.push(Hosted {
+                        cluster: cluster_id(&nodes),
+                        nodes,
+                        keyring,
+                    });
+                }
                 Err((line, why)) => {
                     let mut problems = Problems::new(&path);
                     problems.error(line, why);
@@ -178,5 +181,98 @@ impl Reader {
             },
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+
+    struct Dir(PathBuf);
+
+    impl Dir {
+        fn new(name: &str) -> Self {
+            let dir = std::env::temp_dir().join(format!("ovzha-witness-cf-{name}-{}", std::process::id()));
+            fs::DirBuilder::new().mode(0o700).create(&dir).unwrap();
+            let dir = Self(dir);
+            for (name, digit) in [("one", "a"), ("two", "b")] {
+                dir.write(name, &format!("auth 1\n1 sha256 {}\n", digit.repeat(64)));
+            }
+            dir
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            let path = self.0.join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+
+        fn load(&self, text: &str) -> Result<WitnessCf, Vec<String>> {
+            self.write("witness.cf", text);
+            let dir = format!("{}/", self.0.display());
+            let told = |problems: Vec<Diagnostic>| problems.iter().map(|it| it.to_string().replace(&dir, "")).collect();
+            load(&self.0.join("witness.cf")).map_err(told)
+        }
+    }
+
+    impl Drop for Dir {
+        fn drop(&mut self) {
+            drop(fs::remove_dir_all(&self.0));
+        }
+    }
+
+    #[test]
+    fn what_stands_there_is_understood() {
+        let dir = Dir::new("good");
+        let read = dir.load(
+            "# ours\nlisten 192.0.2.7\nlisten [2001:db8::7]:1694\nlends-for 30s\ncluster B a one\ncluster a b two\n",
+        );
+        let read = read.unwrap();
+        assert_eq!(
+            read.listens,
+            ["192.0.2.7:694".parse().unwrap(), "[2001:db8::7]:1694".parse().unwrap()]
+        );
+        assert_eq!(read.lends_for, Span::from_secs(30));
+        // the same names with other keys: another pair
+        assert_eq!(read.clusters.len(), 2);
+        assert!(read.clusters.iter().all(|hosted| hosted.nodes == ["a", "b"]));
+        let read = dir.load("cluster a b one\n").unwrap();
+        assert_eq!(
+            (read.listens, read.lends_for),
+            (vec!["0.0.0.0:694".parse().unwrap()], LENDS_FOR)
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        let dir = Dir::new("bad");
+        dir.write("three", "auth 1\n1 crc 00\n");
+        let told = |text: &str| dir.load(text).unwrap_err();
+        assert_eq!(told("# nothing\n"), ["witness.cf:1: error: there is no `cluster` line"]);
+        let text = "listen web\nlisten 192.0.2.7\nlisten 192.0.2.7:694\nlisten\nlends-for 0\nlends-for 5m\nlends-for 9s\nlends-for 9s\n\
+                    cluster a b one\ncluster b a one\ncluster a a one\ncluster a b\ncluster a c four\ncluster a d three\nwitness x\n";
+        assert_eq!(
+            told(text),
+            [
+                "witness.cf:1: error: `web` is no ADDRESS or ADDRESS:PORT",
+                "witness.cf:3: error: 192.0.2.7:694 stands there already",
+                "witness.cf:4: error: `listen` needs ADDRESS[:PORT]",
+                "witness.cf:5: error: lends-for is 1 s to 240 s",
+                "witness.cf:6: error: lends-for is 1 s to 240 s",
+                "witness.cf:8: error: `lends-for` stands there already",
+                "witness.cf:10: error: a and b stand there already",
+                "witness.cf:11: error: `a` twice",
+                "witness.cf:12: error: `cluster` needs NODE NODE KEYFILE",
+                &format!(
+                    "witness.cf:13: error: there is no key file {}",
+                    dir.0.join("four").display()
+                )
+                .replace(&format!("{}/", dir.0.display()), ""),
+                "witness.cf:15: error: unknown directive `witness`",
+                "three:2: error: the method is sha256, sha1 or md5",
+            ]
+        );
     }
 }

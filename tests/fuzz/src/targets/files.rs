@@ -11,6 +11,7 @@ use ovzha_host::config::{Config, Files};
 use ovzha_host::diagnostic::Diagnostic;
 use ovzha_host::ovzha_cf::watchdog::Heartbeat;
 use ovzha_host::status::{HostFacts, status};
+use ovzha_host::third::keys;
 use ovzha_host::{authkeys, core_config, ha_cf, haresources, ovzha_cf};
 use serde_json::Value;
 
@@ -49,6 +50,10 @@ pub fn authkeys(bytes: &[u8]) {
     if told(bytes, &parsed.diagnostics) {
         let ring = core_config::keyring(&parsed.value);
         assert!(ring.is_ok(), "{ring:?}");
+    }
+    // the key file of a witness: what is understood is written and understood the same
+    if let Ok(ring) = keys::parse(&String::from_utf8_lossy(bytes)) {
+        assert!(keys::parse(&keys::render(&ring)).is_ok_and(|again| again == ring));
     }
 }
 
