@@ -267,7 +267,11 @@ impl Server {
                         drop(socket.send_to(bytes, address));
                     }
                 }
-                Said::Notice(notice) => tell(&there.nodes, notice),
+                Said::Notice(notice) => {
+                    if let Some(line) = words(&there.nodes, notice) {
+                        say(&line);
+                    }
+                }
                 // it has no hand on anybody's power
                 Said::Power { .. } => {}
                 Said::Wait { until } => {
@@ -317,13 +321,14 @@ impl Server {
     }
 }
 
-fn tell(nodes: &[String; 2], notice: WitnessNotice) {
+/// The line of a notice; none for what only a board with relays has to tell.
+fn words(nodes: &[String; 2], notice: WitnessNotice) -> Option<String> {
     let name = |node: NodeId| nodes.get(usize::from(node.0)).map_or("?", String::as_str);
     let mark = |mark: ovzha_core::id::Mark| {
         let [a, b, c] = mark.0;
         format!("{a:02x}{b:02x}{c:02x}")
     };
-    say(&match notice {
+    Some(match notice {
         WitnessNotice::Heard { node, restarted: false } => format!("{} is heard", name(node)),
         WitnessNotice::Heard { node, restarted: true } => format!("{} is heard, restarted", name(node)),
         WitnessNotice::Silent(node) => format!("{} is not heard any more", name(node)),
@@ -332,12 +337,64 @@ fn tell(nodes: &[String; 2], notice: WitnessNotice) {
             let how = if marked { "is old" } else { "is not old any more" };
             format!("{}: its copy of group {} {how}", name(node), mark(group))
         }
-        WitnessNotice::Cut(node) => format!("{} is not heard: its power is taken away", name(node)),
-        WitnessNotice::Restored(node) => format!("{} has its power back", name(node)),
-        WitnessNotice::Stuck(node) => format!("{} still has power: the relay is stuck", name(node)),
         WitnessNotice::TooLong { node, term } => {
             format!("{} asks for {term}, longer than lends-for: refused", name(node))
         }
         WitnessNotice::Lost(count) => format!("{count} messages were lost"),
-    });
+        WitnessNotice::Cut(_) | WitnessNotice::Restored(_) | WitnessNotice::Stuck(_) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ovzha_core::id::Mark;
+
+    #[test]
+    fn lines_stand_in_the_catalogue() {
+        let nodes = ["alpha".to_owned(), "beta".to_owned()];
+        let (node, group) = (NodeId(1), Mark([1, 0xab, 3]));
+        let marked = |marked| WitnessNotice::Marked { group, node, marked };
+        let said = [
+            (WitnessNotice::Heard { node, restarted: false }, "<node> is heard"),
+            (
+                WitnessNotice::Heard { node, restarted: true },
+                "<node> is heard, restarted",
+            ),
+            (WitnessNotice::Silent(node), "<node> is not heard any more"),
+            (
+                WitnessNotice::Lent { group, to: node },
+                "<node>: the vote of group <mark> is lent to it",
+            ),
+            (marked(true), "<node>: its copy of group <mark> is old"),
+            (marked(false), "<node>: its copy of group <mark> is not old any more"),
+            (
+                WitnessNotice::TooLong {
+                    node,
+                    term: Span::from_secs(90),
+                },
+                "<node> asks for <time>, longer than lends-for: refused",
+            ),
+            (WitnessNotice::Lost(4), "<number> messages were lost"),
+        ];
+        let catalogue = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/LOGS.md");
+        let catalogue = std::fs::read_to_string(catalogue).unwrap_or_default();
+        for (notice, row) in said {
+            let term = Span::from_secs(90).to_string();
+            let filled = [
+                ("<node>", "beta"),
+                ("<mark>", "01ab03"),
+                ("<time>", &term),
+                ("<number>", "4"),
+            ];
+            let filled = filled
+                .iter()
+                .fold(row.to_owned(), |row, (place, word)| row.replace(place, word));
+            assert_eq!(words(&nodes, notice).as_deref(), Some(filled.as_str()));
+            assert!(
+                catalogue.contains(&format!("| `{row}` |")),
+                "docs/LOGS.md lacks `{row}`"
+            );
+        }
+    }
 }
