@@ -36,6 +36,7 @@ mod hmac;
 mod hold;
 pub mod id;
 mod isolation;
+mod keep;
 pub mod link;
 pub mod lives;
 pub mod member;
