@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use ovzha_core::auth::{Domain, Keyring, Method};
 use ovzha_core::frame::FrameBuf;
-use ovzha_core::id::{BootId, ClusterId, KeyId, Mark, NodeId};
+use ovzha_core::id::{BootId, ClusterId, GroupId, KeyId, Mark, NodeId};
 use ovzha_core::time::{Instant, Span};
 use ovzha_core::witness::{Power, Relay, Said, Witness, WitnessConfig, WitnessNotice};
 
@@ -266,6 +266,22 @@ impl World {
                 origin,
             },
         );
+    }
+
+    /// S-90: a node that is to start by the witness's word alone begins to. One that was started since has forgotten its word.
+    pub(crate) fn check_commanded(&mut self, node: usize, group: GroupId) {
+        let Some(daemon) = self.witness.daemon.as_ref().filter(|it| it.is_open()) else {
+            return;
+        };
+        let seat = daemon.seats().find(|seat| seat.group == Mark([0, 0, group.0 + 1]));
+        let lent = seat.and_then(|seat| seat.lent).map(|(to, _)| usize::from(to.0));
+        if self.setup.commanded && lent != Some(node) {
+            let text = format!(
+                "S-90 group {}: node {node} claims it without the witness's vote",
+                group.0
+            );
+            self.watch.violation(self.now, &text);
+        }
     }
 
     /// A node's link to the witness, as its host opens it.
