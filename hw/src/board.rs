@@ -27,6 +27,15 @@ pub const SENSES: [Pin; 2] = [Pin(12), Pin(13)];
 pub const LIGHTS: [Pin; 3] = [Pin(25), Pin(10), Pin(11)];
 /// Low: held.
 pub const BUTTON: Pin = Pin(9);
+/// The W5500's SPI: in, clock, out.
+#[cfg(feature = "eth")]
+pub const SPI: [Pin; 3] = [Pin(16), Pin(18), Pin(19)];
+/// Low: the W5500 is meant.
+#[cfg(feature = "eth")]
+pub const W5500_SELECT: Pin = Pin(17);
+/// Low: it is reset. Its interrupt, GP21, is not used.
+#[cfg(feature = "eth")]
+pub const W5500_RESET: Pin = Pin(20);
 /// The cables' UARTs: out and in of each.
 const CABLES: [Pin; 4] = [Pin(0), Pin(1), Pin(4), Pin(5)];
 
@@ -35,9 +44,17 @@ pub static LINES: [&Line; 2] = [&LINE_0, &LINE_1];
 
 /// Sets the relays to rest, then everything else.
 pub fn start() {
-    RELAYS.iter().chain(&LIGHTS).for_each(|pin| pin.output(false));
-    SENSES.iter().for_each(|pin| pin.input(Pull::Down));
+    for pin in RELAYS.iter().chain(&LIGHTS) {
+        pin.output(false);
+    }
+    for pin in &SENSES {
+        pin.input(Pull::Down);
+    }
     BUTTON.input(Pull::Up);
-    CABLES.iter().for_each(|pin| pin.uart());
-    LINES.iter().for_each(|line| line.open());
+    for pin in &CABLES {
+        pin.uart();
+    }
+    for line in &LINES {
+        line.open();
+    }
 }

@@ -3,7 +3,6 @@
 //! Model: a crystal of 12 MHz, 125 MHz made of it for processor and peripherals, microseconds counted since the start. With a
 //! crystal that does not swing the board stands still before it has touched a pin: its relays are at rest.
 
-
 use cortex_m::asm;
 use ovzha_core::time::Instant;
 use rp_pac::clocks::regs::ClkSysResusCtrl;
@@ -35,7 +34,9 @@ pub fn start() {
     // away from the PLL, before it is touched
     CLOCKS.clk_sys_ctrl().modify(|it| it.set_src(ClkSysCtrlSrc::CLK_REF));
     while CLOCKS.clk_sys_selected().read() != CHOSEN_REF {}
-    CLOCKS.clk_ref_ctrl().write(|it| it.set_src(ClkRefCtrlSrc::ROSC_CLKSRC_PH));
+    CLOCKS
+        .clk_ref_ctrl()
+        .write(|it| it.set_src(ClkRefCtrlSrc::ROSC_CLKSRC_PH));
     while CLOCKS.clk_ref_selected().read() != CHOSEN_ROSC {}
     XOSC.startup().write(|it| it.set_delay(SWINGS));
     XOSC.ctrl().write(|it| {
@@ -57,7 +58,9 @@ pub fn start() {
         it.set_auxsrc(ClkSysCtrlAuxsrc::CLKSRC_PLL_SYS);
         it.set_src(ClkSysCtrlSrc::CLK_REF);
     });
-    CLOCKS.clk_sys_ctrl().modify(|it| it.set_src(ClkSysCtrlSrc::CLKSRC_CLK_SYS_AUX));
+    CLOCKS
+        .clk_sys_ctrl()
+        .modify(|it| it.set_src(ClkSysCtrlSrc::CLKSRC_CLK_SYS_AUX));
     while CLOCKS.clk_sys_selected().read() != CHOSEN_AUX {}
     CLOCKS.clk_peri_ctrl().write(|it| {
         it.set_auxsrc(ClkPeriCtrlAuxsrc::CLK_SYS);

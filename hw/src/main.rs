@@ -8,6 +8,8 @@
 
 mod board;
 mod clock;
+#[cfg(feature = "eth")]
+mod eth;
 mod line;
 mod log;
 mod pin;
@@ -15,6 +17,8 @@ mod reset;
 mod store;
 mod sys;
 mod uart;
+#[cfg(feature = "eth")]
+mod w5500;
 mod watchdog;
 
 use core::mem::MaybeUninit;
@@ -24,6 +28,8 @@ use ovzha_board_logic::board::{Board, Duty, Lines, Start};
 use ovzha_board_logic::{counter, record};
 use ovzha_core::id::NodeId;
 
+#[cfg(feature = "eth")]
+use eth::Net;
 use store::Store;
 
 /// One pass begins so long behind the one before it, in microseconds: ten bytes of a line.
@@ -50,16 +56,26 @@ fn main() -> ! {
     let starts = counter::count(&mut store).ok();
     let duty = duty(DUTY, &mut store, starts);
     log::started(starts, cause, duty.is_some());
-    let board = assembled(BOARD, Start {
-        starts,
-        cause,
-        duty,
-        lines: LINES,
-        baud: board::BAUD,
-    });
+    let board = assembled(
+        BOARD,
+        Start {
+            starts,
+            cause,
+            duty,
+            lines: LINES,
+            baud: board::BAUD,
+        },
+    );
+    #[cfg(feature = "eth")]
+    let mut net = Net::start(&mut store);
     loop {
         let began = clock::micros();
-        pass(board, &mut store);
+        pass(
+            board,
+            &mut store,
+            #[cfg(feature = "eth")]
+            &mut net,
+        );
         board.passed(u32::try_from(clock::micros().saturating_sub(began)).unwrap_or(u32::MAX));
         watchdog::feed();
         clock::sleep(began.saturating_add(PASS_US));
@@ -67,11 +83,13 @@ fn main() -> ! {
 }
 
 /// Moves every part once.
-fn pass(board: &mut Board<'static>, store: &mut Store) {
+fn pass(board: &mut Board<'static>, store: &mut Store, #[cfg(feature = "eth")] net: &mut Net) {
     let now = clock::now();
     for (node, line) in BOTH.into_iter().zip(&board::LINES) {
         line::hear(line, board, now, node);
     }
+    #[cfg(feature = "eth")]
+    net.hear(board, now);
     for (node, input) in BOTH.into_iter().zip(&board::SENSES) {
         board.sense(now, node, input.is_high());
     }
@@ -82,6 +100,8 @@ fn pass(board: &mut Board<'static>, store: &mut Store) {
     for (node, line) in BOTH.into_iter().zip(&board::LINES) {
         line::speak(line, board, now, node);
     }
+    #[cfg(feature = "eth")]
+    net.speak(board);
     for (light, lit) in board::LIGHTS.iter().zip(board.lights(now)) {
         light.set(lit);
     }

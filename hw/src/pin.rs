@@ -38,7 +38,10 @@ impl Pin {
             it.set_pue(pull == Pull::Up);
             it.set_pde(pull == Pull::Down);
         });
-        IO_BANK0.gpio(self.place()).ctrl().write(|it| it.set_funcsel(BY_PROGRAM));
+        IO_BANK0
+            .gpio(self.place())
+            .ctrl()
+            .write(|it| it.set_funcsel(BY_PROGRAM));
     }
 
     /// A UART's.

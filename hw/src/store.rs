@@ -9,6 +9,14 @@ use crate::sys::flash::{self, Driver};
 pub struct Store(pub Driver);
 
 impl Store {
+    /// The flash chip's own number.
+    #[cfg(feature = "eth")]
+    pub fn unique(&mut self) -> Option<[u8; 8]> {
+        let mut number = [0; 8];
+        self.0.blocking_unique_id(&mut number).ok()?;
+        Some(number)
+    }
+
     /// Where a place of a sector is in the whole flash.
     fn place(sector: u32, at: u32) -> Result<u32, Failed> {
         let size = u32::try_from(FLASH_SIZE).map_err(|_| Failed)?;

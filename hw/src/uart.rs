@@ -1,15 +1,14 @@
 //! The chip's two UARTs, and the bytes on their way through them.
 
-use core::sync::atomic::{AtomicU8, AtomicU16, Ordering};
+use core::sync::atomic::{AtomicU8, Ordering};
 
+use ovzha_board_logic::ring::Ring;
 use rp_pac::uart::Uart;
 use rp_pac::{UART0, UART1};
 
 use crate::board::BAUD;
 use crate::clock;
 
-/// Bytes of a line that may wait to be read: 133 ms of it, twenty passes of the loop.
-const ROOM: u16 = 256;
 /// The divider of the clock, in 64ths of sixteen of its beats a bit, rounded.
 const DIVIDER: u32 = match clock::HZ.checked_mul(8) {
     Some(eighths) => eighths.div_ceil(BAUD).div_ceil(2),
@@ -21,57 +20,10 @@ pub static LINE_0: Line = Line::new(UART0);
 /// The other node's.
 pub static LINE_1: Line = Line::new(UART1);
 
-/// A queue of bytes with one writer and one reader, of which one may be an interrupt.
-struct Ring {
-    bytes: [AtomicU8; 256],
-    /// How many ever came in, and how many went out.
-    ins: AtomicU16,
-    outs: AtomicU16,
-}
-
-impl Ring {
-    const fn new() -> Self {
-        Self {
-            bytes: [const { AtomicU8::new(0) }; 256],
-            ins: AtomicU16::new(0),
-            outs: AtomicU16::new(0),
-        }
-    }
-
-    /// The place of a byte by its number: the queue is as long as a byte counts.
-    fn place(&self, number: u16) -> &AtomicU8 {
-        let [low, _] = number.to_le_bytes();
-        let [first, ..] = &self.bytes;
-        self.bytes.get(usize::from(low)).unwrap_or(first)
-    }
-
-    /// False: there is no room, and the byte is lost.
-    fn push(&self, byte: u8) -> bool {
-        let number = self.ins.load(Ordering::Relaxed);
-        if number.wrapping_sub(self.outs.load(Ordering::Acquire)) >= ROOM {
-            return false;
-        }
-        self.place(number).store(byte, Ordering::Relaxed);
-        self.ins.store(number.wrapping_add(1), Ordering::Release);
-        true
-    }
-
-    fn peek(&self) -> Option<u8> {
-        let number = self.outs.load(Ordering::Relaxed);
-        let waits = self.ins.load(Ordering::Acquire) != number;
-        waits.then(|| self.place(number).load(Ordering::Relaxed))
-    }
-
-    /// Takes what [`peek`](Self::peek) showed.
-    fn take(&self) {
-        let number = self.outs.load(Ordering::Relaxed);
-        self.outs.store(number.wrapping_add(1), Ordering::Release);
-    }
-}
-
 /// One UART.
 pub struct Line {
     uart: Uart,
+    /// 133 ms of the line, twenty passes of the loop.
     came: Ring,
     goes: Ring,
     /// Breaks, and bytes without a stop bit: how many came, and how many were told of.
@@ -95,7 +47,9 @@ impl Line {
         let [low, middle, high, _] = DIVIDER.to_le_bytes();
         let fraction = low & 63;
         let whole = u32::from_le_bytes([low, middle, high, 0]).checked_shr(6).unwrap_or(0);
-        self.uart.uartibrd().write(|it| it.set_baud_divint(u16::try_from(whole).unwrap_or(0)));
+        self.uart
+            .uartibrd()
+            .write(|it| it.set_baud_divint(u16::try_from(whole).unwrap_or(0)));
         self.uart.uartfbrd().write(|it| it.set_baud_divfrac(fraction));
         self.uart.uartlcr_h().write(|it| {
             it.set_wlen(3);
@@ -123,16 +77,14 @@ impl Line {
                 self.damaged.store(count.wrapping_add(1), Ordering::Relaxed);
             } else {
                 // with no room it is lost, and the frame around it fails by itself
-                self.came.push(read.data());
+                self.came.put(read.data());
             }
         }
     }
 
     /// The next byte that came in.
     pub fn next(&self) -> Option<u8> {
-        let byte = self.came.peek()?;
-        self.came.take();
-        Some(byte)
+        self.came.take()
     }
 
     /// Whether there was damage that was not told of.
@@ -145,23 +97,22 @@ impl Line {
 
     /// All that was to go out is in the UART's FIFO.
     pub fn is_free(&self) -> bool {
-        self.goes.peek().is_none()
+        self.goes.first().is_none()
     }
 
     /// This is to go out.
     pub fn say(&self, bytes: &[u8]) {
         for byte in bytes {
-            self.goes.push(*byte);
+            self.goes.put(*byte);
         }
     }
 
     /// Fills the UART's FIFO: 32 bytes, three passes of the loop.
     pub fn fill(&self) {
         while !self.uart.uartfr().read().txff()
-            && let Some(byte) = self.goes.peek()
+            && let Some(byte) = self.goes.take()
         {
             self.uart.uartdr().write(|it| it.set_data(byte));
-            self.goes.take();
         }
     }
 }

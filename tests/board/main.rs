@@ -13,6 +13,10 @@ mod command;
 #[cfg(test)]
 mod emulator;
 #[cfg(test)]
+mod ethernet;
+#[cfg(test)]
+mod lan;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod numbers;

@@ -131,7 +131,9 @@ impl<'d> Board<'d> {
     #[inline(never)]
     pub fn new(start: Start<'d>) -> Self {
         let (duty, Lines(lines)) = (start.duty, start.lines);
-        lines.iter_mut().for_each(|line| line.outbox.set_baud(start.baud));
+        for line in lines.iter_mut() {
+            line.outbox.set_baud(start.baud);
+        }
         let uncounted = BootId(start.starts.unwrap_or(0).to_be_bytes());
         let life = duty.as_ref().map_or(uncounted, |duty| duty.life);
         let sensed = duty.as_ref().is_some_and(|duty| duty.provision.sensed);
@@ -282,11 +284,17 @@ impl<'d> Board<'d> {
     }
 
     /// A whole frame.
-    #[inline(never)]
     fn take(&mut self, now: Instant, from: NodeId, frame: &[u8]) {
         if service::is_service(frame) {
-            return self.asked(now, from, frame);
+            self.asked(now, from, frame);
+        } else {
+            self.beat(now, from, frame);
         }
+    }
+
+    /// A heartbeat, for the other node or for the witness.
+    #[inline(never)]
+    fn beat(&mut self, now: Instant, from: NodeId, frame: &[u8]) {
         let Ok(header) = peek(frame) else {
             return self.damaged(from);
         };
@@ -327,15 +335,18 @@ impl<'d> Board<'d> {
         }
     }
 
-    /// A datagram came in: what is for the witness is heard. Gives the node, if it is believed.
+    /// A datagram came in: what is for the witness is heard. Gives the node that signed it, and whether it is believed. What is to
+    /// be said to it at once is [`word`](Self::word), for whoever sent the datagram.
     #[cfg(feature = "net")]
-    pub fn datagram(&mut self, now: Instant, bytes: &[u8]) -> Option<NodeId> {
+    pub fn datagram(&mut self, now: Instant, bytes: &[u8]) -> Option<(NodeId, bool)> {
         let (node, believed) = self.duty.as_mut()?.witness.handle(now, bytes)?;
-        if !believed {
-            return None;
+        if believed {
+            self.net.believed(node, true);
         }
-        self.net.believed(node, true);
-        Some(node)
+        self.net.asked(Some(node));
+        self.drain(now);
+        self.net.asked(None);
+        Some((node, believed))
     }
 
     /// The next datagram for a node.

@@ -46,11 +46,7 @@ enum State {
     /// Nothing is known.
     Asks,
     /// An offer is requested, of this server, so many times so far.
-    Requests {
-        lease: Lease,
-        server: [u8; 4],
-        times: u8,
-    },
+    Requests { lease: Lease, server: [u8; 4], times: u8 },
     /// It has one.
     Has { lease: Lease, until: Instant },
 }
@@ -135,7 +131,11 @@ impl Dhcp {
         match (self.state, answer.kind) {
             (State::Asks, OFFER) => {
                 let Answer { lease, server, .. } = answer;
-                self.state = State::Requests { lease, server, times: 0 };
+                self.state = State::Requests {
+                    lease,
+                    server,
+                    times: 0,
+                };
                 (self.next, self.again) = (now, AGAIN_FIRST);
                 false
             }
@@ -252,6 +252,7 @@ fn get<const N: usize>(from: &[u8], at: usize) -> Option<[u8; N]> {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test may panic")]
 mod tests {
     use super::*;
 
@@ -274,7 +275,9 @@ mod tests {
         out[0] = 2;
         out[16..20].copy_from_slice(&GIVEN);
         out[FIXED..FIXED + 4].copy_from_slice(&COOKIE);
-        let mut options = [53, 1, kind, 0, 1, 4, 255, 255, 0, 0, 3, 4, 10, 0, 0, 254, 54, 4, 10, 0, 0, 1, 51, 4, 0, 0, 0, 0, 255];
+        let mut options = [
+            53, 1, kind, 0, 1, 4, 255, 255, 0, 0, 3, 4, 10, 0, 0, 254, 54, 4, 10, 0, 0, 1, 51, 4, 0, 0, 0, 0, 255,
+        ];
         options[24..28].copy_from_slice(&seconds.to_be_bytes());
         out[FIXED + 4..FIXED + 4 + options.len()].copy_from_slice(&options);
         out
@@ -314,7 +317,10 @@ mod tests {
         let mut client = client();
         let ask = client.next(at(0)).unwrap();
         client.take(at(0), &answer(&ask, OFFER, 60));
-        let kinds: heapless::Vec<u8, 16> = (0..40).filter_map(|s| client.next(at(s))).map(|ask| ask[FIXED + 6]).collect();
+        let kinds: heapless::Vec<u8, 16> = (0..40)
+            .filter_map(|s| client.next(at(s)))
+            .map(|ask| ask[FIXED + 6])
+            .collect();
         assert_eq!(kinds[..5], [REQUEST, REQUEST, REQUEST, REQUEST, DISCOVER]);
     }
 
@@ -327,7 +333,7 @@ mod tests {
         assert!(!client.take(at(51), &answer(&ask, ACK, 100)), "the same address");
         assert!(client.next(at(100)).is_none());
         assert!(client.lease().is_some());
-        for s in 101..151 {
+        for s in 101..=151 {
             client.next(at(s));
         }
         assert!(client.lease().is_none(), "nobody answered");

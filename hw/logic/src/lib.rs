@@ -15,6 +15,8 @@
 
 pub mod board;
 pub mod counter;
+#[cfg(feature = "net")]
+pub mod dhcp;
 pub mod flash;
 pub mod lights;
 #[cfg(feature = "net")]
@@ -24,6 +26,7 @@ pub mod outbox;
 pub mod provision;
 pub mod record;
 pub mod relay;
+pub mod ring;
 pub mod sense;
 pub mod service;
 pub mod trial;

@@ -1,5 +1,8 @@
 //! The flash chip: its one owner, and its bytes.
-#![expect(unsafe_code, reason = "flash is memory at an address, and its driver wants a token that only `unsafe` makes")]
+#![expect(
+    unsafe_code,
+    reason = "flash is memory at an address, and its driver wants a token that only `unsafe` makes"
+)]
 
 use embassy_rp::flash::{Blocking, FLASH_BASE, Flash};
 use embassy_rp::peripherals::FLASH;

@@ -1,10 +1,14 @@
-//! The chip's interrupts: bytes of the lines are kept, the timer only wakes the loop.
-#![expect(unsafe_code, reason = "an interrupt that is let through may break a critical section")]
+//! The chip's interrupts: bytes of the lines are kept, the timer only wakes the loop, a fault ends the life.
+#![expect(
+    unsafe_code,
+    reason = "an interrupt that is let through may break a critical section, and a fault any promise"
+)]
 
 use cortex_m::peripheral::NVIC;
+use cortex_m_rt::{ExceptionFrame, exception};
 use rp_pac::{Interrupt, interrupt};
 
-use crate::{clock, uart};
+use crate::{clock, reset, uart};
 
 /// Lets them through.
 pub fn enable() {
@@ -28,4 +32,10 @@ fn UART1_IRQ() {
 #[interrupt]
 fn TIMER_IRQ_0() {
     clock::interrupt();
+}
+
+// SAFETY: whatever was promised when the fault came, nothing of it is touched here: a register is written, and the chip reset.
+#[exception]
+unsafe fn HardFault(_: &ExceptionFrame) -> ! {
+    reset::fault()
 }

@@ -1,7 +1,10 @@
 //! Where a debug probe finds the log: a ring of bytes behind a header that it knows (SEGGER's RTT).
 //!
 //! The loop alone logs, never an interrupt. It never waits for a reader: what nobody reads is written over.
-#![expect(unsafe_code, reason = "the header is found by its name, and defmt's trait is an unsafe one")]
+#![expect(
+    unsafe_code,
+    reason = "the header is found by its name, and defmt's trait is an unsafe one"
+)]
 
 use core::cell::RefCell;
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
