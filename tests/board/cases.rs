@@ -7,6 +7,7 @@ use ovzha_core::auth::Domain;
 
 use crate::bed::{Bed, SECRET, provision};
 use crate::emulator::Seen;
+use crate::live::timeless;
 use crate::node::{Machine, Times};
 
 /// A pair in its usual state: the first node has the group, its cable and the network are whole.
@@ -199,16 +200,12 @@ fn a_frozen_active_is_cut_then_taken_over_from_and_its_thaw_is_harmless() {
     golden(&bed, "cut.txt");
 }
 
-/// The log of one cut, decoded, against the text that is kept: without its times, which move with every change of the image.
+/// The log of one cut against the text that is kept.
 fn golden(bed: &Bed, name: &str) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("board/golden")
         .join(name);
-    let lines = bed.board.lines();
-    let timeless = lines
-        .lines()
-        .filter_map(|line| Some(line.split_once(' ')?.1.trim().to_owned() + "\n"));
-    let lines: String = timeless.collect();
+    let lines = timeless(&bed.board.lines());
     if std::env::var_os("OVZHA_REWRITE").is_some() {
         std::fs::write(&path, &lines).unwrap();
     }

@@ -13,6 +13,9 @@ mod command;
 #[cfg(test)]
 mod emulator;
 #[cfg(test)]
+#[path = "../live.rs"]
+mod live;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod numbers;

@@ -61,7 +61,7 @@ fn all_links_cut_the_active_goes_on_and_the_other_one_starts_nothing() {
 /// S-73: the active is cut off from the other node and from the witness.
 #[test]
 fn an_active_that_is_cut_off_from_everything_ends_before_the_other_one_starts() {
-    let (mut pair, third) = up();
+    let (pair, third) = up();
     cut_links(&pair, true);
     pair.node(1).link(2, false);
     let began = Instant::now();
@@ -76,20 +76,20 @@ fn an_active_that_is_cut_off_from_everything_ends_before_the_other_one_starts() 
     pair.wait_active(2);
     pair.check_nothing_lost(2);
     cut_links(&pair, false);
-    pair.node_mut(1).power_cut();
+    pair.node(1).power_cut();
     pair.finish();
 }
 
 /// S-78: the service goes on without the witness, and one more failure stops it.
 #[test]
 fn without_the_witness_nobody_takes_over() {
-    let (mut pair, third) = up();
+    let (pair, third) = up();
     third.signal("STOP");
     for number in [1, 2] {
         pair.wait_said(number, "cat /var/log/ha-log", "the witness is not heard");
     }
     assert!(pair.is_active(1), "{}", pair.report());
-    pair.node_mut(1).power_cut();
+    pair.node(1).power_cut();
     node_2_stays_idle(&pair, 20);
     third.signal("CONT");
     pair.wait_active(2);

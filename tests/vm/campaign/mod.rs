@@ -9,24 +9,16 @@ mod plan;
 mod settle;
 mod strike;
 
-use crate::bed::{Pair, Third, cache};
+use crate::bed::{Pair, Third, cache, say};
 use check::{Client, admits_two_actives};
 use ledger::{Entry, Ledger};
 use options::{Options, Protection};
 use plan::{Fault, Kind};
 use settle::settle;
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use strike::{Struck, heal, strike};
-
-/// On standard output whatever the test harness captures.
-fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}").unwrap();
-    out.flush().unwrap();
-}
 
 /// A pair between faults.
 struct Run {
@@ -57,9 +49,9 @@ impl Run {
     fn one(&mut self, fault: &Fault) -> Entry {
         let begin = Instant::now();
         let was = self.active;
-        let struck = strike(&mut self.pair, fault, was);
+        let struck = strike(&self.pair, fault, was);
         let mut overlap = self.watch(fault, &struck, Instant::now() + fault.lasts);
-        heal(&mut self.pair, fault, &struck);
+        heal(&self.pair, fault, &struck);
         let pair = &self.pair;
         let settled = settle(pair, |mounted| overlap |= both(pair, mounted));
         assert!(

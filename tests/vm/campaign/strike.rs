@@ -45,7 +45,7 @@ fn switch(pair: &Pair, node: u8, command: &str) {
 }
 
 /// Makes the fault; `active` has the group.
-pub fn strike(pair: &mut Pair, fault: &Fault, active: u8) -> Struck {
+pub fn strike(pair: &Pair, fault: &Fault, active: u8) -> Struck {
     let mut struck = Struck {
         active,
         boots: 0,
@@ -53,7 +53,7 @@ pub fn strike(pair: &mut Pair, fault: &Fault, active: u8) -> Struck {
     };
     let at = |side: Side| struck.node(side);
     match &fault.kind {
-        Kind::PowerCut(side) => pair.node_mut(at(*side)).power_cut(),
+        Kind::PowerCut(side) => pair.node(at(*side)).power_cut(),
         Kind::Reset(side) => pair.node(at(*side)).reset(),
         Kind::Freeze(side) => pair.node(at(*side)).freeze_daemon(),
         Kind::Hang(side) => {
@@ -76,18 +76,18 @@ pub fn strike(pair: &mut Pair, fault: &Fault, active: u8) -> Struck {
             pair.wait("the container writes on", |pair| {
                 pair.node(active).acknowledged().len() > before + 5
             });
-            pair.node_mut(active).power_cut();
+            pair.node(active).power_cut();
         }
     }
     struck
 }
 
 /// Ends the fault: power and links on, what stood still goes on, the disk is well.
-pub fn heal(pair: &mut Pair, fault: &Fault, struck: &Struck) {
+pub fn heal(pair: &Pair, fault: &Fault, struck: &Struck) {
     // a node that a watchdog has reset meanwhile has nothing that could be thawed
     let try_run = |pair: &Pair, node: u8, line: &str| drop(pair.node(node).try_run(line, Duration::from_secs(5)));
     match &fault.kind {
-        Kind::PowerCut(side) => pair.node_mut(struck.node(*side)).start(),
+        Kind::PowerCut(side) => pair.node(struck.node(*side)).start(),
         Kind::Freeze(side) => try_run(pair, struck.node(*side), "kill -CONT $(cat /run/daemon.pid)"),
         Kind::Hang(side) => {
             let node = pair.node(struck.node(*side));
@@ -100,7 +100,7 @@ pub fn heal(pair: &mut Pair, fault: &Fault, struck: &Struck) {
         Kind::DiskFails(side) | Kind::DiskSlow(side, _) => try_run(pair, struck.node(*side), "data well"),
         Kind::DiesAlone => {
             cut(pair, &[Link::Eth1], Ways::Both, struck, false);
-            pair.node_mut(struck.active).start();
+            pair.node(struck.active).start();
         }
         Kind::Reset(_) | Kind::Kill(_) | Kind::Standby | Kind::Takeover => {}
     }

@@ -1,0 +1,99 @@
+//! The witness board's release image in its emulator, as a process in real time: its lines, pins and log are files of a directory.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The relays' pins of `hw/src/board.rs`, by node.
+pub const RELAYS: [u64; 2] = [14, 15];
+/// The sense inputs'.
+pub const SENSES: [u64; 2] = [12, 13];
+/// From its start to open sockets, on a machine that does much else.
+const START: Duration = Duration::from_secs(20);
+
+/// The image under test.
+pub fn image() -> PathBuf {
+    let path = std::env::var_os("OVZHA_BOARD").expect("OVZHA_BOARD: the board's image; .ci/run sets it");
+    PathBuf::from(path)
+}
+
+/// The emulator with the image in it, as words behind `node`.
+pub fn emulator() -> [PathBuf; 2] {
+    [Path::new(env!("CARGO_MANIFEST_DIR")).join("board/run.mjs"), image()]
+}
+
+/// Decodes what the image logged.
+pub fn decoded(log: &[u8]) -> String {
+    let program = std::env::var_os("OVZHA_DEFMT_PRINT").expect("OVZHA_DEFMT_PRINT: defmt-print; .ci/run sets it");
+    let mut child = Command::new(program)
+        .args(["--log-format", "{t} {L} {s}", "-e"])
+        .arg(image())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(log).unwrap();
+    let out = child.wait_with_output().unwrap();
+    assert!(out.status.success(), "defmt-print failed");
+    String::from_utf8(out.stdout).unwrap()
+}
+
+/// What a log says, without its times, which move with every change of the image.
+pub fn timeless(lines: &str) -> String {
+    let lines = lines.lines();
+    lines
+        .filter_map(|line| Some(line.split_once(' ')?.1.trim().to_owned() + "\n"))
+        .collect()
+}
+
+/// The process.
+pub struct Live {
+    child: Child,
+    dir: PathBuf,
+}
+
+impl Live {
+    /// Power comes; its files lie in this directory.
+    pub fn start(dir: &Path) -> Self {
+        fs::create_dir_all(dir).unwrap();
+        // ends with the thread that started it, however that ends
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "node"])
+            .args(emulator())
+            .arg(dir)
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("node, of the Debian package nodejs: .ci/run installs it");
+        Self {
+            child,
+            dir: dir.to_path_buf(),
+        }
+    }
+
+    /// A file or socket of it; the names stand in `tests/board/run.mjs`.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// A socket of it, open.
+    pub fn connect(&self, name: &str) -> UnixStream {
+        let end = Instant::now() + START;
+        loop {
+            match UnixStream::connect(self.file(name)) {
+                Ok(stream) => return stream,
+                Err(error) => assert!(Instant::now() < end, "{name}: {error}"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
