@@ -1,11 +1,15 @@
 //! The witness board's release image in its emulator, as a process in real time: its lines, pins and log are files of a directory.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use ovzha_board_logic::service::{self, Reply, Request, Status};
+use ovzha_core::frame::FRAME_MAX;
+use ovzha_core::serial::{Deframer, SerialBuf, encode};
 
 /// The relays' pins of `hw/src/board.rs`, by node.
 pub const RELAYS: [u64; 2] = [14, 15];
@@ -41,12 +45,47 @@ pub fn decoded(log: &[u8]) -> String {
     String::from_utf8(out.stdout).unwrap()
 }
 
-/// What a log says, without its times, which move with every change of the image.
-pub fn timeless(lines: &str) -> String {
-    let lines = lines.lines();
-    lines
-        .filter_map(|line| Some(line.split_once(' ')?.1.trim().to_owned() + "\n"))
-        .collect()
+/// The log of one cut against the text that the driver keeps of it: without its times, which move with every change of the image.
+pub fn golden(driver: &str, lines: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(driver)
+        .join("golden/cut.txt");
+    let timeless = lines
+        .lines()
+        .filter_map(|line| Some(line.split_once(' ')?.1.trim().to_owned() + "\n"));
+    let lines: String = timeless.collect();
+    if std::env::var_os("OVZHA_REWRITE").is_some() {
+        fs::write(&path, &lines).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(lines, kept, "{}: OVZHA_REWRITE=1 writes it anew", path.display());
+}
+
+/// Asks the board how it is, over a line that also carries what nodes say.
+pub fn status(line: &mut UnixStream) -> Status {
+    line.set_read_timeout(Some(START)).unwrap();
+    let mut frame = [0; FRAME_MAX];
+    let mut bytes = SerialBuf::new();
+    let bytes = encode(service::write(&Request::Status, &mut frame).unwrap(), &mut bytes).unwrap();
+    line.write_all(&[0]).unwrap();
+    line.write_all(bytes).unwrap();
+    loop {
+        if let Some(Reply::Status(status)) = service::read(&receive(line)) {
+            return status;
+        }
+    }
+}
+
+/// The next whole frame of a line.
+pub fn receive(line: &mut UnixStream) -> Vec<u8> {
+    let mut deframer = Deframer::new();
+    let mut byte = [0];
+    loop {
+        line.read_exact(&mut byte).expect("nothing came within 20 s");
+        if let Some(Ok(frame)) = deframer.push(byte[0]) {
+            return frame.to_vec();
+        }
+    }
 }
 
 /// The process.

@@ -7,7 +7,7 @@ use ovzha_core::auth::Domain;
 
 use crate::bed::{Bed, SECRET, provision};
 use crate::emulator::Seen;
-use crate::live::timeless;
+use crate::live::golden;
 use crate::node::{Machine, Times};
 
 /// A pair in its usual state: the first node has the group, its cable and the network are whole.
@@ -197,20 +197,7 @@ fn a_frozen_active_is_cut_then_taken_over_from_and_its_thaw_is_harmless() {
     assert_eq!(bed.active(), [false, true], "the thawed one comes back as the standby");
     assert_eq!(bed.nodes[0].machine, Machine::Up);
     assert_eq!(bed.relays().len(), 2, "once");
-    golden(&bed, "cut.txt");
-}
-
-/// The log of one cut against the text that is kept.
-fn golden(bed: &Bed, name: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("board/golden")
-        .join(name);
-    let lines = timeless(&bed.board.lines());
-    if std::env::var_os("OVZHA_REWRITE").is_some() {
-        std::fs::write(&path, &lines).unwrap();
-    }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(lines, kept, "{}: OVZHA_REWRITE=1 writes it anew", path.display());
+    golden("board", &bed.board.lines());
 }
 
 #[test]

@@ -49,23 +49,26 @@ function told() {
 
 function realTime() {
   const log = fs.openSync(path.join(dir, 'log'), 'a');
-  const serve = (name, take) => {
+  const serve = (name, listen) => {
     const all = new Set();
     net.createServer(socket => {
       all.add(socket);
-      socket.on('data', take);
+      listen(socket);
       socket.on('error', () => {});
       socket.on('close', () => all.delete(socket));
     }).listen(path.join(dir, name));
     return bytes => all.forEach(socket => socket.write(bytes));
   };
   const rx = [[], []];
-  const out = [0, 1].map(line => serve(`u${line}`, bytes => rx[line].push(...bytes)));
+  const out = [0, 1].map(line => serve(`u${line}`, socket => socket.on('data', bytes => rx[line].push(...bytes))));
   let inputs = {}, what = null;
-  const pins = serve('pins', text => {
-    for (const [, pin, level] of String(text).matchAll(/in (\d+) ([01])\n/g)) inputs[pin] = level === '1';
-    if (String(text).includes('do power\n')) what = 'power';
-  });
+  const take = line => {
+    const [, pin, level] = line.match(/^in (\d+) ([01])$/) ?? [];
+    if (pin) inputs[pin] = level === '1';
+    else if (line === 'do power') what = 'power';
+    else process.stderr.write(`pins: ${line}?\n`);
+  };
+  const pins = serve('pins', socket => readline.createInterface({ input: socket }).on('line', take));
   const pace = fs.openSync(path.join(dir, 'pace'), 'a');
   const began = process.hrtime.bigint();
   const wall = () => Number(process.hrtime.bigint() - began) / 1e6;

@@ -5,39 +5,17 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use ovzha_board_logic::service::{self, Reply, Request, Status};
-use ovzha_core::frame::{FRAME_MAX, FrameBuf, Header, VERSION, seal};
+use ovzha_core::frame::{FrameBuf, Header, VERSION, seal};
 use ovzha_core::id::{BootId, LinkId, NodeId, Sequence};
-use ovzha_core::serial::{Deframer, SerialBuf, encode};
+use ovzha_core::serial::{SerialBuf, encode};
 
-use crate::live::Live;
+use crate::live::{Live, receive, status};
 use crate::node::{cluster, ring};
 
 fn send(to: &mut UnixStream, frame: &[u8]) {
     let mut out = SerialBuf::new();
     to.write_all(&[0]).unwrap();
     to.write_all(encode(frame, &mut out).unwrap()).unwrap();
-}
-
-/// The next whole frame.
-fn receive(from: &mut UnixStream) -> Vec<u8> {
-    let mut deframer = Deframer::new();
-    let mut byte = [0];
-    loop {
-        from.read_exact(&mut byte).expect("nothing came within 20 s");
-        if let Some(Ok(frame)) = deframer.push(byte[0]) {
-            return frame.to_vec();
-        }
-    }
-}
-
-fn status(line: &mut UnixStream) -> Status {
-    let mut out = [0; FRAME_MAX];
-    send(line, service::write(&Request::Status, &mut out).unwrap());
-    match service::read(&receive(line)) {
-        Some(Reply::Status(status)) => status,
-        reply => panic!("{reply:?}"),
-    }
 }
 
 #[test]
@@ -50,8 +28,8 @@ fn lines_and_pins_are_on_sockets() {
         stream
     });
 
-    let status = status(&mut one);
-    assert_eq!((status.starts, status.asked), (Some(1), 0));
+    let began = status(&mut one);
+    assert_eq!((began.starts, began.asked), (Some(1), 0));
 
     let header = Header {
         version: VERSION,

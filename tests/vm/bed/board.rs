@@ -5,7 +5,7 @@
 use super::cable::Cable;
 use super::machine::Machine;
 use super::{Files, Pair, SUPERVISED};
-use crate::live::{Live, RELAYS, SENSES, decoded, timeless};
+use crate::live::{Live, RELAYS, SENSES, decoded};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -18,6 +18,9 @@ use std::time::{Duration, Instant};
 /// How far the emulator may be behind real time at the end: more, and it did not keep up with two machines that it shares a
 /// computer with.
 const BEHIND_MS: u64 = 1_000;
+
+/// What an admin says of the board to `ovzha board provision`: it cuts in place of watchdogs and lends for a `deadtime`.
+pub const IN_PLACE: &str = "--relay in-place --off-for 5s --lends-for 10s";
 
 /// A relay was energised, or fell back.
 #[derive(Clone, Copy, Debug)]
@@ -102,16 +105,17 @@ impl Board {
         self.shared.switched.lock().unwrap().clone()
     }
 
-    /// Bytes that no node sent arrive on a node's line.
-    pub fn noise(&self, node: u8, bytes: &[u8]) {
+    /// One more end of a node's line, where whatever is written arrives at the board among what the node says.
+    pub fn line(&self, node: u8) -> UnixStream {
         let live = self.live.lock().unwrap();
-        let line = format!("u{}", node - 1);
-        live.as_ref().unwrap().connect(&line).write_all(bytes).unwrap();
+        live.as_ref()
+            .expect("it has no power")
+            .connect(&format!("u{}", node - 1))
     }
 
-    /// Its log so far, without times.
+    /// Its log so far.
     pub fn log(&self) -> String {
-        timeless(&decoded(&fs::read(self.dir.join("log")).unwrap_or_default()))
+        decoded(&fs::read(self.dir.join("log")).unwrap_or_default())
     }
 
     /// How it kept up, in milliseconds: of the wall's, the board's, the most it was behind, what the emulator used of a core.
@@ -144,21 +148,25 @@ impl Drop for Board {
 }
 
 impl Pair {
-    /// Both up with the board, which an admin at node 1 gave its record, before any daemon ran; node 1 active. The board
-    /// cuts in place of watchdogs and lends for so many seconds.
-    pub fn up_with_board(files: &Files, lends_for: u32) -> Self {
+    /// Both up with the board, which has the record that [`Pair::provision`] gave it; node 1 active.
+    pub fn up_with_board(files: &Files, words: &str) -> Self {
         let pair = Self::new(files);
         pair.boot("drbd");
-        let words = format!("--relay in-place --off-for 5s --lends-for {lends_for}s");
-        pair.node(1)
+        pair.provision(words);
+        pair
+    }
+
+    /// An admin at node 1 gives the board its record, as `ovzha board provision` with these words does, then starts the daemons;
+    /// node 1 becomes active.
+    pub fn provision(&self, words: &str) {
+        self.node(1)
             .must(&format!("ovzha board provision --port /dev/ttyS1 {words}"));
         for number in [1, 2] {
             // when the power comes back it starts by itself
-            pair.node(number).set_words("drbd ovzha");
-            pair.node(number).must(SUPERVISED);
+            self.node(number).set_words("drbd ovzha");
+            self.node(number).must(SUPERVISED);
         }
-        pair.wait_active(1);
-        pair
+        self.wait_active(1);
     }
 }
 
@@ -166,7 +174,7 @@ impl Pair {
 /// relays are at rest.
 fn supply(mut pins: UnixStream, nodes: &[Arc<Machine>; 2], shared: &Shared) {
     pins.set_read_timeout(Some(Duration::from_millis(10))).unwrap();
-    let mut cut = [false; 2];
+    let mut relays = [Relay::default(); 2];
     let mut felt = [None; 2];
     let mut text = String::new();
     let mut piece = [0; 1024];
@@ -180,7 +188,7 @@ fn supply(mut pins: UnixStream, nodes: &[Arc<Machine>; 2], shared: &Shared) {
         };
         while let Some((line, rest)) = text.split_once('\n') {
             if let Some((place, energised)) = relay(line) {
-                switch(&nodes[place], energised, &mut cut[place], shared);
+                switch(&nodes[place], energised, &mut relays[place], shared);
             }
             text = rest.to_owned();
         }
@@ -188,11 +196,12 @@ fn supply(mut pins: UnixStream, nodes: &[Arc<Machine>; 2], shared: &Shared) {
             let on = nodes[place].is_on();
             if felt[place] != Some(on) {
                 felt[place] = Some(on);
+                let line = format!("in {} {}\n", SENSES[place], u8::from(on));
                 // a board that is gone feels nothing
-                drop(writeln!(pins, "in {} {}", SENSES[place], u8::from(on)));
+                drop(pins.write_all(line.as_bytes()));
             }
             if lost {
-                switch(&nodes[place], false, &mut cut[place], shared);
+                switch(&nodes[place], false, &mut relays[place], shared);
             }
         }
         if lost {
@@ -209,24 +218,31 @@ fn relay(line: &str) -> Option<(usize, bool)> {
     Some((place, level == "1"))
 }
 
-fn switch(node: &Machine, energised: bool, cut: &mut bool, shared: &Shared) {
-    if energised != *cut {
-        *cut = energised;
-        let (at, node) = (Instant::now(), node.number());
-        shared.switched.lock().unwrap().push(Switched {
-            at,
-            node,
-            cut: energised,
-        });
-    } else {
+/// A relay's contact.
+#[derive(Clone, Copy, Default)]
+struct Relay {
+    energised: bool,
+    /// Its machine ran, and has no power because of it.
+    took: bool,
+}
+
+fn switch(node: &Machine, energised: bool, relay: &mut Relay, shared: &Shared) {
+    if energised == relay.energised {
         return;
     }
+    relay.energised = energised;
+    shared.switched.lock().unwrap().push(Switched {
+        at: Instant::now(),
+        node: node.number(),
+        cut: energised,
+    });
     if shared.stuck.load(Ordering::Relaxed) {
         return;
     }
     if energised {
+        relay.took = node.is_on();
         node.power_cut();
-    } else if !node.is_on() {
+    } else if std::mem::take(&mut relay.took) && !node.is_on() {
         node.start();
     }
 }

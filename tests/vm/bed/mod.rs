@@ -17,7 +17,7 @@ mod third;
 mod tool;
 mod wire;
 
-pub use board::Board;
+pub use board::{Board, IN_PLACE};
 pub use files::{Files, binary};
 pub use image::cache;
 pub use machine::{Ack, Machine};

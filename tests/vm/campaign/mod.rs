@@ -9,7 +9,7 @@ mod plan;
 mod settle;
 mod strike;
 
-use crate::bed::{Pair, Third, cache, say};
+use crate::bed::{IN_PLACE, Pair, Third, cache, say};
 use check::{Client, admits_two_actives};
 use ledger::{Entry, Ledger};
 use options::{Options, Protection};
@@ -23,7 +23,7 @@ use strike::{Struck, heal, strike};
 /// A pair between faults.
 struct Run {
     pair: Pair,
-    /// The third voter, where the row has one.
+    /// The third voter, where it is a third host.
     _third: Option<Third>,
     client: Client,
     active: u8,
@@ -33,7 +33,11 @@ struct Run {
 impl Run {
     /// From the golden disks.
     fn fresh(protection: Protection) -> Self {
-        let pair = Pair::up(&protection.files());
+        let files = protection.files();
+        let pair = match protection {
+            Protection::Board => Pair::up_with_board(&files, IN_PLACE),
+            Protection::None | Protection::Fencing | Protection::Witness => Pair::up(&files),
+        };
         let third = (protection == Protection::Witness).then(|| Third::start(&pair));
         let active = settle(&pair, |_| {}).active;
         Self {
@@ -82,7 +86,7 @@ impl Run {
             if let Kind::Hang(side) = fault.kind {
                 struck.node(side) == number && struck.hangs(self.pair.node(number))
             } else if let Kind::Pause(side) = fault.kind {
-                struck.node(side) == number
+                struck.node(side) == number && struck.lives_on(self.pair.node(number))
             } else {
                 false
             }
