@@ -222,7 +222,7 @@ fn one_cable_cut_is_told_and_moves_nothing() {
     nothing_moved(pair);
 }
 
-/// S-79: a machine that still has power is no dead one, so nobody starts; thawed, it goes on where it was.
+/// S-79: a machine that still has power is not dead, so nobody starts; thawed, it goes on where it was.
 #[test]
 fn a_relay_that_is_stuck_is_told_and_nobody_starts() {
     let pair = up();
@@ -234,7 +234,7 @@ fn a_relay_that_is_stuck_is_told_and_nobody_starts() {
             .contains("node 0: still has power: the relay is stuck")
     });
     node_2_stays_idle(&pair, 20);
-    println!("{}", pair.report());
+    pair.wait_said(2, "ovzha status", "neither the witness nor the peer lends its vote");
     assert_eq!(pair.board().switched().len(), 2, "tried once\n{}", pair.report());
     assert_eq!(pair.node(1).lives(), 1);
     pair.node(1).go_on();
