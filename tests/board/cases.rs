@@ -6,8 +6,8 @@ use ovzha_board_logic::trial::Seen as Felt;
 use ovzha_core::auth::Domain;
 
 use crate::bed::{Bed, SECRET, provision};
+use crate::emulated::golden;
 use crate::emulator::Seen;
-use crate::live::golden;
 use crate::node::{Machine, Times};
 
 /// A pair in its usual state: the first node has the group, its cable and the network are whole.

@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::live::{self, RELAYS, SENSES};
+use crate::emulated::{self, RELAYS, SENSES};
 
 const BUTTON: u64 = 9;
 
@@ -42,7 +42,7 @@ impl Emulator {
     /// Power comes.
     pub fn start() -> Self {
         let mut child = Command::new("node")
-            .args(live::emulator())
+            .args(emulated::emulator())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -107,7 +107,7 @@ impl Emulator {
 
     /// The log so far, decoded.
     pub fn lines(&self) -> String {
-        live::decoded(&self.log)
+        emulated::decoded(&self.log)
     }
 
     fn step(&mut self, ms: u64, what: &Value) -> Value {

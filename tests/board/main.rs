@@ -11,10 +11,10 @@ mod cases;
 #[cfg(test)]
 mod command;
 #[cfg(test)]
-mod emulator;
+#[path = "../emulated.rs"]
+mod emulated;
 #[cfg(test)]
-#[path = "../live.rs"]
-mod live;
+mod emulator;
 #[cfg(test)]
 mod node;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use ovzha_core::frame::{FrameBuf, Header, VERSION, seal};
 use ovzha_core::id::{BootId, LinkId, NodeId, Sequence};
 use ovzha_core::serial::{SerialBuf, encode};
 
-use crate::live::{Live, receive, status};
+use crate::emulated::{Live, receive, status};
 use crate::node::{cluster, ring};
 
 fn send(to: &mut UnixStream, frame: &[u8]) {

@@ -1,7 +1,7 @@
 //! The witness board's release image, in its emulator, on the serial ports of two machines with the real DRBD, its relays in their
 //! supplies in place of watchdogs (S-15).
-use crate::bed::{Files, IN_PLACE, Link, Pair};
-use crate::live::{golden, status};
+use crate::bed::{Files, IN_PLACE, Link, Pair, say};
+use crate::emulated::{golden, status};
 use std::io::Write;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -95,6 +95,9 @@ fn is_cut_then_taken_over_from(pair: &Pair, froze: Instant) {
     assert!(cut.cut && cut.node == 1, "{cut:?}");
     let silence = cut.at.duration_since(froze);
     assert!(silence >= Duration::from_secs(9), "{silence:?}\n{}", pair.report());
+    pair.wait("node 2 active", |pair| pair.is_active(2));
+    let (cut, active) = (silence.as_millis(), froze.elapsed().as_millis());
+    say(&format!("board: cut_after_ms={cut} active_after_ms={active}"));
     pair.wait_active(2);
 }
 

@@ -21,7 +21,7 @@ mod cases_witness;
 #[cfg(test)]
 mod drbd;
 #[cfg(test)]
-#[path = "../live.rs"]
-mod live;
+#[path = "../emulated.rs"]
+mod emulated;
 #[cfg(test)]
 mod measure;

@@ -5,7 +5,7 @@
 use super::cable::Cable;
 use super::machine::Machine;
 use super::{Files, Pair, SUPERVISED};
-use crate::live::{Live, RELAYS, SENSES, decoded};
+use crate::emulated::{Live, RELAYS, SENSES, decoded};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -130,8 +130,9 @@ impl Board {
     pub fn check(&self) {
         let [wall, board, worst, used] = self.pace();
         let percent = used * 100 / wall;
+        let cuts = self.switched().iter().filter(|switched| switched.cut).count();
         super::say(&format!(
-            "board: ms={board} of={wall} behind_at_most_ms={worst} core_percent={percent}"
+            "board: ms={board} of={wall} behind_at_most_ms={worst} core_percent={percent} cuts={cuts}"
         ));
         assert!(
             board + BEHIND_MS > wall,

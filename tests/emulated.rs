@@ -1,4 +1,4 @@
-//! The witness board's release image in its emulator, as a process in real time: its lines, pins and log are files of a directory.
+//! The witness board's release image in its emulator: what every driver that runs it needs.
 
 use std::fs;
 use std::io::{Read, Write};
