@@ -5,7 +5,7 @@ use ovzha_board_logic::service::{Order, Refusal, Reply, Request};
 use ovzha_board_logic::trial::Seen as Felt;
 use ovzha_core::auth::Domain;
 
-use crate::bed::{Bed, SECRET, provision};
+use crate::bed::{Bed, Cuts, SECRET, provision};
 use crate::emulated::golden;
 use crate::emulator::Seen;
 use crate::node::{Machine, Times};
@@ -113,6 +113,22 @@ fn with_the_standbys_cable_cut_nothing_moves() {
     }
     assert!(bed.relays().is_empty());
     assert_eq!(bed.nodes[1].machine, Machine::Up);
+}
+
+/// Nobody was heard for longer than a vote lasts, then one node first: that is no news of the other one.
+#[test]
+fn with_everything_cut_and_mended_again_no_power_is_taken() {
+    let mut bed = settled(Hand::InPlace, Times::USUAL);
+    bed.cuts = Cuts {
+        network: true,
+        cables: [true; 2],
+    };
+    bed.run(15_000);
+    assert_eq!(bed.active(), [false, false], "each is cut off from everything");
+    bed.cuts = Cuts::default();
+    bed.until(20_000, "one of them has it again", |bed| bed.active().contains(&true));
+    bed.run(5_000);
+    assert!(bed.relays().is_empty(), "{}", bed.story());
 }
 
 #[test]
