@@ -49,6 +49,12 @@ fn findings(config_dir: &Path, root: &Path, out: &mut impl Write) -> io::Result<
         write_finding(out, finding)?;
     }
     writeln!(out, "protection: {}", check::protection(root, &files))?;
+    if files.settings.commanded() {
+        writeln!(
+            out,
+            "decisions: the witness's vote starts a group, the other node's alone does not"
+        )?;
+    }
     writeln!(out, "resources:")?;
     for (word, runs) in check::resources(root, &files) {
         writeln!(out, "  {word}: {runs}")?;

@@ -280,6 +280,7 @@ mod tests {
                 resources_digest: [1; 4],
                 timings_digest: [1; 4],
                 witness: false,
+                commanded: false,
                 speaks: 2,
             })
             .unwrap();

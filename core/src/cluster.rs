@@ -5,7 +5,7 @@ use heapless::Vec;
 use crate::ask::{Ask, Leave};
 use crate::auth::Keyring;
 use crate::bug::{BugId, Bugs};
-use crate::config::{Config, DEADTIME_MAX, PINGS_MAX};
+use crate::config::{Config, DEADTIME_MAX, GroupDraft, PINGS_MAX};
 use crate::decide::Why;
 use crate::event::{Command, Event, Outcome};
 use crate::fence::Fence;
@@ -112,6 +112,8 @@ pub struct Cluster {
     /// The longest term that this node lends for, as it is on disk, in tenths of a second.
     pub(crate) stored_term: u16,
     pub(crate) writing_term: u16,
+    /// The pledges are on disk with this version.
+    pub(crate) pledge_version: u32,
     /// Until then it has forgotten to whom it lent.
     pub(crate) bound: Instant,
     /// The groups as they are on disk, and as they are being written.
@@ -154,7 +156,8 @@ impl Cluster {
         let bound = now.after(longest_lent(durable.term).max(config.deadtime));
         let stored_term = durable.term;
         let voted = config.groups.iter().filter(|_| config.witness);
-        let standings = gather(voted.map(|_| Standing::new(config.me.peer(), bound)));
+        let pledged = |group: &GroupDraft| durable.pledged.contains(&group.identity);
+        let standings = gather(voted.map(|group| Standing::new(config.me.peer(), bound, pledged(group))));
         Self {
             keyring,
             boot,
@@ -202,6 +205,7 @@ impl Cluster {
             standings,
             stored_term,
             writing_term: 0,
+            pledge_version: 0,
             bound,
             recorded,
             writing: Vec::new(),

@@ -81,6 +81,8 @@ pub struct Draft {
     pub watchdog: Option<Watchdog>,
     /// There is a witness: a group runs only with its vote or the peer's.
     pub witness: bool,
+    /// A start needs the witness's own vote: the peer's keeps running what runs, and starts nothing.
+    pub commanded: bool,
     /// The groups, in the order of `haresources`.
     pub groups: Vec<GroupDraft, GROUPS_MAX>,
     /// Digest of what `haresources` means.

@@ -132,7 +132,7 @@ impl Cluster {
                     }
                 }
             }
-            Peer::Dead | Peer::Left | Peer::NeverHeard if self.config.witness && !self.witness_knows(now, index) => {
+            Peer::Dead | Peer::Left | Peer::NeverHeard if self.config.witness && !self.others_know(now, index) => {
                 Verdict::Wait
             }
             Peer::Dead | Peer::Left | Peer::NeverHeard if acts_alone(&view) => Verdict::Answer(Fenced::Dead),

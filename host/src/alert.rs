@@ -275,6 +275,8 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
         | Notice::Marked { .. }
         | Notice::Frozen { frozen: false, .. }
         | Notice::DataConfirmed { .. }
+        | Notice::Pledged { .. }
+        | Notice::PledgeHeld { .. }
         | Notice::LinkUp(_)
         | Notice::LinkLate(..)
         | Notice::LinkDead(..)

@@ -110,6 +110,7 @@ pub fn core_config(config: &Config, last_resort: bool, watchdog: Option<Watchdog
         resources_digest: config.resources_digest,
         timings_digest: config.timings_digest,
         witness: config.settings.witness().is_some(),
+        commanded: config.settings.commanded(),
         speaks: VERSION,
     })
     .map_err(|error| error.to_string())

@@ -115,9 +115,11 @@ const fn notice_number(notice: Notice) -> u8 {
         Notice::Frozen { .. } => 35,
         Notice::DataConfirmed { .. } => 36,
         Notice::Witness { .. } => 37,
+        Notice::Pledged { .. } => 38,
+        Notice::PledgeHeld { .. } => 39,
     }
 }
-const NOTICES: u8 = 38;
+const NOTICES: u8 = 40;
 
 fn step(outcome: Outcome) -> Notice {
     Notice::Step {
@@ -189,6 +191,10 @@ fn notices() -> Vec<Notice> {
         Notice::DataConfirmed { group },
         Notice::Witness { heard: true },
         Notice::Witness { heard: false },
+        Notice::Pledged { group, pledged: true },
+        Notice::Pledged { group, pledged: false },
+        Notice::PledgeHeld { group, held: true },
+        Notice::PledgeHeld { group, held: false },
     ]
 }
 

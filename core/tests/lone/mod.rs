@@ -56,6 +56,7 @@ impl Node {
             resources_digest: [1; 4],
             timings_digest: [1; 4],
             witness: false,
+            commanded: false,
             speaks: 2,
         });
         let mut keyring = Keyring::new(Domain::Node);

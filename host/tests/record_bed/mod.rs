@@ -73,6 +73,7 @@ pub fn config(me: u8) -> Config {
         resources_digest: [1; 4],
         timings_digest: [2; 4],
         witness: false,
+        commanded: false,
         speaks: ovzha_core::frame::VERSION,
     })
     .unwrap()

@@ -229,6 +229,7 @@ impl Row {
             resources_digest: [1; 4],
             timings_digest: [1; 4],
             witness: self.votes.is_some(),
+            commanded: false,
             speaks: if self.votes.is_some() { VERSION } else { 2 },
         };
         Config::new(draft).unwrap()

@@ -68,6 +68,7 @@ fn config(me: u8, seed: u64) -> Config {
         resources_digest: [1; 4],
         timings_digest: [1; 4],
         witness: false,
+        commanded: false,
         speaks: 2,
     })
     .unwrap()

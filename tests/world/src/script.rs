@@ -276,6 +276,7 @@ fn option(setup: &mut Setup, key: &str, value: &str) -> Done {
         "fencing" => setup.fencing = value == "on",
         "watchdog" => setup.watchdog = Some(ms()?),
         "witness" => setup.witness = value == "on",
+        "decisions" => setup.commanded = value == "witness",
         "relay" => {
             setup.relay = match value {
                 "beside" => Relay::Beside,

@@ -92,6 +92,8 @@ pub struct Setup {
     pub watchdog: Option<u64>,
     /// There is a witness.
     pub witness: bool,
+    /// A start needs its vote.
+    pub commanded: bool,
     /// What it does with the nodes' power.
     pub relay: Relay,
     /// `haresources`.
@@ -118,6 +120,7 @@ impl Default for Setup {
             fencing: false,
             watchdog: None,
             witness: false,
+            commanded: false,
             relay: Relay::None,
             groups: vec![GroupSetup {
                 preferred: 0,
@@ -162,6 +165,7 @@ impl Setup {
             resources_digest: [1; 4],
             timings_digest: [1; 4],
             witness: self.witness,
+            commanded: self.commanded,
             speaks: VERSION,
         }
     }

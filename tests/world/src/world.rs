@@ -97,6 +97,9 @@ pub(crate) enum What {
     WitnessWakes {
         life: u32,
     },
+    WitnessKept {
+        life: u32,
+    },
     Relay {
         life: u32,
         node: usize,
@@ -332,6 +335,7 @@ impl World {
             What::Fires { node, turn } => self.fires(node, turn),
             What::ToWitness { life, bytes } => self.witness_hears(life, &bytes),
             What::WitnessWakes { life } => self.witness_wakes(life),
+            What::WitnessKept { life } => self.witness_kept(life),
             What::Relay { life, node, on } => self.relay_moves(life, node, on),
             What::Daemon { node, boots } => {
                 if self.nodes[node].boots == boots {

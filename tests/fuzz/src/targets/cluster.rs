@@ -139,6 +139,7 @@ fn config(choices: &mut Choices<'_>) -> Config {
         resources_digest: [1; 4],
         timings_digest: [1; 4],
         witness: false,
+        commanded: false,
         speaks: if on(7) { 1 } else { frame::VERSION },
     };
     match Config::new(draft) {

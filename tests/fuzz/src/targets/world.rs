@@ -95,6 +95,7 @@ fn setup(choices: &mut Choices<'_>, trouble: Trouble) -> Setup {
         fencing: on(5),
         watchdog: None,
         witness: false,
+        commanded: false,
         relay: Relay::None,
         groups,
     }
