@@ -83,7 +83,7 @@ fn an_active_that_is_cut_off_from_everything_ends_before_the_other_one_starts() 
 /// S-77: the node whose copy is old was cut off when it became so, and the witness was started again since.
 #[test]
 fn a_restarted_witness_still_knows_whose_copy_is_old() {
-    let (mut pair, mut third) = up();
+    let (pair, mut third) = up();
     cut_links(&pair, true);
     pair.wait("the witness knows", |_| {
         third.log().contains("ovz-node2: its copy of group")
@@ -93,15 +93,15 @@ fn a_restarted_witness_still_knows_whose_copy_is_old() {
         pair.node(1).acknowledged().len() > before + 10
     });
     third.restart();
-    pair.node_mut(1).power_cut();
+    pair.node(1).power_cut();
     node_2_stays_idle(&pair, 30);
     let said = pair.node(2).must("ovzha status");
     assert!(said.contains("heard 0."), "the witness is heard\n{said}");
     // with node 1 back its data are there, and whoever runs them has lost none
     cut_links(&pair, false);
-    pair.node_mut(1).set_words("drbd ovzha");
-    pair.node_mut(1).start();
-    pair.node_mut(1).wait_boot(1);
+    pair.node(1).set_words("drbd ovzha");
+    pair.node(1).start();
+    pair.node(1).wait_boot(1);
     pair.wait_active(1);
     pair.check_nothing_lost(1);
     pair.finish();
