@@ -15,9 +15,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, spawn};
 use std::time::{Duration, Instant};
 
-/// How far the emulator may be behind real time at the end: more, and it did not keep up with two machines that it shares a
-/// computer with.
-const BEHIND_MS: u64 = 1_000;
+/// How far the emulator may fall behind real time: half a `deadtime`.
+const BEHIND_MS: u64 = 5_000;
 
 /// What an admin says of the board to `ovzha board provision`: it cuts in place of watchdogs and lends for a `deadtime`.
 pub const IN_PLACE: &str = "--relay in-place --off-for 5s --lends-for 10s";
@@ -134,10 +133,7 @@ impl Board {
         super::say(&format!(
             "board: ms={board} of={wall} behind_at_most_ms={worst} core_percent={percent} cuts={cuts}"
         ));
-        assert!(
-            board + BEHIND_MS > wall,
-            "the emulator is too slow: {board} of {wall} ms"
-        );
+        assert!(worst < BEHIND_MS, "the emulator is too slow: {worst} ms behind");
     }
 }
 
