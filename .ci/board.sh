@@ -1,6 +1,6 @@
 #!/bin/bash
-# .ci/board.sh: the witness board: its image built and looked at, then run in its emulator between real cores (`.ci/run board`
-# installs what is missing and calls it).
+# .ci/board.sh [bed]: the witness board: its image built and looked at, then run in its emulator between real cores (`.ci/run board`
+# installs what is missing and calls it). bed: only the image and its emulator, for the two machines of `.ci/run vm`.
 #
 #   image     hw/ with Debian's compiler, for the serial board, and with Ethernet
 #   symbols   no std, no allocator; panicking calls: as many as hw/panics.max says, more fails, fewer asks to lower it
@@ -73,11 +73,31 @@ symbols() {
     if grep -E '^<+(ovzha_core|ovzha_board_logic)::' "$TARGET/panics.txt"; then fault "ours panics"; fi
 }
 
+# The npm package and the decoder of the image's log, kept in the cache.
+emulator() {
+    mkdir -p "$CACHE"
+    if ! cmp -s tests/board/package-lock.json "$CACHE/package-lock.json" || [ ! -d "$CACHE/node_modules/rp2040js" ]; then
+        cp tests/board/package.json tests/board/package-lock.json "$CACHE"
+        npm ci --prefix "$CACHE" --no-audit --no-fund --silent || fault "npm could not install rp2040js"
+    fi
+    [ "$("$CACHE/bin/defmt-print" --version 2>/dev/null | awk 'NR == 1 { print $2 }')" = "$DEFMT_PRINT" ] && return
+    printf 'board: building defmt-print (about 80 s, once)\n'
+    CARGO_TARGET_DIR=$TARGET/defmt-print nice -n 19 \
+        cargo install --quiet --locked --version "$DEFMT_PRINT" --root "$CACHE" defmt-print
+}
+
+image=$TARGET/thumbv6m-none-eabi/release/ovzha-board
+if [ "${1:-}" = bed ]; then
+    firmware build --quiet
+    cp "$image" "$TARGET/serial.elf"
+    emulator
+    exit
+fi
+
 (cd hw && cargo fmt --check) || fault "hw is not formatted: cargo fmt in hw"
 # fmt, lint and test of the logic are the top workspace's, but for what only Ethernet needs
 cargo clippy --quiet --locked --no-deps -p ovzha-board-logic --all-targets --features net -- -D warnings
 cargo test --quiet --locked -p ovzha-board-logic --features net
-image=$TARGET/thumbv6m-none-eabi/release/ovzha-board
 for variant in eth serial; do
     features=()
     [ "$variant" = serial ] || features=(--features "$variant")
@@ -93,16 +113,7 @@ within statics "$(statics_of "$TARGET/serial.elf")"
 within flash-eth "$(flash_of "$TARGET/eth.elf")"
 within statics-eth "$(statics_of "$TARGET/eth.elf")"
 
-mkdir -p "$CACHE"
-if ! cmp -s tests/board/package-lock.json "$CACHE/package-lock.json" || [ ! -d "$CACHE/node_modules/rp2040js" ]; then
-    cp tests/board/package.json tests/board/package-lock.json "$CACHE"
-    npm ci --prefix "$CACHE" --no-audit --no-fund --silent || fault "npm could not install rp2040js"
-fi
-if [ "$("$CACHE/bin/defmt-print" --version 2>/dev/null | awk 'NR == 1 { print $2 }')" != "$DEFMT_PRINT" ]; then
-    printf 'board: building defmt-print (about 80 s, once)\n'
-    CARGO_TARGET_DIR=$TARGET/defmt-print nice -n 19 \
-        cargo install --quiet --locked --version "$DEFMT_PRINT" --root "$CACHE" defmt-print
-fi
+emulator
 cargo build --quiet --locked -p ovzha
 # shellcheck disable=SC2086 # no word at all when nothing was chosen
 OVZHA_BOARD=$TARGET/serial.elf OVZHA_BOARD_ETH=$TARGET/eth.elf OVZHA_RP2040JS=$CACHE OVZHA_DEFMT_PRINT=$CACHE/bin/defmt-print \

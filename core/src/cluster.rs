@@ -5,13 +5,13 @@ use heapless::Vec;
 use crate::ask::{Ask, Leave};
 use crate::auth::Keyring;
 use crate::bug::{BugId, Bugs};
-use crate::config::{Config, DEADTIME_MAX, GroupDraft, PINGS_MAX};
+use crate::config::{Config, DEADTIME_MAX, PINGS_MAX};
 use crate::decide::Why;
 use crate::event::{Command, Event, Outcome};
 use crate::fence::Fence;
 use crate::gather::gather;
 use crate::group::{Group, InFlight, Turn};
-use crate::id::{BootId, ClientId, EffectId, GROUPS_MAX, GroupId, LINKS_MAX, LinkId, Sequence};
+use crate::id::{BootId, ClientId, EffectId, GROUPS_MAX, GroupId, LINKS_MAX, LinkId, Mark, Sequence};
 use crate::link::Link;
 use crate::member::Member;
 use crate::message::{Ballot, GroupReport, HoldReason, NodeBits, Silence};
@@ -139,6 +139,12 @@ const fn no_keys() -> Keyring {
     Keyring::new(crate::auth::Domain::Node)
 }
 
+/// The votes of each group, where there is a witness.
+fn standings(config: &Config, pledged: &[Mark], bound: Instant) -> Vec<Standing, GROUPS_MAX> {
+    let voted = config.groups.iter().filter(|_| config.witness);
+    gather(voted.map(|group| Standing::new(config.me.peer(), bound, pledged.contains(&group.identity))))
+}
+
 impl Cluster {
     /// A node that has just started and knows only what is on its disk.
     #[must_use]
@@ -155,9 +161,7 @@ impl Cluster {
         };
         let bound = now.after(longest_lent(durable.term).max(config.deadtime));
         let stored_term = durable.term;
-        let voted = config.groups.iter().filter(|_| config.witness);
-        let pledged = |group: &GroupDraft| durable.pledged.contains(&group.identity);
-        let standings = gather(voted.map(|group| Standing::new(config.me.peer(), bound, pledged(group))));
+        let standings = standings(&config, &durable.pledged, bound);
         Self {
             keyring,
             boot,

@@ -4,6 +4,11 @@ use crate::id::NodeId;
 use crate::time::{Instant, Span};
 use crate::witness::{Power, Relay, Witness, WitnessNotice};
 
+/// A node's silence is news of that node only if the other one was heard for so much of the time that a vote lasts.
+const fn quarter(term: Span) -> Span {
+    term.half().half()
+}
+
 impl Witness {
     /// A sense input was read: to be called with every change, and at least keepalive of its configuration.
     pub fn sensed(&mut self, now: Instant, node: NodeId, power: Power) {
@@ -29,11 +34,21 @@ impl Witness {
         }
     }
 
+    /// A believed frame of a node whose votes last for `term` came, the first of anybody since `before`.
+    pub(crate) fn hears_again(&mut self, before: Option<Instant>, term: Span) {
+        let most = term.minus(quarter(term));
+        let cuts = self.config.relay != Relay::None;
+        if cuts && before.is_none_or(|at| self.now.since(at) >= most) {
+            self.hears = self.now;
+        }
+    }
+
     /// The other node asks for a vote that could be its: one that is not heard for the time of that vote loses its power, once.
     pub(crate) fn cut_silent(&mut self, node: NodeId, term: Span) {
         let now = self.now;
         let busy = self.stations.iter().any(|station| station.cut.is_some());
-        if self.config.relay == Relay::None || busy {
+        let deaf = now.since(self.hears) < quarter(term);
+        if self.config.relay == Relay::None || busy || deaf {
             return;
         }
         let started = self.opens.before(self.config.longest);

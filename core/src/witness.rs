@@ -216,6 +216,8 @@ pub struct Witness {
     pub(crate) now: Instant,
     /// It lends to nobody before this.
     pub(crate) opens: Instant,
+    /// Since when it hears somebody: what passed before without a word of anybody is no node's own silence.
+    pub(crate) hears: Instant,
     pub(crate) stations: [Station; 2],
     pub(crate) seats: Vec<Seat, SEATS>,
     pub(crate) keeper: Keeper,
@@ -247,6 +249,7 @@ impl Witness {
             sequence: Sequence(0),
             now,
             opens,
+            hears: now,
             stations: [Station::new(now), Station::new(now)],
             seats: Vec::new(),
             keeper: Keeper::default(),
@@ -355,6 +358,7 @@ impl Witness {
     /// Whether the frame is believed.
     fn authentic(&mut self, Opened { header, body, .. }: &Opened<'_>) -> bool {
         let (now, me) = (self.now, (self.boot, self.sequence));
+        let before = self.stations.iter().filter_map(|station| station.heard).max();
         let Some(station) = self.station_mut(header.sender) else {
             return false;
         };
@@ -393,6 +397,9 @@ impl Witness {
             self.told_heard(header.sender, restarted && belief == Belief::NewLife);
         }
         if let Some(message) = message {
+            if let Some(ballot) = &message.ballot {
+                self.hears_again(before, ballot.span());
+            }
             self.listen(header.sender, frame, &message);
         }
         true

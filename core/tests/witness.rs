@@ -496,11 +496,43 @@ mod tests {
             bed.speaks(1, asks(&[0]));
         }
         assert_eq!(bed.switched, []);
-        bed.pass(10_000);
-        bed.speaks(1, asks(&[0]));
+        for _ in 0..10 {
+            bed.pass(1000);
+            bed.speaks(1, asks(&[0]));
+        }
         bed.pass(1000);
         bed.speaks(0, asks(&[1]));
         assert_eq!(bed.switched, [(0, false)], "one at a time");
+    }
+
+    /// S-79: what passed without a word of anybody may be the witness's own deafness; who does not speak after it is cut.
+    #[test]
+    fn a_silence_of_both_is_no_news_of_one() {
+        let mut bed = Bed::open_with(Relay::InPlace);
+        for _ in 0..4 {
+            bed.pass(1000);
+            bed.speaks(0, asks(&[0]));
+            bed.speaks(1, asks(&[0]));
+        }
+        bed.pass(60_000);
+        bed.speaks(1, asks(&[0]));
+        bed.pass(900);
+        bed.speaks(0, asks(&[0]));
+        bed.pass(2000);
+        bed.speaks(1, asks(&[0]));
+        assert_eq!(bed.switched, [], "both are heard again");
+        bed.pass(60_000);
+        for _ in 0..3 {
+            bed.speaks(1, asks(&[0]));
+            assert_eq!(bed.switched, []);
+            bed.pass(1000);
+        }
+        bed.speaks(1, asks(&[0]));
+        assert_eq!(
+            bed.switched,
+            [(0, false)],
+            "the other one is heard, and this one is not"
+        );
     }
 
     /// S-79: a relay that is stuck is told, and in place of watchdogs nothing is lent then.
@@ -509,7 +541,6 @@ mod tests {
         let mut bed = Bed::open_with(Relay::InPlace);
         bed.sees(0, Power::On);
         bed.speaks(0, asks(&[0]));
-        bed.pass(10_000);
         for _ in 0..30 {
             bed.pass(1000);
             assert_eq!(bed.speaks(1, asks(&[0])).word.votes, set(&[]));

@@ -5,7 +5,8 @@ use ovzha_board_logic::service::{Order, Refusal, Reply, Request};
 use ovzha_board_logic::trial::Seen as Felt;
 use ovzha_core::auth::Domain;
 
-use crate::bed::{Bed, SECRET, provision};
+use crate::bed::{Bed, Cuts, SECRET, provision};
+use crate::emulated::golden;
 use crate::emulator::Seen;
 use crate::node::{Machine, Times};
 
@@ -114,6 +115,22 @@ fn with_the_standbys_cable_cut_nothing_moves() {
     assert_eq!(bed.nodes[1].machine, Machine::Up);
 }
 
+/// Nobody was heard for longer than a vote lasts, then one node first: that is no news of the other one.
+#[test]
+fn with_everything_cut_and_mended_again_no_power_is_taken() {
+    let mut bed = settled(Hand::InPlace, Times::USUAL);
+    bed.cuts = Cuts {
+        network: true,
+        cables: [true; 2],
+    };
+    bed.run(15_000);
+    assert_eq!(bed.active(), [false, false], "each is cut off from everything");
+    bed.cuts = Cuts::default();
+    bed.until(20_000, "one of them has it again", |bed| bed.active().contains(&true));
+    bed.run(5_000);
+    assert!(bed.relays().is_empty(), "{}", bed.story());
+}
+
 #[test]
 fn noise_on_a_line_costs_the_frames_that_it_hits() {
     let mut bed = settled(Hand::InPlace, Times::USUAL);
@@ -196,24 +213,7 @@ fn a_frozen_active_is_cut_then_taken_over_from_and_its_thaw_is_harmless() {
     assert_eq!(bed.active(), [false, true], "the thawed one comes back as the standby");
     assert_eq!(bed.nodes[0].machine, Machine::Up);
     assert_eq!(bed.relays().len(), 2, "once");
-    golden(&bed, "cut.txt");
-}
-
-/// The log of one cut, decoded, against the text that is kept: without its times, which move with every change of the image.
-fn golden(bed: &Bed, name: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("board/golden")
-        .join(name);
-    let lines = bed.board.lines();
-    let timeless = lines
-        .lines()
-        .filter_map(|line| Some(line.split_once(' ')?.1.trim().to_owned() + "\n"));
-    let lines: String = timeless.collect();
-    if std::env::var_os("OVZHA_REWRITE").is_some() {
-        std::fs::write(&path, &lines).unwrap();
-    }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(lines, kept, "{}: OVZHA_REWRITE=1 writes it anew", path.display());
+    golden("board", &bed.board.lines());
 }
 
 #[test]

@@ -1,14 +1,12 @@
 //! One emulated board: a child process that is told each step, and answers what came of it.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
-/// The pins of `hw/src/board.rs`.
-pub const RELAYS: [u64; 2] = [14, 15];
-const SENSES: [u64; 2] = [12, 13];
+use crate::emulated::{self, RELAYS, SENSES};
+
 const BUTTON: u64 = 9;
 
 /// Something the board did.
@@ -47,28 +45,20 @@ pub struct Emulator {
     pub address: String,
 }
 
-/// The image under test.
-pub fn image() -> PathBuf {
-    let path = std::env::var_os("OVZHA_BOARD").expect("OVZHA_BOARD: the board's image; run .ci/run board");
-    PathBuf::from(path)
-}
-
 impl Emulator {
     /// Power comes.
     pub fn start() -> Self {
-        Self::of(image())
+        Self::of(emulated::image())
     }
 
     /// Power comes to a board with this image.
     pub fn of(image: PathBuf) -> Self {
-        let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("board/run.mjs");
         let mut child = Command::new("node")
-            .arg(runner)
-            .arg(&image)
+            .args(emulated::emulator(&image))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("node, of the Debian package nodejs: run .ci/run board");
+            .expect("node, of the Debian package nodejs: .ci/run installs it");
         let (to, from) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         Self {
             child,
@@ -133,18 +123,7 @@ impl Emulator {
 
     /// The log so far, decoded.
     pub fn lines(&self) -> String {
-        let home = std::env::var_os("OVZHA_DEFMT_PRINT").expect("OVZHA_DEFMT_PRINT: defmt-print; run .ci/run board");
-        let mut child = Command::new(home)
-            .args(["--log-format", "{t} {L} {s}", "-e"])
-            .arg(&self.image)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(&self.log).unwrap();
-        let out = child.wait_with_output().unwrap();
-        assert!(out.status.success(), "defmt-print failed");
-        String::from_utf8(out.stdout).unwrap()
+        emulated::decoded(&self.image, &self.log)
     }
 
     fn step(&mut self, ms: u64, what: &Value) -> Value {

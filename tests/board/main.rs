@@ -11,6 +11,9 @@ mod cases;
 #[cfg(test)]
 mod command;
 #[cfg(test)]
+#[path = "../emulated.rs"]
+mod emulated;
+#[cfg(test)]
 mod emulator;
 #[cfg(test)]
 mod ethernet;

@@ -1,11 +1,13 @@
 // node run.mjs IMAGE          steps as told on standard input, a line of JSON each way: the board's time is its own
-// node run.mjs IMAGE DIR      runs in real time: UARTs on the sockets DIR/u0 and DIR/u1, pins on DIR/pins, the log in DIR/log
+// node run.mjs IMAGE DIR      runs in real time: UARTs on the sockets DIR/u0 and DIR/u1, pins on DIR/pins, the log in DIR/log,
+//                             how well it keeps up in DIR/pace
 //
 // A step: {"ms": 5, "rx": [[bytes], [bytes]], "in": {"12": true}, "do": "power"|"pin"|"hang"|"deaf"|"panic"|"stack"|null}. The answer: {"us",
 // "tx": [[bytes], [bytes]], "pins": [[us, pin, level]], "resets": [[us, cause]], "log": [bytes], "overruns"}. For the Ethernet image
 // a step may have "udp": [["address", port, to port, [bytes]]], "hosts": ["address"] that answer, "missing": true for no W5500; the
 // answer has "udp": [["address", port, [bytes]]] and the board's "address".
-// DIR/pins: lines "out PIN LEVEL" come, lines "in PIN LEVEL" are taken.
+// DIR/pins: lines "out PIN LEVEL" come, lines "in PIN LEVEL" and "do power" are taken.
+// DIR/pace: a line each second: the wall's milliseconds, the board's, the most it was behind so far, what this process has used of a core.
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -56,28 +58,42 @@ function told() {
 
 function realTime() {
   const log = fs.openSync(path.join(dir, 'log'), 'a');
-  const serve = (name, take) => {
+  const serve = (name, listen) => {
     const all = new Set();
     net.createServer(socket => {
       all.add(socket);
-      socket.on('data', take);
+      listen(socket);
       socket.on('error', () => {});
       socket.on('close', () => all.delete(socket));
     }).listen(path.join(dir, name));
     return bytes => all.forEach(socket => socket.write(bytes));
   };
   const rx = [[], []];
-  const out = [0, 1].map(line => serve(`u${line}`, bytes => rx[line].push(...bytes)));
-  let inputs = {};
-  const pins = serve('pins', text => {
-    for (const [, pin, level] of String(text).matchAll(/in (\d+) ([01])\n/g)) inputs[pin] = level === '1';
-  });
+  const out = [0, 1].map(line => serve(`u${line}`, socket => socket.on('data', bytes => rx[line].push(...bytes))));
+  let inputs = {}, what = null;
+  const take = line => {
+    const [, pin, level] = line.match(/^in (\d+) ([01])$/) ?? [];
+    if (pin) inputs[pin] = level === '1';
+    else if (line === 'do power') what = 'power';
+    else process.stderr.write(`pins: ${line}?\n`);
+  };
+  const pins = serve('pins', socket => readline.createInterface({ input: socket }).on('line', take));
+  const pace = fs.openSync(path.join(dir, 'pace'), 'a');
   const began = process.hrtime.bigint();
-  const behind = () => Number(process.hrtime.bigint() - began) / 1e6 - chip.us / 1e3;
+  const wall = () => Number(process.hrtime.bigint() - began) / 1e6;
+  const behind = () => wall() - chip.us / 1e3;
+  let worst = 0, next = 1000;
   const slice = () => {
+    worst = Math.max(worst, behind());
+    if (wall() > next) {
+      const { user, system } = process.cpuUsage();
+      const numbers = [wall(), chip.us / 1e3, worst, (user + system) / 1e3];
+      fs.writeSync(pace, `${numbers.map(Math.round).join(' ')}\n`);
+      next += 1000;
+    }
     for (let i = 0; i < 20 && behind() > 0; i++) {
-      const said = step({ ms: SLICE_MS, rx: rx.map(bytes => bytes.splice(0)), in: inputs });
-      inputs = {};
+      const said = step({ ms: SLICE_MS, rx: rx.map(bytes => bytes.splice(0)), in: inputs, do: what });
+      [inputs, what] = [{}, null];
       said.tx.forEach((bytes, line) => bytes.length && out[line](Buffer.from(bytes)));
       said.pins.forEach(([, pin, level]) => pins(`out ${pin} ${level ? 1 : 0}\n`));
       if (said.log.length) fs.writeSync(log, Buffer.from(said.log));

@@ -1,14 +1,14 @@
 //! The cases, one test each.
-use crate::bed::{Files, Pair, make_container};
+use crate::bed::{Files, Link, Pair, make_container};
 
 /// The active node 1 loses its power, node 2 takes over, node 1 returns and gets the group back. Nothing is lost on the way.
-pub fn dies_returns_and_gets_it_back(mut pair: Pair) {
-    pair.node_mut(1).power_cut();
+pub fn dies_returns_and_gets_it_back(pair: Pair) {
+    pair.node(1).power_cut();
     pair.wait_active(2);
     pair.check_nothing_lost(2);
-    pair.node_mut(1).set_words("drbd ovzha");
-    pair.node_mut(1).start();
-    pair.node_mut(1).wait_boot(1);
+    pair.node(1).set_words("drbd ovzha");
+    pair.node(1).start();
+    pair.node(1).wait_boot(1);
     pair.wait_said(2, "drbdadm dstate r0", "UpToDate/UpToDate");
     pair.wait_said(1, "ovzha status", "ovz-node2 alive");
     pair.wait_said(2, "ovzha status", ", able to run it");
@@ -27,7 +27,7 @@ fn power_cut_of_the_active_loses_nothing_and_the_node_comes_back() {
 
 #[test]
 fn the_articles_life() {
-    let mut pair = Pair::with_empty_disks(&Files::usual());
+    let pair = Pair::with_empty_disks(&Files::usual());
     pair.boot("");
     // the disks as they come from the shop: metadata, the initial sync, a file system, the files moved onto it
     for number in [1, 2] {
@@ -74,9 +74,9 @@ fn with_both_networks_cut_the_serial_line_alone_prevents_a_takeover() {
 
 #[test]
 fn a_reset_of_the_standby_moves_nothing() {
-    let mut pair = Pair::up(&Files::usual());
+    let pair = Pair::up(&Files::usual());
     pair.node(2).reset();
-    pair.node_mut(2).wait_boot(2);
+    pair.node(2).wait_boot(2);
     pair.wait_said(2, "drbdadm dstate r0", "UpToDate/UpToDate");
     pair.wait_said(2, "ovzha status", "ovz-node1 alive");
     assert!(pair.is_active(1) && !pair.is_active(2), "{}", pair.report());
@@ -112,9 +112,9 @@ fn the_paused_active_yields_when_it_goes_on_and_the_split_brain_is_told() {
 fn a_serial_line_that_carries_one_way_only_is_told_and_moves_nothing() {
     let pair = Pair::up(&Files::usual());
     pair.wait_said(2, "cat /var/log/ha-log", "serial /dev/ttyS1 up");
-    pair.cable.cut(1, true);
+    pair.cut(Link::Serial, 1, true);
     pair.wait_said(2, "cat /var/log/ha-log", "serial /dev/ttyS1 dead");
-    pair.cable.cut(1, false);
+    pair.cut(Link::Serial, 1, false);
     pair.wait("the line is up again", |pair| {
         let status = pair.node(2).run("ovzha status").text;
         status

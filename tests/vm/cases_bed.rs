@@ -61,7 +61,7 @@ fn a_killed_daemon_comes_back_and_adopts() {
 /// F2 without a watchdog.
 #[test]
 fn a_hung_kernel_is_taken_over_from_and_comes_back_by_the_reset_button() {
-    let mut pair = Pair::up(&Files::usual());
+    let pair = Pair::up(&Files::usual());
     // so long until a line of the log is on the state disk
     sleep(Duration::from_secs(4));
     pair.node(1).hang();
@@ -70,7 +70,7 @@ fn a_hung_kernel_is_taken_over_from_and_comes_back_by_the_reset_button() {
     let log = pair.node(1).log_of_the_dead("ha-log");
     assert!(log.contains("active (all steps done)"), "{log}\n{}", pair.report());
     pair.node(1).reset();
-    pair.node_mut(1).wait_boot(2);
+    pair.node(1).wait_boot(2);
     pair.wait_said(1, "drbdadm dstate r0", "UpToDate/UpToDate");
     assert!(pair.is_active(2) && !pair.is_active(1), "{}", pair.report());
     pair.check_nothing_lost(2);

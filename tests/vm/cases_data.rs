@@ -23,13 +23,13 @@ fn wait_in_sync(pair: &Pair) {
 }
 
 /// The old active is dead and has newer data: node 2 holds; when node 1 is back, it runs there, and nothing is lost.
-fn node_2_waits_for_the_newest_data(mut pair: Pair) {
-    pair.node_mut(1).power_cut();
+fn node_2_waits_for_the_newest_data(pair: Pair) {
+    pair.node(1).power_cut();
     pair.wait_said(2, "ovzha status", "the other node's copy of the data is newer");
     assert!(!pair.is_active(2), "{}", pair.report());
     cut_drbd(&pair, false);
-    pair.node_mut(1).start();
-    pair.node_mut(1).wait_boot(1);
+    pair.node(1).start();
+    pair.node(1).wait_boot(1);
     pair.wait_active(1);
     wait_in_sync(&pair);
     pair.check_nothing_lost(1);
@@ -38,7 +38,7 @@ fn node_2_waits_for_the_newest_data(mut pair: Pair) {
         pair.node(1).run("ovzha status").text.contains(", able to run it")
             && !pair.node(2).run("ovzha status").text.contains("lacks writes")
     });
-    pair.node_mut(1).power_cut();
+    pair.node(1).power_cut();
     pair.wait_active(2);
     pair.check_nothing_lost(2);
     pair.finish();
@@ -148,13 +148,13 @@ fn io_frozen_by_a_failed_handler_goes_on_when_the_daemon_is_back() {
 /// F3 with fencing: the paused active acknowledges nothing once it goes on, and is reset at the first frame it hears.
 #[test]
 fn the_paused_active_acknowledges_nothing_when_it_goes_on_and_resets_itself() {
-    let mut pair = Pair::up(&Files::usual().fenced());
+    let pair = Pair::up(&Files::usual().fenced());
     wait_in_sync(&pair);
     pair.node(1).pause();
     pair.wait_active(2);
     let before = pair.node(1).acknowledged().len();
     pair.node(1).go_on();
-    pair.node_mut(1).wait_boot(2);
+    pair.node(1).wait_boot(2);
     let after = pair.node(1).acknowledged();
     assert_eq!(
         after.len(),
@@ -173,12 +173,12 @@ fn the_paused_active_acknowledges_nothing_when_it_goes_on_and_resets_itself() {
 #[test]
 fn a_lone_start_holds_until_a_person_confirms_its_data() {
     for files in [Files::usual(), Files::usual().fenced()] {
-        let mut pair = Pair::up(&files);
+        let pair = Pair::up(&files);
         wait_in_sync(&pair);
-        pair.node_mut(2).power_cut();
-        pair.node_mut(1).power_cut();
-        pair.node_mut(2).start();
-        pair.node_mut(2).wait_boot(1);
+        pair.node(2).power_cut();
+        pair.node(1).power_cut();
+        pair.node(2).start();
+        pair.node(2).wait_boot(1);
         pair.wait_said(
             2,
             "ovzha status",

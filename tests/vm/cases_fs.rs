@@ -15,7 +15,7 @@ const MAPPED: &str = "dmsetup create --noudevsync back --table \"0 $(blockdev --
 
 /// Both up, after a line of shell that comes before DRBD, with this `ovzha.cf`; the container on node 1.
 fn up(files: &Files, line: &str, ovzha_cf: &str) -> Pair {
-    let mut pair = Pair::new(files);
+    let pair = Pair::new(files);
     pair.boot("");
     for number in [1, 2] {
         let node = pair.node(number);
@@ -69,7 +69,7 @@ fn stays(pair: &Pair, span: Duration) {
 
 #[test]
 fn a_power_cut_in_the_middle_of_writes_is_replayed_by_the_journal() {
-    let mut pair = up(&Files::usual(), "true", OFTEN);
+    let pair = up(&Files::usual(), "true", OFTEN);
     // makes, grows and renames files, and waits for none of them
     let busy = "mkdir /vz/busy; n=0; while :; do n=$((n + 1)); dd if=/dev/zero of=/vz/busy/new bs=4k count=3; \
                 mv /vz/busy/new /vz/busy/$((n % 50)); done";
@@ -80,7 +80,7 @@ fn a_power_cut_in_the_middle_of_writes_is_replayed_by_the_journal() {
         said.text.trim().parse::<u32>().is_ok_and(|count| count >= 50)
     });
     wait_writes(&pair, 1);
-    pair.node_mut(1).power_cut();
+    pair.node(1).power_cut();
     pair.wait_active(2);
     let kernel = pair.node(2).must("dmesg");
     assert!(kernel.contains("EXT4-fs (drbd0): recovery complete"), "{kernel}");
@@ -266,14 +266,14 @@ fn a_container_ends_by_itself_when_asked_and_is_killed_when_it_does_not() {
 }
 
 /// Node 1 can't give the group up, so it resets itself, and node 2 takes over.
-fn resets_itself(mut pair: Pair, why: &str) {
+fn resets_itself(pair: Pair, why: &str) {
     pair.node(1).must("ovzha standby --no-wait");
     pair.wait("node 1 resets itself", |pair| pair.node(1).boots() > 1);
     pair.wait_active(2);
     pair.check_nothing_lost(2);
     // the shell of the life before
     drop(pair.node(1).try_run("true", Duration::from_secs(1)));
-    pair.node_mut(1).wait_boot(2);
+    pair.node(1).wait_boot(2);
     wait_logged(&pair, 1, why);
     pair.finish();
 }

@@ -1,5 +1,5 @@
 //! The hardware watchdog: who hangs is reset before the other node takes over, and who does not is left alone.
-use crate::bed::{Files, Machine, Pair};
+use crate::bed::{Files, Machine, Pair, SUPERVISED};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
@@ -9,9 +9,6 @@ use std::time::{Duration, Instant};
 /// `deadtime` in seconds. The longest timeout beside it and `keepalive` 500 ms is 9 s (`core/src/watchdog.rs`).
 const DEADTIME: u64 = 10;
 const TIMEOUT: u64 = 9;
-/// Runs the daemon again when it ends, as the guest's own start does.
-const SUPERVISED: &str = "setsid sh -c 'while :; do [ -e /run/stay-down ] || ovzha daemon; sleep 0.5; done' \
-    </dev/null >>/var/log/daemon.err 2>&1 &";
 
 /// What QEMU tells of a machine: its control socket, which the bed leaves alone in these cases.
 struct Events(BufReader<UnixStream>);
@@ -72,7 +69,7 @@ fn files() -> Files {
 /// Both with a watchdog and the daemon, `first` as the daemon of node 1, which is active; `idle`: what node 2 says of its
 /// watchdog.
 fn up_with(first: &str, driver: &str, idle: &str) -> Pair {
-    let mut pair = Pair::new(&files());
+    let pair = Pair::new(&files());
     pair.boot("drbd");
     for number in [1, 2] {
         give_watchdog(pair.node(number), driver);
@@ -101,12 +98,12 @@ fn takes_over(pair: &Pair) -> bool {
 }
 
 /// The event comes from node 1 while node 2 has not begun anything; then node 2 takes over, and all is there.
-fn is_reset_before_the_takeover(mut pair: Pair, events: &mut Events, by: &str) {
+fn is_reset_before_the_takeover(pair: Pair, events: &mut Events, by: &str) {
     assert!(events.tell(by, Duration::from_mins(1)), "no reset\n{}", pair.report());
     assert!(!takes_over(&pair), "it was too late\n{}", pair.report());
     pair.wait_active(2);
     pair.check_nothing_lost(2);
-    pair.node_mut(1).wait_boot(2);
+    pair.node(1).wait_boot(2);
     pair.finish();
 }
 

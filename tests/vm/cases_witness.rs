@@ -61,7 +61,7 @@ fn all_links_cut_the_active_goes_on_and_the_other_one_starts_nothing() {
 /// S-73: the active is cut off from the other node and from the witness.
 #[test]
 fn an_active_that_is_cut_off_from_everything_ends_before_the_other_one_starts() {
-    let (mut pair, third) = up();
+    let (pair, third) = up();
     cut_links(&pair, true);
     pair.node(1).link(2, false);
     let began = Instant::now();
@@ -76,14 +76,14 @@ fn an_active_that_is_cut_off_from_everything_ends_before_the_other_one_starts() 
     pair.wait_active(2);
     pair.check_nothing_lost(2);
     cut_links(&pair, false);
-    pair.node_mut(1).power_cut();
+    pair.node(1).power_cut();
     pair.finish();
 }
 
 /// S-77: the node whose copy is old was cut off when it became so, and the witness was started again since.
 #[test]
 fn a_restarted_witness_still_knows_whose_copy_is_old() {
-    let (mut pair, mut third) = up();
+    let (pair, mut third) = up();
     cut_links(&pair, true);
     pair.wait("the witness knows", |_| {
         third.log().contains("ovz-node2: its copy of group")
@@ -93,15 +93,15 @@ fn a_restarted_witness_still_knows_whose_copy_is_old() {
         pair.node(1).acknowledged().len() > before + 10
     });
     third.restart();
-    pair.node_mut(1).power_cut();
+    pair.node(1).power_cut();
     node_2_stays_idle(&pair, 30);
     let said = pair.node(2).must("ovzha status");
     assert!(said.contains("heard 0."), "the witness is heard\n{said}");
     // with node 1 back its data are there, and whoever runs them has lost none
     cut_links(&pair, false);
-    pair.node_mut(1).set_words("drbd ovzha");
-    pair.node_mut(1).start();
-    pair.node_mut(1).wait_boot(1);
+    pair.node(1).set_words("drbd ovzha");
+    pair.node(1).start();
+    pair.node(1).wait_boot(1);
     pair.wait_active(1);
     pair.check_nothing_lost(1);
     pair.finish();
@@ -110,13 +110,13 @@ fn a_restarted_witness_still_knows_whose_copy_is_old() {
 /// S-78: the service goes on without the witness, and one more failure stops it.
 #[test]
 fn without_the_witness_nobody_takes_over() {
-    let (mut pair, third) = up();
+    let (pair, third) = up();
     third.signal("STOP");
     for number in [1, 2] {
         pair.wait_said(number, "cat /var/log/ha-log", "the witness is not heard");
     }
     assert!(pair.is_active(1), "{}", pair.report());
-    pair.node_mut(1).power_cut();
+    pair.node(1).power_cut();
     node_2_stays_idle(&pair, 20);
     third.signal("CONT");
     pair.wait_active(2);

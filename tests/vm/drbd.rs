@@ -5,7 +5,7 @@ const PS: &str = "ps -o pid,args | grep -v grep";
 
 #[test]
 fn drbd_is_brought_up_and_watched() {
-    let mut pair = Pair::new(&Files::usual());
+    let pair = Pair::new(&Files::usual());
     // nobody has brought DRBD up: the daemons do
     pair.boot("ovzha");
     pair.wait_active(1);

@@ -9,6 +9,8 @@ mod cases;
 #[cfg(test)]
 mod cases_bed;
 #[cfg(test)]
+mod cases_board;
+#[cfg(test)]
 mod cases_data;
 #[cfg(test)]
 mod cases_fs;
@@ -18,5 +20,8 @@ mod cases_watchdog;
 mod cases_witness;
 #[cfg(test)]
 mod drbd;
+#[cfg(test)]
+#[path = "../emulated.rs"]
+mod emulated;
 #[cfg(test)]
 mod measure;

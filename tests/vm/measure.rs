@@ -49,12 +49,12 @@ const DAY: i128 = 24 * 60 * 60 * 1000;
 const STEPS: [&str; 6] = ["detect", "promote", "mount", "start", "first record", "whole"];
 
 /// Cuts the active's power; the milliseconds of each step.
-fn takeover(pair: &mut Pair, active: u8) -> [i128; 6] {
+fn takeover(pair: &Pair, active: u8) -> [i128; 6] {
     let other = 3 - active;
     let ahead = ahead(pair, other);
     let before = pair.node(other).acknowledged().len();
     let (cut, instant) = (now(), Instant::now());
-    pair.node_mut(active).power_cut();
+    pair.node(active).power_cut();
     pair.wait("the container writes on the other node", |pair| {
         pair.node(other).acknowledged().len() > before
     });
@@ -80,15 +80,15 @@ fn takeover(pair: &mut Pair, active: u8) -> [i128; 6] {
 #[test]
 fn from_power_cut_to_container_running() {
     let times = std::env::var("OVZHA_MEASURE").map_or(10, |times| times.parse().expect("OVZHA_MEASURE: a number"));
-    let mut pair = Pair::up(&Files::usual());
+    let pair = Pair::up(&Files::usual());
     let mut rows = Vec::new();
     for turn in 0..times {
         let active = 1 + u8::from(turn % 2 == 1);
         pair.wait("the pair is whole", |pair| Pair::whole(&pair.look()) == Some(active));
-        rows.push(takeover(&mut pair, active));
+        rows.push(takeover(&pair, active));
         pair.check_nothing_lost(3 - active);
-        pair.node_mut(active).start();
-        pair.node_mut(active).wait_boot(1);
+        pair.node(active).start();
+        pair.node(active).wait_boot(1);
     }
     pair.finish();
     let mut text = format!("power cut to container running, milliseconds, {times} times, deadtime 6000\n");

@@ -77,7 +77,30 @@ impl Files {
         self
     }
 
-    /// Whether they name a witness.
+    /// With the witness board on the serial port, where the nodes hear each other through it. No watchdog: the board's relays are in
+    /// its place.
+    pub fn boarded(mut self) -> Self {
+        self.ha_cf = self
+            .ha_cf
+            .replace("deadtime 6\n", "deadtime 10\n")
+            .replace("warntime 3\n", "warntime 5\n")
+            .replace("baud 115200\n", "baud 19200\n");
+        self.ovzha_cf.push_str("witness serial /dev/ttyS1\n");
+        self
+    }
+
+    /// The nodes don't hear each other over the serial port: they have the board there, and nobody else.
+    pub fn without_serial_link(mut self) -> Self {
+        self.ha_cf = self.ha_cf.replace("serial /dev/ttyS1\n", "");
+        self
+    }
+
+    /// Whether the witness is the board.
+    pub fn have_board(&self) -> bool {
+        self.ovzha_cf.contains("witness serial")
+    }
+
+    /// Whether the witness is a third host.
     pub fn have_witness(&self) -> bool {
         self.ovzha_cf.contains("witness udp")
     }

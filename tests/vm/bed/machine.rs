@@ -1,4 +1,7 @@
 //! One virtual machine: its lives, its links, its freezes, and a shell in it.
+//!
+//! Whoever has a hand on its power switch may end a life at any moment, the board's relay in a thread of its own: what is asked of
+//! a machine that has none gets no answer.
 use super::image::Image;
 use super::qmp::Qmp;
 use super::shell::{Said, Shell};
@@ -10,6 +13,7 @@ use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
@@ -32,17 +36,19 @@ pub struct Machine {
     dir: PathBuf,
     image: Image,
     initramfs: PathBuf,
-    words: String,
-    /// It has a third card, whose network is QEMU's own.
+    words: Mutex<String>,
+    /// It has `eth2`, whose network is QEMU's own: the host is 10.0.2.2 on it.
     third_card: bool,
-    power: Option<Power>,
+    power: Mutex<Option<Arc<Power>>>,
+    /// How often power came.
+    lives: AtomicUsize,
     /// In order, over all lives.
     acknowledged: Arc<Mutex<Vec<Ack>>>,
 }
 
 /// What ends with a power cut.
 struct Power {
-    child: Child,
+    child: Mutex<Child>,
     /// Length of the console's log at the start of this life.
     console_from: u64,
     shell: Mutex<Option<Shell>>,
@@ -50,17 +56,22 @@ struct Power {
 }
 
 impl Machine {
-    pub fn new(number: u8, dir: &Path, image: &Image, initramfs: &Path) -> Self {
+    pub fn new(number: u8, dir: &Path, image: &Image, initramfs: &Path, third_card: bool) -> Self {
         Self {
             number,
             dir: dir.to_path_buf(),
             image: image.clone(),
             initramfs: initramfs.to_path_buf(),
-            words: String::new(),
-            third_card: false,
-            power: None,
+            words: Mutex::default(),
+            third_card,
+            power: Mutex::default(),
+            lives: AtomicUsize::new(0),
             acknowledged: Arc::default(),
         }
+    }
+
+    pub const fn number(&self) -> u8 {
+        self.number
     }
 
     /// A file of this machine in the pair's directory.
@@ -69,13 +80,8 @@ impl Machine {
     }
 
     /// Words on the kernel's command line at the next boot.
-    pub fn set_words(&mut self, words: &str) {
-        words.clone_into(&mut self.words);
-    }
-
-    /// From the next boot on it has `eth2`, on which the host is 10.0.2.2.
-    pub const fn give_third_card(&mut self) {
-        self.third_card = true;
+    pub fn set_words(&self, words: &str) {
+        words.clone_into(&mut self.words.lock().unwrap());
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -83,7 +89,7 @@ impl Machine {
         let path = |what: &str| self.file(what).display().to_string();
         let append = format!(
             "console=ttyS0 quiet nokaslr mitigations=off panic=-1 node={own} {} ",
-            self.words
+            self.words.lock().unwrap()
         );
         let mut words: Vec<String> =
             "-M q35 -accel tcg,tb-size=128 -cpu qemu64 -display none -nodefaults -no-user-config \
@@ -139,8 +145,9 @@ impl Machine {
     }
 
     /// Switches it on; it is up when [`Machine::wait_boot`] returns.
-    pub fn start(&mut self) {
-        assert!(self.power.is_none(), "node {} is on already", self.number);
+    pub fn start(&self) {
+        let mut power = self.power.lock().unwrap();
+        assert!(power.is_none(), "node {} is on already", self.number);
         for net in [0, 1] {
             // what the last life left
             drop(fs::remove_file(wire::card(&self.dir, net, self.number)));
@@ -172,12 +179,13 @@ impl Machine {
                 .arg(data.join("seabios"));
         }
         let child = command.spawn().unwrap();
-        self.power = Some(Power {
-            child,
+        *power = Some(Arc::new(Power {
+            child: Mutex::new(child),
             console_from,
             shell: Mutex::new(None),
             qmp: Mutex::new(None),
-        });
+        }));
+        self.lives.fetch_add(1, Ordering::Relaxed);
         self.listen();
     }
 
@@ -197,13 +205,18 @@ impl Machine {
         });
     }
 
-    fn power(&self) -> &Power {
-        self.power.as_ref().expect("the node is off")
+    fn power(&self) -> Option<Arc<Power>> {
+        self.power.lock().unwrap().clone()
+    }
+
+    /// How often power came.
+    pub fn lives(&self) -> usize {
+        self.lives.load(Ordering::Relaxed)
     }
 
     /// What this life wrote on its console.
     pub fn console(&self) -> String {
-        let from = self.power.as_ref().map_or(0, |power| power.console_from);
+        let from = self.power().map_or(0, |power| power.console_from);
         let bytes = fs::read(self.file("console")).unwrap_or_default();
         let from = usize::try_from(from).unwrap().min(bytes.len());
         String::from_utf8_lossy(&bytes[from..]).into_owned()
@@ -215,12 +228,14 @@ impl Machine {
     }
 
     /// Waits for the `count`-th boot of this life.
-    pub fn wait_boot(&mut self, count: usize) {
+    pub fn wait_boot(&self, count: usize) {
         let end = Instant::now() + Duration::from_mins(2);
         while self.boots() < count {
-            let ended = self.power.as_mut().unwrap().child.try_wait().unwrap();
+            let ended = self
+                .power()
+                .map(|power| power.child.lock().unwrap().try_wait().unwrap());
             let log = || fs::read_to_string(self.file("qemu.log")).unwrap_or_default();
-            assert!(ended.is_none(), "QEMU of node {} ended: {}", self.number, log());
+            assert_eq!(ended, Some(None), "QEMU of node {} ended: {}", self.number, log());
             assert!(
                 Instant::now() < end,
                 "node {} did not boot: {}",
@@ -232,49 +247,70 @@ impl Machine {
     }
 
     /// The end of everything on it, at once.
-    pub fn power_cut(&mut self) {
-        if let Some(mut power) = self.power.take() {
-            power.child.kill().unwrap();
-            power.child.wait().unwrap();
+    pub fn power_cut(&self) {
+        if let Some(power) = self.power.lock().unwrap().take() {
+            let mut child = power.child.lock().unwrap();
+            child.kill().unwrap();
+            child.wait().unwrap();
         }
     }
 
     pub fn is_on(&self) -> bool {
-        self.power.is_some()
+        self.power.lock().unwrap().is_some()
     }
 
-    fn qmp(&self, command: &str, arguments: &serde_json::Value) {
-        let mut open = self.power().qmp.lock().unwrap();
-        open.get_or_insert_with(|| Qmp::connect(&self.file("qmp")))
-            .ask(command, arguments);
+    /// `None` when it has no power, or lost it.
+    fn qmp(&self, command: &str, arguments: &serde_json::Value) -> Option<()> {
+        let power = self.power()?;
+        let mut open = power.qmp.lock().unwrap();
+        if open.is_none() {
+            *open = Qmp::connect(&self.file("qmp")).ok();
+        }
+        match open.as_mut()?.ask(command, arguments) {
+            Ok(_) => Some(()),
+            Err(error) => {
+                assert!(!self.is_on(), "node {}: QEMU: {command}: {error}", self.number);
+                None
+            }
+        }
+    }
+
+    /// As `qmp`; the test fails if the machine is off.
+    fn must_qmp(&self, command: &str, arguments: &serde_json::Value) {
+        let done = self.qmp(command, arguments);
+        assert!(done.is_some(), "node {}: {command}: it is off", self.number);
     }
 
     /// How often the watchdog has reset this life, since this was first asked.
     pub fn watchdog_resets(&self) -> usize {
         self.qmp("query-status", &json!({}));
-        let open = self.power().qmp.lock().unwrap();
+        let Some(power) = self.power() else { return 0 };
+        let open = power.qmp.lock().unwrap();
         let events = open.iter().flat_map(|qmp| &qmp.events);
         events.filter(|event| *event == "WATCHDOG").count()
     }
 
     /// Pulls or plugs the cable of a card; the guest sees the carrier.
     pub fn link(&self, net: u8, up: bool) {
-        self.qmp("set_link", &json!({ "name": format!("nic{net}"), "up": up }));
+        self.must_qmp("set_link", &json!({ "name": format!("nic{net}"), "up": up }));
     }
 
     /// F3: the guest's clocks stand still as well.
     pub fn pause(&self) {
-        self.qmp("stop", &json!({}));
+        self.must_qmp("stop", &json!({}));
     }
 
+    /// If it has power still.
     pub fn go_on(&self) {
         self.qmp("cont", &json!({}));
     }
 
     /// The reset button.
     pub fn reset(&self) {
-        self.qmp("system_reset", &json!({}));
-        *self.power().shell.lock().unwrap() = None;
+        self.must_qmp("system_reset", &json!({}));
+        if let Some(power) = self.power() {
+            *power.shell.lock().unwrap() = None;
+        }
     }
 
     /// F1: the daemon stands still.
@@ -327,7 +363,8 @@ impl Machine {
 
     /// Runs a line of shell in the guest; `None` when it didn't end within `span`, or nobody answers.
     pub fn try_run(&self, line: &str, span: Duration) -> Option<Said> {
-        let mut open = self.power().shell.lock().unwrap();
+        let power = self.power()?;
+        let mut open = power.shell.lock().unwrap();
         let end = Instant::now() + span;
         if open.is_none() {
             *open = Shell::connect(&self.file("shell"), end);

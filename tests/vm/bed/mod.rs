@@ -4,6 +4,7 @@
 //! and the container's private area. Each case works on copies. Everything of a case lies in one directory, which is
 //! left behind when the case fails: consoles, QEMU's output, the nodes' logs on their state disks.
 mod archive;
+mod board;
 mod cable;
 mod files;
 mod image;
@@ -16,6 +17,7 @@ mod third;
 mod tool;
 mod wire;
 
+pub use board::{Board, IN_PLACE};
 pub use files::{Files, binary};
 pub use image::cache;
 pub use machine::{Ack, Machine};
@@ -26,9 +28,10 @@ use cable::Cable;
 use image::Image;
 use std::collections::HashSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use tool::must;
@@ -40,6 +43,17 @@ const DISK: u64 = 64;
 const STATE: u64 = 16;
 /// One case at a time: two emulated machines fill this one.
 static ONE: Mutex<()> = Mutex::new(());
+/// Runs the daemon again when it ends, as the guest's own start does.
+pub const SUPERVISED: &str = "setsid sh -c 'while :; do \
+    [ -e /run/stay-down ] || { ovzha daemon & echo $! >/run/daemon.pid; wait $!; }; sleep 0.5; done' \
+    </dev/null >>/var/log/daemon.err 2>&1 &";
+
+/// On standard output whatever the test harness captures.
+pub fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").unwrap();
+    out.flush().unwrap();
+}
 
 /// A way of the heartbeats from one node to the other. DRBD has `Eth1` for itself as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,10 +63,18 @@ pub enum Link {
     Serial,
 }
 
+/// What the nodes' serial ports are plugged into.
+enum Serial {
+    /// Each other.
+    Cable(Cable),
+    /// The witness board, which passes their words on.
+    Board(Board),
+}
+
 /// Two machines.
 pub struct Pair {
-    nodes: [Machine; 2],
-    pub cable: Cable,
+    nodes: [Arc<Machine>; 2],
+    serial: Serial,
     pub wires: Wires,
     dir: PathBuf,
     _one: Option<MutexGuard<'static, ()>>,
@@ -99,12 +121,17 @@ impl Pair {
             fs::File::create(file("state")).unwrap().set_len(STATE << 20).unwrap();
             must(&format!("mke2fs -q -t ext4 -F {}", file("state").display()));
         }
-        let nodes = [1, 2].map(|number| Machine::new(number, &dir, image, &initramfs));
+        let third_card = files.have_witness();
+        let nodes = [1, 2].map(|number| Arc::new(Machine::new(number, &dir, image, &initramfs, third_card)));
         let wires = Wires::new(&dir);
-        let cable = Cable::new([1, 2].map(|number: u8| nodes[usize::from(number) - 1].file("tty")));
+        let serial = if files.have_board() {
+            Serial::Board(Board::new(&dir, &nodes))
+        } else {
+            Serial::Cable(Cable::new(nodes.each_ref().map(|node| node.file("tty"))))
+        };
         Self {
             nodes,
-            cable,
+            serial,
             wires,
             dir,
             _one: one,
@@ -120,17 +147,21 @@ impl Pair {
         &self.nodes[usize::from(number) - 1]
     }
 
-    pub fn node_mut(&mut self, number: u8) -> &mut Machine {
-        &mut self.nodes[usize::from(number) - 1]
+    /// The witness board. For [`Files::boarded`].
+    pub fn board(&self) -> &Board {
+        match &self.serial {
+            Serial::Board(board) => board,
+            Serial::Cable(_) => panic!("the nodes' serial ports are plugged into each other"),
+        }
     }
 
     /// Switches both on with these words on the kernel's command line and waits until both are up.
-    pub fn boot(&mut self, words: &str) {
-        for node in &mut self.nodes {
+    pub fn boot(&self, words: &str) {
+        for node in &self.nodes {
             node.set_words(words);
             node.start();
         }
-        for node in &mut self.nodes {
+        for node in &self.nodes {
             node.wait_boot(1);
         }
     }
@@ -140,16 +171,16 @@ impl Pair {
         match link {
             Link::Eth0 => self.wires.cut(0, from, cut),
             Link::Eth1 => self.wires.cut(1, from, cut),
-            Link::Serial => self.cable.cut(from, cut),
+            Link::Serial => match &self.serial {
+                Serial::Cable(cable) => cable.cut(from, cut),
+                Serial::Board(board) => board.cut_words(from, cut),
+            },
         }
     }
 
     /// Both up, DRBD connected, the daemons running, the container on node 1.
     pub fn up(files: &Files) -> Self {
-        let mut pair = Self::new(files);
-        for node in pair.nodes.iter_mut().filter(|_| files.have_witness()) {
-            node.give_third_card();
-        }
+        let pair = Self::new(files);
         pair.boot(if files.ovzha_cf.contains("watchdog") {
             "wdt drbd ovzha"
         } else {
@@ -234,6 +265,9 @@ impl Pair {
             ));
             parts.push(format!("--- node {number}: console\n{}\n", node.console()));
         }
+        if let Serial::Board(board) = &self.serial {
+            parts.push(format!("--- board\n{}", board.log()));
+        }
         parts.concat()
     }
 
@@ -270,11 +304,14 @@ impl Pair {
     }
 
     /// Ends the pair and removes what it left; a case that failed leaves it.
-    pub fn finish(mut self) {
+    pub fn finish(self) {
         for number in [1, 2] {
             self.check_record(number);
         }
-        for node in &mut self.nodes {
+        if let Serial::Board(board) = &self.serial {
+            board.check();
+        }
+        for node in &self.nodes {
             node.power_cut();
         }
         fs::remove_dir_all(&self.dir).unwrap();
@@ -288,7 +325,7 @@ fn golden(image: &Image) -> PathBuf {
         return dir;
     }
     // the place is the caller's
-    let mut pair = Pair::bare(image, &Files::usual(), None);
+    let pair = Pair::bare(image, &Files::usual(), None);
     pair.boot("");
     make_disks(&pair);
     for number in [1, 2] {
@@ -297,7 +334,7 @@ fn golden(image: &Image) -> PathBuf {
     drop(fs::remove_dir_all(&dir));
     fs::create_dir_all(&dir).unwrap();
     for number in [1, 2] {
-        pair.node_mut(number).power_cut();
+        pair.node(number).power_cut();
         let name = format!("node{number}.disk");
         let (from, to) = (pair.dir.join(&name), dir.join(&name));
         must(&format!("cp --sparse=always {} {}", from.display(), to.display()));

@@ -10,13 +10,14 @@ fn is_partition(kind: &Kind) -> bool {
     matches!(kind, Kind::Cut(links, _) if links.len() == 3)
 }
 
-/// Whether the row admits that both nodes have the group at once (S-10, S-12, S-13, S-14).
+/// Whether the row admits that both nodes have the group at once (S-10, S-12 to S-15).
 pub fn admits_two_actives(protection: Protection, kind: &Kind) -> bool {
     match protection {
         Protection::None => is_partition(kind) || matches!(kind, Kind::Freeze(_) | Kind::Hang(_) | Kind::Pause(_)),
         // a machine that stands still with its clock counts as active until it is told better
         Protection::Fencing => is_partition(kind) || matches!(kind, Kind::Pause(_)),
         Protection::Witness => matches!(kind, Kind::Pause(_)),
+        Protection::Board => false,
     }
 }
 
@@ -25,7 +26,7 @@ pub fn admits_loss(protection: Protection, kind: &Kind) -> bool {
     match protection {
         Protection::None => admits_two_actives(protection, kind),
         Protection::Fencing => is_partition(kind),
-        Protection::Witness => false,
+        Protection::Witness | Protection::Board => false,
     }
 }
 

@@ -9,29 +9,21 @@ mod plan;
 mod settle;
 mod strike;
 
-use crate::bed::{Pair, Third, cache};
+use crate::bed::{IN_PLACE, Pair, Third, cache, say};
 use check::{Client, admits_two_actives};
 use ledger::{Entry, Ledger};
 use options::{Options, Protection};
 use plan::{Fault, Kind};
 use settle::settle;
-use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use strike::{Struck, heal, strike};
 
-/// On standard output whatever the test harness captures.
-fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}").unwrap();
-    out.flush().unwrap();
-}
-
 /// A pair between faults.
 struct Run {
     pair: Pair,
-    /// The third voter, where the row has one.
+    /// The third voter, where it is a third host.
     _third: Option<Third>,
     client: Client,
     active: u8,
@@ -41,7 +33,11 @@ struct Run {
 impl Run {
     /// From the golden disks.
     fn fresh(protection: Protection) -> Self {
-        let pair = Pair::up(&protection.files());
+        let files = protection.files();
+        let pair = match protection {
+            Protection::Board => Pair::up_with_board(&files, IN_PLACE),
+            Protection::None | Protection::Fencing | Protection::Witness => Pair::up(&files),
+        };
         let third = (protection == Protection::Witness).then(|| Third::start(&pair));
         let active = settle(&pair, |_| {}).active;
         Self {
@@ -57,9 +53,9 @@ impl Run {
     fn one(&mut self, fault: &Fault) -> Entry {
         let begin = Instant::now();
         let was = self.active;
-        let struck = strike(&mut self.pair, fault, was);
+        let struck = strike(&self.pair, fault, was);
         let mut overlap = self.watch(fault, &struck, Instant::now() + fault.lasts);
-        heal(&mut self.pair, fault, &struck);
+        heal(&self.pair, fault, &struck);
         let pair = &self.pair;
         let settled = settle(pair, |mounted| overlap |= both(pair, mounted));
         assert!(
@@ -90,7 +86,7 @@ impl Run {
             if let Kind::Hang(side) = fault.kind {
                 struck.node(side) == number && struck.hangs(self.pair.node(number))
             } else if let Kind::Pause(side) = fault.kind {
-                struck.node(side) == number
+                struck.node(side) == number && struck.lives_on(self.pair.node(number))
             } else {
                 false
             }

@@ -1,8 +1,7 @@
 //! What a campaign is asked to do: the words behind `.ci/run campaign --`, in `OVZHA_CAMPAIGN`.
 use crate::bed::Files;
 
-pub const USAGE: &str =
-    "campaign -- [--faults N] [--seed S] [--protection none|fencing|witness] [--plan] [--only NUMBER [--active NODE]]";
+pub const USAGE: &str = "campaign -- [--faults N] [--seed S] [--protection none|fencing|witness|board] [--plan] [--only NUMBER [--active NODE]]";
 
 /// Which row of SAFETY, section 2, the files earn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +12,8 @@ pub enum Protection {
     Fencing,
     /// The same, and a third vote.
     Witness,
+    /// The third vote is a board's, whose relays are in place of the watchdogs.
+    Board,
 }
 
 impl Protection {
@@ -21,6 +22,7 @@ impl Protection {
             Self::None => "none",
             Self::Fencing => "fencing",
             Self::Witness => "witness",
+            Self::Board => "board",
         }
     }
 
@@ -33,6 +35,7 @@ impl Protection {
             Self::None => files,
             Self::Fencing => files.fenced().watched(),
             Self::Witness => files.fenced().watched().witnessed(),
+            Self::Board => files.fenced().boarded(),
         }
     }
 }
@@ -86,7 +89,12 @@ impl Options {
                     Some("none") => options.protection = Protection::None,
                     Some("fencing") => options.protection = Protection::Fencing,
                     Some("witness") => options.protection = Protection::Witness,
-                    other => return Err(format!("--protection is none, fencing or witness, not {other:?}")),
+                    Some("board") => options.protection = Protection::Board,
+                    other => {
+                        return Err(format!(
+                            "--protection is none, fencing, witness or board, not {other:?}"
+                        ));
+                    }
                 },
                 _ => return Err(format!("unknown word {word:?}\n{USAGE}")),
             }

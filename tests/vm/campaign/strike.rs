@@ -6,6 +6,8 @@ use std::time::Duration;
 /// A fault that has struck: who was what when it did.
 pub struct Struck {
     pub active: u8,
+    /// How often power came to each node.
+    lives: [usize; 2],
     /// Boots and watchdog resets of the hung node in this life, before.
     boots: usize,
     resets: usize,
@@ -19,9 +21,14 @@ impl Struck {
         }
     }
 
+    /// Whether the node has had power all the time.
+    pub fn lives_on(&self, node: &Machine) -> bool {
+        node.is_on() && node.lives() == self.lives[usize::from(node.number()) - 1]
+    }
+
     /// Whether the node that was made to hang does so still.
     pub fn hangs(&self, node: &Machine) -> bool {
-        node.watchdog_resets() == self.resets && node.boots() == self.boots
+        node.watchdog_resets() == self.resets && node.boots() == self.boots && self.lives_on(node)
     }
 }
 
@@ -45,15 +52,16 @@ fn switch(pair: &Pair, node: u8, command: &str) {
 }
 
 /// Makes the fault; `active` has the group.
-pub fn strike(pair: &mut Pair, fault: &Fault, active: u8) -> Struck {
+pub fn strike(pair: &Pair, fault: &Fault, active: u8) -> Struck {
     let mut struck = Struck {
         active,
+        lives: [1, 2].map(|number| pair.node(number).lives()),
         boots: 0,
         resets: 0,
     };
     let at = |side: Side| struck.node(side);
     match &fault.kind {
-        Kind::PowerCut(side) => pair.node_mut(at(*side)).power_cut(),
+        Kind::PowerCut(side) => pair.node(at(*side)).power_cut(),
         Kind::Reset(side) => pair.node(at(*side)).reset(),
         Kind::Freeze(side) => pair.node(at(*side)).freeze_daemon(),
         Kind::Hang(side) => {
@@ -76,18 +84,18 @@ pub fn strike(pair: &mut Pair, fault: &Fault, active: u8) -> Struck {
             pair.wait("the container writes on", |pair| {
                 pair.node(active).acknowledged().len() > before + 5
             });
-            pair.node_mut(active).power_cut();
+            pair.node(active).power_cut();
         }
     }
     struck
 }
 
 /// Ends the fault: power and links on, what stood still goes on, the disk is well.
-pub fn heal(pair: &mut Pair, fault: &Fault, struck: &Struck) {
-    // a node that a watchdog has reset meanwhile has nothing that could be thawed
+pub fn heal(pair: &Pair, fault: &Fault, struck: &Struck) {
+    // a node that a watchdog has reset meanwhile, or a relay, has nothing that could be thawed
     let try_run = |pair: &Pair, node: u8, line: &str| drop(pair.node(node).try_run(line, Duration::from_secs(5)));
     match &fault.kind {
-        Kind::PowerCut(side) => pair.node_mut(struck.node(*side)).start(),
+        Kind::PowerCut(side) => pair.node(struck.node(*side)).start(),
         Kind::Freeze(side) => try_run(pair, struck.node(*side), "kill -CONT $(cat /run/daemon.pid)"),
         Kind::Hang(side) => {
             let node = pair.node(struck.node(*side));
@@ -100,7 +108,7 @@ pub fn heal(pair: &mut Pair, fault: &Fault, struck: &Struck) {
         Kind::DiskFails(side) | Kind::DiskSlow(side, _) => try_run(pair, struck.node(*side), "data well"),
         Kind::DiesAlone => {
             cut(pair, &[Link::Eth1], Ways::Both, struck, false);
-            pair.node_mut(struck.active).start();
+            pair.node(struck.active).start();
         }
         Kind::Reset(_) | Kind::Kill(_) | Kind::Standby | Kind::Takeover => {}
     }
