@@ -22,6 +22,7 @@ use crate::pings::Pings;
 use crate::receive::Strangers;
 use crate::rejection::Rejections;
 use crate::rights::Standing;
+use crate::stonith::Stonith;
 use crate::third::Third;
 use crate::time::{Instant, Span};
 
@@ -107,6 +108,8 @@ pub struct Cluster {
     pub(crate) pets: Pets,
     /// The witness, if there is one.
     pub(crate) third: Option<Third>,
+    /// The peer's power.
+    pub(crate) stonith: Stonith,
     /// The votes of each group.
     pub(crate) standings: Vec<Standing, GROUPS_MAX>,
     /// The longest term that this node lends for, as it is on disk, in tenths of a second.
@@ -151,8 +154,7 @@ impl Cluster {
             0 => None,
             seconds => Some(now.after(Span::from_secs(u64::from(seconds)))),
         };
-        let bound = now.after(longest_lent(durable.term).max(config.deadtime));
-        let stored_term = durable.term;
+        let (bound, stored_term) = (now.after(longest_lent(durable.term).max(config.deadtime)), durable.term);
         let voted = config.groups.iter().filter(|_| config.witness);
         let standings = gather(voted.map(|_| Standing::new(config.me.peer(), bound)));
         Self {
@@ -199,6 +201,7 @@ impl Cluster {
             bugs: Bugs::default(),
             pets: Pets::default(),
             third: None,
+            stonith: Stonith::default(),
             standings,
             stored_term,
             writing_term: 0,
@@ -351,6 +354,9 @@ impl Cluster {
     }
 
     fn done(&mut self, now: Instant, effect: EffectId, outcome: Outcome) {
+        if self.shot_ended(now, effect, outcome) {
+            return;
+        }
         for (index, group) in (0_u8..).zip(self.groups.iter_mut()) {
             let Some(finished) = group.done(now, effect, outcome) else {
                 continue;
@@ -432,6 +438,7 @@ impl Cluster {
             Command::Resume => self.set_hold(now, client, false, None, HoldReason::new()),
             Command::Clear { group } => self.clear(now, client, group),
             Command::ConfirmData { group } => self.confirm_data(client, group),
+            Command::ConfirmFenced => self.confirm_fenced(client),
             Command::FencePeer { group } => self.ask_fence_peer(now, client, group),
             Command::Stop => self.ask_leave(now, client),
         }

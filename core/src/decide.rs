@@ -47,6 +47,10 @@ pub enum Peer {
     Dead,
     /// Stopped in order, running nothing.
     Left,
+    /// Silent for long enough, and not seen without power yet (SAFETY S-80).
+    Unfenced,
+    /// The same, and the last try to cut its power failed.
+    Unfenceable,
 }
 
 /// A living peer and the group there.
@@ -261,7 +265,13 @@ pub const fn decide(view: &View) -> Decision {
 const fn peer_has_it(view: &View) -> bool {
     match view.peer {
         Peer::Alive(peer) => !view.held && matches!(peer.phase, Phase::Starting | Phase::Active | Phase::Stopping),
-        Peer::Awaited | Peer::NeverHeard | Peer::Newer | Peer::Dead | Peer::Left => false,
+        Peer::Awaited
+        | Peer::NeverHeard
+        | Peer::Newer
+        | Peer::Dead
+        | Peer::Left
+        | Peer::Unfenced
+        | Peer::Unfenceable => false,
     }
 }
 
@@ -275,7 +285,10 @@ const fn start_part(view: &View, why: Why) -> Decision {
             Phase::Stuck => Decision::Hold(Why::PeerStuck),
             Phase::Idle | Phase::Claiming | Phase::Failed => promote_part(view, why),
         },
-        Peer::Awaited | Peer::NeverHeard | Peer::Dead | Peer::Left => promote_part(view, why),
+        // a silent peer that has not cut this node's power has not started it either
+        Peer::Awaited | Peer::NeverHeard | Peer::Dead | Peer::Left | Peer::Unfenced | Peer::Unfenceable => {
+            promote_part(view, why)
+        }
     }
 }
 
@@ -330,7 +343,19 @@ const fn acquire(view: &View) -> Decision {
         (Decision::Acquire(_), Data::Current) if matches!(view.entitled, Entitled::No) => {
             Decision::Stay(Why::AwaitingVote)
         }
+        (Decision::Acquire(why), Data::Current) => fenced(view, why),
         (decision, _) => decision,
+    }
+}
+
+/// Nothing is taken from a peer that may have power.
+const fn fenced(view: &View, why: Why) -> Decision {
+    match view.peer {
+        Peer::Unfenced => Decision::Stay(Why::AwaitingFence),
+        Peer::Unfenceable => Decision::Hold(Why::FenceFailed),
+        Peer::Awaited | Peer::NeverHeard | Peer::Newer | Peer::Alive(_) | Peer::Dead | Peer::Left => {
+            Decision::Acquire(why)
+        }
     }
 }
 
@@ -363,7 +388,7 @@ const fn turn(view: &View) -> Decision {
         },
         Peer::Newer => Decision::Hold(Why::PeerNewer),
         Peer::Left => Decision::Acquire(Why::PeerLeft),
-        Peer::Dead => alone(view, Why::PeerDead),
+        Peer::Dead | Peer::Unfenced | Peer::Unfenceable => alone(view, Why::PeerDead),
         Peer::NeverHeard => alone(view, Why::PeerNeverHeard),
         Peer::Alive(peer) => beside(view, &peer),
     }
@@ -450,7 +475,13 @@ const fn keep(view: &View) -> Decision {
     }
     let peer = match view.peer {
         Peer::Alive(peer) => peer,
-        Peer::Awaited | Peer::NeverHeard | Peer::Dead | Peer::Newer | Peer::Left => return tend(view),
+        Peer::Awaited
+        | Peer::NeverHeard
+        | Peer::Dead
+        | Peer::Newer
+        | Peer::Left
+        | Peer::Unfenced
+        | Peer::Unfenceable => return tend(view),
     };
     match peer.phase {
         Phase::Starting | Phase::Active => two_active(view, &peer),
@@ -563,7 +594,13 @@ const fn go_on(view: &View) -> Decision {
                 }
             }
         },
-        Peer::Awaited | Peer::NeverHeard | Peer::Dead | Peer::Newer | Peer::Left => Decision::Acquire(Why::Busy),
+        Peer::Awaited
+        | Peer::NeverHeard
+        | Peer::Dead
+        | Peer::Newer
+        | Peer::Left
+        | Peer::Unfenced
+        | Peer::Unfenceable => Decision::Acquire(Why::Busy),
     }
 }
 
@@ -573,13 +610,20 @@ const fn complete(view: &View) -> Decision {
         Decision::Acquire(why) => Decision::Acquire(why),
         // the peer may have found a part, too, and wait for this node: the preferred one waits, the other stops
         Decision::Stay(Why::PeerBusy) if !view.preferred => Decision::Release(Why::Partial),
-        Decision::Stay(Why::AwaitingPeer | Why::AwaitingPing | Why::AwaitingData | Why::Held | Why::PeerBusy) => {
-            Decision::Stay(Why::Partial)
-        }
+        Decision::Stay(
+            Why::AwaitingPeer
+            | Why::AwaitingPing
+            | Why::AwaitingData
+            | Why::AwaitingFence
+            | Why::Held
+            | Why::PeerBusy,
+        )
+        // what anybody can send stops nothing
+        | Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice) => Decision::Stay(Why::Partial),
+        // as long as this node has power the other one has started nothing
+        Decision::Hold(Why::FenceFailed) => Decision::Hold(Why::FenceFailed),
         // completed once both files say the same: a line that grew on one node stops nothing
         Decision::Hold(Why::Differs) if !view.lonely => Decision::Hold(Why::Differs),
-        // what anybody can send stops nothing
-        Decision::Hold(Why::ForeignKey | Why::ForeignHeartbeat | Why::NameTwice) => Decision::Stay(Why::Partial),
         Decision::Stay(_) | Decision::Hold(_) | Decision::Release(_) | Decision::Restart(_) => {
             Decision::Release(Why::Partial)
         }

@@ -56,6 +56,7 @@ mod skew;
 pub mod snapshot;
 mod speak;
 pub mod states;
+pub mod stonith;
 pub mod term;
 mod third;
 pub mod time;

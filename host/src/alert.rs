@@ -266,8 +266,14 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
         }
         | Notice::DiskLost { .. }
         | Notice::Frozen { frozen: true, .. }
+        | Notice::ShotFailed { .. }
+        | Notice::ShotVoid { .. }
         | Notice::StoreFailed => Some(Kind::Failure),
-        Notice::PeerDead(_) | Notice::PeerNeverHeard | Notice::Witness { heard: false } => Some(Kind::Peer),
+        Notice::PeerDead(_)
+        | Notice::PeerNeverHeard
+        | Notice::PeerShot
+        | Notice::PeerOff
+        | Notice::Witness { heard: false } => Some(Kind::Peer),
         Notice::TwoActive { .. } | Notice::NameTwice => Some(Kind::Split),
         Notice::Step { .. }
         | Notice::Phase { .. }
@@ -275,6 +281,7 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
         | Notice::Marked { .. }
         | Notice::Frozen { frozen: false, .. }
         | Notice::DataConfirmed { .. }
+        | Notice::PeerSaidOff
         | Notice::LinkUp(_)
         | Notice::LinkLate(..)
         | Notice::LinkDead(..)

@@ -71,6 +71,10 @@ pub enum Fact {
     WitnessUp,
     /// It believed a frame of a node.
     WitnessHeard(usize),
+    /// A node wants the other one's power cut, and with what number.
+    Shot(usize, u32),
+    /// The agent of such a shot has ended.
+    ShotEnded(usize, u32),
     /// It wants a node's power switched.
     Relay {
         /// The node.
@@ -159,6 +163,7 @@ pub struct Watch {
     abandoned: [Vec<u32>; 2],
     open: [BTreeMap<u32, u64>; 2],
     cuts: Cuts,
+    shots: [Option<u32>; 2],
     both: Vec<bool>,
     /// Two actives that were admitted, and the one that was active first has been so ever since: who, why.
     goes_on: Vec<Option<(usize, Cause)>>,
@@ -205,6 +210,7 @@ impl Watch {
             abandoned: [Vec::new(), Vec::new()],
             open: [BTreeMap::new(), BTreeMap::new()],
             cuts: Cuts::default(),
+            shots: [None; 2],
             violations: Vec::new(),
             admitted: Vec::new(),
         }
@@ -297,6 +303,12 @@ impl Watch {
                 let wrong = self.cuts.moves(now, (*node, *on), *term);
                 wrong.inspect(|wrong| self.violation(now, &format!("S7 {wrong}")));
             }
+            Fact::Shot(node, id) => self.shot(now, *node, *id),
+            Fact::ShotEnded(node, id) => {
+                if self.shots[*node] == Some(*id) {
+                    self.shots[*node] = None;
+                }
+            }
             Fact::Asked(node, client) => {
                 self.open[*node].insert(*client, now);
             }
@@ -329,7 +341,7 @@ impl Watch {
         for place in &mut self.places[node] {
             (place.flight, place.stuck, place.yields) = (None, 0, false);
         }
-        self.used[node] = 0;
+        (self.used[node], self.shots[node]) = (0, None);
         self.abandoned[node].clear();
         self.open[node].clear();
     }
@@ -355,6 +367,17 @@ impl Watch {
                 &format!("S8 node {} touched a resource with a stuck child", step.node),
             );
         }
+    }
+
+    /// S-83: one shot at a time.
+    fn shot(&mut self, now: u64, node: usize, id: u32) {
+        if self.shots[node].replace(id).is_some() || id <= self.used[node] {
+            self.violation(
+                now,
+                &format!("S-83 node {node} shoots twice at once, or with a used number"),
+            );
+        }
+        self.used[node] = id;
     }
 
     fn abandon(&mut self, now: u64, node: usize, id: u32) {

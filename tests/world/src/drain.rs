@@ -26,6 +26,7 @@ enum Owed {
     Store(u32, Rc<[u8]>),
     Reply(ClientId, Answer),
     Notice(Notice),
+    Shoot(EffectId),
     Fence(GroupId),
     Pet(Instant),
     Disarm,
@@ -60,6 +61,7 @@ impl World {
             Output::Store { version, bytes } => Owed::Store(version, bytes.into()),
             Output::Reply { client, answer } => Owed::Reply(client, answer),
             Output::Notice(notice) => Owed::Notice(notice),
+            Output::Shoot(id) => Owed::Shoot(id),
             Output::FenceSelf { group } => Owed::Fence(group),
             Output::Pet { within } => Owed::Pet(within),
             Output::Disarm => Owed::Disarm,
@@ -103,6 +105,7 @@ impl World {
                     self.fact(&Fact::Phase(node, usize::from(group.0), phase, why));
                 }
             }
+            Owed::Shoot(id) => self.shoot(node, id),
             Owed::Fence(group) => {
                 self.trace.line(now, &(node, group, "reset"), || {
                     format!("{who} resets itself for g{}", group.0)
