@@ -269,11 +269,9 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
         | Notice::ShotFailed { .. }
         | Notice::ShotVoid { .. }
         | Notice::StoreFailed => Some(Kind::Failure),
-        Notice::PeerDead(_)
-        | Notice::PeerNeverHeard
-        | Notice::PeerShot
-        | Notice::PeerOff
-        | Notice::Witness { heard: false } => Some(Kind::Peer),
+        Notice::PeerDead(_) | Notice::PeerNeverHeard | Notice::PeerOff | Notice::Witness { heard: false } => {
+            Some(Kind::Peer)
+        }
         Notice::TwoActive { .. } | Notice::NameTwice => Some(Kind::Split),
         Notice::Step { .. }
         | Notice::Phase { .. }
@@ -281,6 +279,7 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
         | Notice::Marked { .. }
         | Notice::Frozen { frozen: false, .. }
         | Notice::DataConfirmed { .. }
+        | Notice::PeerShot
         | Notice::PeerSaidOff
         | Notice::LinkUp(_)
         | Notice::LinkLate(..)

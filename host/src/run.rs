@@ -118,7 +118,12 @@ impl Daemon {
         self.log.say(&Line::Started { version, node });
         self.log.say(&Line::Standing(&self.facts.realtime));
         let timer = self.watchdog.as_ref().map(Watchdog::timer);
-        let row = Protection::of(self.config.pings.len(), timer, self.config.settings.witness().is_some());
+        let row = Protection::of_node(
+            &self.config.settings,
+            self.config.own_node(),
+            self.config.pings.len(),
+            timer,
+        );
         self.log.say(&Line::Protection(row));
         self.tell_watchdog();
         self.aside.begin(&mut self.log);

@@ -231,6 +231,12 @@ pub fn line(names: &dyn Named, notice: Notice, reason: &str) -> Told {
 fn words(names: &dyn Named, notice: Notice, reason: &str) -> (Level, String) {
     let peer = names.peer_node();
     let name = |id| group(names, id);
+    // a child that was killed may have said nothing
+    let said = if reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {reason}")
+    };
     match notice {
         Notice::LinkUp(id) => (Level::Info, format!("link {} up: {peer} is heard", link(names, id))),
         Notice::LinkLate(id, span) => (
@@ -323,11 +329,9 @@ fn words(names: &dyn Named, notice: Notice, reason: &str) -> (Level, String) {
                 Outcome::Failed | Outcome::TimedOut | Outcome::Unfit | Outcome::Stuck => Level::Error,
             };
             let step = format!("{} {}", operation(op), resource(names, group, place));
-            // a child that was killed may have said nothing
-            let said = if reason.is_empty() { "" } else { ": " };
             (
                 level,
-                format!("{}: {step}: {} after {took}{said}{reason}", name(group), outcome(end)),
+                format!("{}: {step}: {} after {took}{said}", name(group), outcome(end)),
             )
         }
         Notice::MoveBegins { takeover, groups, .. } => {
@@ -370,11 +374,11 @@ fn words(names: &dyn Named, notice: Notice, reason: &str) -> (Level, String) {
             format!("{}: this node's data count, a person said so", name(group)),
         ),
         Notice::PeerShot => (Level::Warning, format!("the power of {peer} is being cut")),
-        Notice::PeerOff => (Level::Warning, format!("{peer} has no power: {reason}")),
+        Notice::PeerOff => (Level::Warning, format!("{peer} has no power{said}")),
         Notice::PeerSaidOff => (Level::Warning, format!("{peer} has no power, a person said so")),
         Notice::ShotFailed { again } => (
             Level::Error,
-            format!("the power of {peer} could not be cut, or not be seen off, again in {again}: {reason}"),
+            format!("the power of {peer} could not be cut, or not be seen off, again in {again}{said}"),
         ),
         Notice::ShotVoid { off } => {
             let text = if off {
@@ -384,7 +388,7 @@ fn words(names: &dyn Named, notice: Notice, reason: &str) -> (Level, String) {
             };
             (
                 Level::Error,
-                format!("{peer} was heard while its power was being cut, which counts for nothing: {text}: {reason}"),
+                format!("{peer} was heard while its power was being cut, which counts for nothing: {text}{said}"),
             )
         }
         Notice::TwoActive { group, yields } => {
