@@ -123,7 +123,7 @@ pub(super) fn stonith_host(reader: &mut Reader, said: Said<'_>) {
     };
     let means = means.and_then(|means| match means {
         Means::Board { .. } if host.is_some() => Err("board: the board cuts for both nodes: HOST is *".to_owned()),
-        means => Ok(means),
+        means @ (Means::External(_) | Means::Board { .. }) => Ok(means),
     });
     let lines = &mut reader.value.stonith;
     let first = lines
@@ -277,8 +277,7 @@ pub fn problems(file: &Path, settings: &OvzhaCf, nodes: &[String]) -> Vec<Diagno
         }
         let wrong = match (&means.value, settings.witness()) {
             (Means::External(_), Some(_)) => Some("with a witness the votes decide: only `board` stands beside it"),
-            (Means::External(_), None) => None,
-            (Means::Board { .. }, Some((LinkKind::Serial { .. }, _))) => None,
+            (Means::External(_), None) | (Means::Board { .. }, Some((LinkKind::Serial { .. }, _))) => None,
             (Means::Board { .. }, Some(_)) => {
                 Some("board: a witness on a host has no relays, only `witness serial` has")
             }

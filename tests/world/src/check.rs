@@ -282,20 +282,7 @@ impl Watch {
             Fact::Abandoned(node, id) => self.abandon(now, *node, *id),
             Fact::Unstuck(node, group, resource) => self.places[*node][*group].stuck &= !bit(*resource),
             Fact::Died(node, group, resource) => self.places[*node][*group].dead |= bit(*resource),
-            Fact::PowerLost(node) => {
-                for place in &mut self.places[*node] {
-                    let tenure = place.tenure;
-                    *place = Place {
-                        tenure,
-                        ..Place::default()
-                    };
-                }
-                self.both.fill(false);
-                for goes_on in &mut self.goes_on {
-                    *goes_on = goes_on.filter(|(first, _)| first != node);
-                }
-                self.new_life(*node);
-            }
+            Fact::PowerLost(node) => self.power_lost(*node),
             Fact::DaemonUp(node) => self.new_life(*node),
             Fact::WitnessUp => self.cuts.begins(),
             Fact::WitnessHeard(node) => self.cuts.hears(now, *node),
@@ -304,11 +291,7 @@ impl Watch {
                 wrong.inspect(|wrong| self.violation(now, &format!("S7 {wrong}")));
             }
             Fact::Shot(node, id) => self.shot(now, *node, *id),
-            Fact::ShotEnded(node, id) => {
-                if self.shots[*node] == Some(*id) {
-                    self.shots[*node] = None;
-                }
-            }
+            Fact::ShotEnded(node, id) => self.shots[*node] = self.shots[*node].filter(|shot| shot != id),
             Fact::Asked(node, client) => {
                 self.open[*node].insert(*client, now);
             }
@@ -334,6 +317,21 @@ impl Watch {
             }
             Fact::Durable(node, tenures) => self.durable(now, *node, tenures),
         }
+    }
+
+    fn power_lost(&mut self, node: usize) {
+        for place in &mut self.places[node] {
+            let tenure = place.tenure;
+            *place = Place {
+                tenure,
+                ..Place::default()
+            };
+        }
+        self.both.fill(false);
+        for goes_on in &mut self.goes_on {
+            *goes_on = goes_on.filter(|(first, _)| *first != node);
+        }
+        self.new_life(node);
     }
 
     fn new_life(&mut self, node: usize) {
