@@ -83,7 +83,15 @@ mod tests {
 
     /// Every peer there can be, of the given phase if it lives.
     fn peers() -> impl Iterator<Item = Peer> {
-        let silent = [Peer::Awaited, Peer::NeverHeard, Peer::Newer, Peer::Dead, Peer::Left];
+        let silent = [
+            Peer::Awaited,
+            Peer::NeverHeard,
+            Peer::Newer,
+            Peer::Dead,
+            Peer::Left,
+            Peer::Unfenced,
+            Peer::Unfenceable,
+        ];
         let alive = PHASES.into_iter().flat_map(|phase| {
             (0_u8..128).map(move |bits| {
                 let bit = |n: u8| bits & (1 << n) != 0;
@@ -208,7 +216,7 @@ mod tests {
                 let mut view = view(Mine::Idle, peer);
                 (view.preferred, view.wanted, view.yielded) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
                 let forbidden = match peer {
-                    Peer::Newer | Peer::Awaited => true,
+                    Peer::Newer | Peer::Awaited | Peer::Unfenced | Peer::Unfenceable => true,
                     Peer::Alive(group) => !group.phase.is_clear(),
                     Peer::NeverHeard | Peer::Dead | Peer::Left => false,
                 };
@@ -365,7 +373,12 @@ mod tests {
                         let clear = match peer {
                             Peer::Newer => false,
                             Peer::Alive(peer) => peer.phase.is_clear(),
-                            Peer::Awaited | Peer::NeverHeard | Peer::Dead | Peer::Left => true,
+                            Peer::Awaited
+                            | Peer::NeverHeard
+                            | Peer::Dead
+                            | Peer::Left
+                            | Peer::Unfenced
+                            | Peer::Unfenceable => true,
                         };
                         assert!(clear || !matches!(decision, Decision::Acquire(_)), "{peer:?}");
                     }

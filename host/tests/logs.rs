@@ -115,9 +115,14 @@ const fn notice_number(notice: Notice) -> u8 {
         Notice::Frozen { .. } => 35,
         Notice::DataConfirmed { .. } => 36,
         Notice::Witness { .. } => 37,
+        Notice::PeerShot => 38,
+        Notice::PeerOff => 39,
+        Notice::PeerSaidOff => 40,
+        Notice::ShotFailed { .. } => 41,
+        Notice::ShotVoid { .. } => 42,
     }
 }
-const NOTICES: u8 = 38;
+const NOTICES: u8 = 43;
 
 fn step(outcome: Outcome) -> Notice {
     Notice::Step {
@@ -189,6 +194,12 @@ fn notices() -> Vec<Notice> {
         Notice::DataConfirmed { group },
         Notice::Witness { heard: true },
         Notice::Witness { heard: false },
+        Notice::PeerShot,
+        Notice::PeerOff,
+        Notice::PeerSaidOff,
+        Notice::ShotFailed { again: span },
+        Notice::ShotVoid { off: true },
+        Notice::ShotVoid { off: false },
     ]
 }
 
