@@ -140,8 +140,7 @@ enum Verb {
     },
     /// Say that the other node has no power
     ///
-    /// For a node that holds because its fence agent could not cut that power, or not see it off (`stonith_host` in
-    /// ovzha.cf). Go and look first: what is said is believed, and this node starts what ran there. Refused while the other
+    /// For a node that holds because its device could not cut that power, or not see it off (`stonith_host` in ovzha.cf). Go and look first: what is said is believed, and this node starts what ran there. Refused while the other
     /// node is heard; over as soon as it is heard again. Exit code 1: refused, or nobody said yes.
     ConfirmFenced {
         /// The other node's name
@@ -216,7 +215,7 @@ enum Verb {
     /// isolate NODE, join NODE: links, DRBD, ping nodes together; pings-lost NODE, pings-back NODE;
     /// fail NODE RESOURCE [start|stop|monitor], repair NODE RESOURCE; disk-lost NODE [GROUP], disk-back NODE [GROUP];
     /// standby NODE [SET|GROUP]..., takeover NODE [SET|GROUP]..., hold [TIME], resume, clear NODE GROUP, confirm-data NODE
-    /// GROUP; agent-fails NODE, agent-works NODE (its fence agent), confirm-fenced NODE (said to it); wait TIME (since the fault before) or at TIME (since the first one) before another fault, or at the end.
+    /// GROUP; fencing-fails NODE, fencing-works NODE (what it cuts with), confirm-fenced NODE (said to it); wait TIME (since the fault before) or at TIME (since the first one) before another fault, or at the end.
     ///
     /// It says which times are assumed. Exit code: 0 it is shown, whatever comes of it; 1 the files have errors, or
     /// something happened that docs/SAFETY.md forbids; 2 a word that can't be understood.

@@ -63,7 +63,15 @@ impl Cluster {
             return;
         }
         let verdict = self.verdict(now, index);
-        let patience = self.deadtime().plus(OUTDATES).plus(self.config.longest_shot());
+        let silent = self.groups.get(index).map(|group| self.peer(now, index, group));
+        let shot = match silent {
+            // its power is about to be cut
+            Some(Peer::Unfenced | Peer::Unfenceable) => self.config.longest_shot(),
+            Some(Peer::Awaited | Peer::NeverHeard | Peer::Newer | Peer::Alive(_) | Peer::Dead | Peer::Left) | None => {
+                Span::ZERO
+            }
+        };
+        let patience = self.deadtime().plus(OUTDATES).plus(shot);
         let Some(group) = self.groups.get_mut(index) else {
             return;
         };

@@ -120,8 +120,8 @@ const VERBS: [Verb; 28] = [
         let node = r.node()?;
         Ok(Act::Ask(Some(node), Command::ConfirmData { group: r.group()? }))
     }),
-    verb("agent-fails", "NODE", |r| Ok(Act::AgentFails(r.node()?, true))),
-    verb("agent-works", "NODE", |r| Ok(Act::AgentFails(r.node()?, false))),
+    verb("fencing-fails", "NODE", |r| Ok(Act::AgentFails(r.node()?, true))),
+    verb("fencing-works", "NODE", |r| Ok(Act::AgentFails(r.node()?, false))),
     verb("confirm-fenced", "NODE", |r| {
         Ok(Act::Ask(Some(r.node()?), Command::ConfirmFenced))
     }),
