@@ -59,7 +59,7 @@ pub fn input(external: &External) -> String {
     text
 }
 
-/// Runs a shot at `node` to its end: done only if its power was seen off.
+/// Runs a shot at `node`, told on stdin, to its end: done only if its power was seen off.
 ///
 /// # Errors
 /// A sentence, if nothing was begun.
@@ -67,6 +67,14 @@ pub fn run(node: &str, deadline: Deadline) -> Result<Answer, String> {
     let mut text = String::new();
     let read = std::io::stdin().lock().take(INPUT_MAX).read_to_string(&mut text);
     read.map_err(|error| format!("can't read what to run from stdin: {error}"))?;
+    shoot(&text, node, deadline)
+}
+
+/// The same, told by these lines (see [`input`]).
+///
+/// # Errors
+/// As [`run`].
+pub fn shoot(text: &str, node: &str, deadline: Deadline) -> Result<Answer, String> {
     let mut lines = text.lines();
     let program = Path::new(lines.next().ok_or("no program on stdin")?);
     let parameters: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once('=')).collect();

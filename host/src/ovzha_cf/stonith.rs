@@ -254,15 +254,12 @@ fn bounded(word: &str) -> Result<Span, String> {
 impl Reader {
     /// Of two nodes that miss each other at different moments the one with the head start must be the first for sure.
     pub(super) fn check_fence_delay(&mut self, keepalive: Span) {
-        let least = keepalive.times(2);
-        if let Some(delay) = self.value.fence_delay
-            && delay.value <= least
-        {
-            let text = format!(
-                "fence-delay {} must be longer than two keepalives ({least})",
-                delay.value
-            );
-            self.problems.error(delay.line, text);
+        let (least, delay) = (keepalive.times(2), self.value.fence_delay());
+        let first = self.value.stonith.first().map(|line| line.means.line);
+        let line = self.value.fence_delay.map(|at| at.line).or(first);
+        if let Some(line) = line.filter(|_| delay <= least) {
+            let text = format!("fence-delay {delay} must be longer than two keepalives ({least})");
+            self.problems.error(line, text);
         }
     }
 }
