@@ -52,6 +52,12 @@ fn findings(config_dir: &Path, root: &Path, out: &mut impl Write) -> io::Result<
     if let Some(takeover) = check::takeover(&files) {
         writeln!(out, "takeover: {takeover}")?;
     }
+    if files.settings.commanded() {
+        writeln!(
+            out,
+            "decisions: the witness's vote starts a group, the other node's alone does not"
+        )?;
+    }
     writeln!(out, "resources:")?;
     for (word, runs) in check::resources(root, &files) {
         writeln!(out, "  {word}: {runs}")?;

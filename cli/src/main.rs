@@ -177,12 +177,15 @@ enum Verb {
     /// Be the third vote of many clusters, on a host that is none of their nodes, in the foreground
     ///
     /// Its file says where it listens and whose votes it has; every cluster has a key file, made on one of its nodes with
-    /// `ovzha witness-key`. After its start it lends to nobody for as long as it ever lends. TERM and INT end it. Exit code: 0 after that; 1
+    /// `ovzha witness-key`. After its start it lends to nobody for as long as it ever lends. What it knows of old copies it keeps on disk. TERM and INT end it. Exit code: 0 after that; 1
     /// bad configuration; 3 this machine lacks something; 4 another one runs.
     Witness {
         /// Where it listens, and the clusters
         #[arg(long, value_name = "FILE", default_value = "/etc/ha.d/witness.cf")]
         config: PathBuf,
+        /// Where it keeps whose copies are old
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/ovzha")]
+        state_dir: PathBuf,
     },
     /// Print the keys that a witness of this cluster needs
     ///
@@ -331,7 +334,11 @@ fn main() -> ExitCode {
         Verb::ConfirmFenced { node, yes } => confirm_fenced::run(&run_dir, &node, yes),
         Verb::FencePeer { resource, timeout } => fence_peer::run(&run_dir, resource, timeout),
         Verb::Check { config_dir, root } => check::run(&config_dir, &root),
-        Verb::Witness { config } => ovzha_host::third::run(&ovzha_host::third::Options { file: config, run_dir }),
+        Verb::Witness { config, state_dir } => ovzha_host::third::run(&ovzha_host::third::Options {
+            file: config,
+            run_dir,
+            state_dir,
+        }),
         Verb::WitnessKey { config_dir } => witness::key(&config_dir),
         Verb::Board { what } => board::run(&what),
         Verb::Simulate {

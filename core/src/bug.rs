@@ -281,6 +281,7 @@ mod tests {
                 timings_digest: [1; 4],
                 witness: false,
                 stonith: None,
+                commanded: false,
                 speaks: 2,
             })
             .unwrap();

@@ -94,6 +94,8 @@ pub struct Draft {
     /// What cuts the peer's power, if there is such a thing: nothing is taken from a peer that was not seen off. Not beside
     /// a witness.
     pub stonith: Option<Device>,
+    /// A start needs the witness's own vote: the peer's keeps running what runs, and starts nothing.
+    pub commanded: bool,
     /// The groups, in the order of `haresources`.
     pub groups: Vec<GroupDraft, GROUPS_MAX>,
     /// Digest of what `haresources` means.

@@ -27,6 +27,8 @@ pub(crate) struct Standing {
     pub(crate) vote: Vote,
     /// What the others' allow us.
     pub(crate) right: Right,
+    /// What the witness's alone does.
+    command: Right,
     /// It is to be started here as soon as the votes allow it.
     candidate: bool,
 }
@@ -45,8 +47,15 @@ impl Standing {
         Self {
             vote: Vote::forgotten(Some(peer), until),
             right: Right::default(),
+            command: Right::default(),
             candidate: false,
         }
+    }
+
+    /// Nothing that answers to a frame up to `newest` counts any more.
+    fn give_up(&mut self, newest: Sequence) {
+        self.right.give_up(newest);
+        self.command.give_up(newest);
     }
 }
 
@@ -162,19 +171,27 @@ impl Cluster {
             if self.bid(place) != Bid::Asks
                 && let Some(standing) = self.standings.get_mut(place)
             {
-                standing.right.give_up(sequence);
+                standing.give_up(sequence);
             }
         }
     }
 
+    /// A believed frame of the witness says which of its votes are ours, in answer to our frame `ask`.
+    pub(crate) fn commanded(&mut self, ask: Sequence, votes: GroupSet) {
+        self.granted(ask, votes, true);
+    }
+
     /// A believed frame says which votes are ours, in answer to our frame `ask`.
-    pub(crate) fn granted(&mut self, ask: Sequence, voted: impl Fn(usize) -> bool) {
+    fn granted(&mut self, ask: Sequence, votes: GroupSet, witness: bool) {
         let sent = self.sent.iter().rev().find(|(sequence, _)| *sequence <= ask);
         let Some((_, sent)) = sent.copied() else { return };
         let span = right(self.term_span());
         for (place, standing) in self.standings.iter_mut().enumerate() {
-            if voted(place) {
+            if votes.contains(place) {
                 standing.right.granted(ask, sent, span);
+            }
+            if votes.contains(place) && witness {
+                standing.command.granted(ask, sent, span);
             }
         }
     }
@@ -208,14 +225,14 @@ impl Cluster {
                 standing.vote.released(peer, frame);
             } else if ballot.asks.contains(place) && may_lend && standing.vote.lend(now, peer, frame, ballot.span()) {
                 // a vote for the peer is a release of ours
-                standing.right.give_up(newest);
+                standing.give_up(newest);
             }
             if votes {
                 lent.insert(index);
             }
         }
         if echo.boot == self.boot {
-            self.granted(echo.sequence, |index| lent.contains(index));
+            self.granted(echo.sequence, lent, false);
         }
     }
 
@@ -236,13 +253,28 @@ impl Cluster {
         };
         let yes = match group.state() {
             State::Idle | State::Probing(_) | State::Partial | State::Claiming(_) => {
-                standing.vote.is_free(now) && standing.right.left(now) >= self.times().start()
+                let right = if self.config.commanded {
+                    standing.command
+                } else {
+                    standing.right
+                };
+                standing.vote.is_free(now) && right.left(now) >= self.times().start()
             }
             State::Starting(..) | State::Active | State::Stopping(..) | State::Stuck(..) => self
                 .right_ends(index)
                 .is_some_and(|ends| ends.since(now) > self.times().stop()),
         };
         if yes { Entitled::Yes } else { Entitled::No }
+    }
+
+    /// The witness may lend a group's vote to this node by and by; where a start needs no command this is no question.
+    pub(crate) fn is_commandable(&self, index: usize) -> bool {
+        let (now, dead) = (self.now, self.deadtime());
+        !self.config.commanded
+            || self.third.as_ref().is_some_and(|third| {
+                let heard = third.silence(now).is_some_and(|silence| silence < dead);
+                heard && !third.word.closed.contains(index) && !third.word.marked.contains(index)
+            })
     }
 
     /// The witness knows that the peer's copy lacks what is written here, and lends nothing to it for that; and its vote is

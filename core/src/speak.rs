@@ -28,7 +28,7 @@ impl Cluster {
             let bug = self.bugs.stops(index);
             let idle = matches!(group.state(), State::Idle | State::Claiming(_)) && !group.durable.is_barred();
             let can = !group.is_unfit() && !group.disk_lost() && group.blocked.is_none() && self.store_failed.is_none();
-            let current = self.data(self.now, index) == Data::Current;
+            let current = self.data(self.now, index) == Data::Current && self.is_commandable(index);
             let flags = GroupFlags {
                 able: free && !self.group_differs(index) && can && current && idle && !bug,
                 yielded: group.yielded.is_some(),

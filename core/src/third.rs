@@ -127,7 +127,7 @@ impl Cluster {
             if word.off {
                 self.peer_is_off(echo.sequence);
             }
-            self.granted(echo.sequence, |place| word.votes.contains(place));
+            self.commanded(echo.sequence, word.votes);
         }
     }
 

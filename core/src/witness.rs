@@ -7,7 +7,7 @@
 //! ```text
 //! vote    lent to a node for a time, or free; after its own start to nobody for the longest time there is
 //! marked  the node whose copy lacks writes of the other: the word of whoever has the vote, and is ahead; over when that
-//!         one says so, or when a person confirmed the marked copy. A marked node is lent nothing.
+//!         one says so, or when a person confirmed the marked copy. A marked node is lent nothing. Kept over restarts
 //! ```
 
 use heapless::Vec;
@@ -16,6 +16,7 @@ use crate::auth::Keyring;
 use crate::config::DEADTIME_MAX;
 use crate::frame::{BODY_MAX, FrameBuf, Header, Opened, VERSION, open, seal};
 use crate::id::{BootId, ClusterId, GROUPS_MAX, GroupSet, LinkId, Mark, NodeId, Sequence};
+use crate::keep::{Keeper, Kept};
 use crate::link::Link;
 use crate::lives::{Belief, Lives};
 use crate::message::{
@@ -30,6 +31,8 @@ use crate::vote::Vote;
 pub const VOTES_FROM: u8 = 3;
 /// Groups it keeps votes of: those of both nodes, while one of them has a line more.
 const SEATS: usize = GROUPS_MAX.saturating_mul(2);
+/// Most copies that are marked at a time.
+pub const MARKS_MAX: usize = SEATS;
 const NOTICES: usize = 8;
 
 /// What a witness that has its hand on the nodes' power does with it (LEASE W4, W5).
@@ -86,6 +89,8 @@ pub enum Said<'b> {
         /// It is to have power.
         on: bool,
     },
+    /// Write [`Witness::marks`] to where they outlast a restart, in place of what is there, then call [`Witness::kept`].
+    Keep,
     /// Something worth a log line.
     Notice(WitnessNotice),
     /// Nothing more to do before `until`, unless something happens.
@@ -136,6 +141,8 @@ pub enum WitnessNotice {
         /// For how long.
         term: Span,
     },
+    /// What it keeps over restarts can't be written, or can again.
+    Kept(bool),
     /// So many were lost for want of room.
     Lost(u16),
 }
@@ -143,9 +150,10 @@ pub enum WitnessNotice {
 /// One group's vote.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Seat {
-    group: Mark,
+    pub(crate) group: Mark,
     pub(crate) vote: Vote,
-    marked: Option<NodeId>,
+    pub(crate) marked: Option<NodeId>,
+    pub(crate) kept: Kept,
 }
 
 /// One node as the witness hears it.
@@ -210,6 +218,7 @@ pub struct Witness {
     pub(crate) opens: Instant,
     pub(crate) stations: [Station; 2],
     pub(crate) seats: Vec<Seat, SEATS>,
+    pub(crate) keeper: Keeper,
     notices: Vec<WitnessNotice, NOTICES>,
     lost: u16,
 }
@@ -226,7 +235,8 @@ pub struct SeatView {
 }
 
 impl Witness {
-    /// A witness that has just started: it has forgotten to whom it had lent.
+    /// A witness that has just started: it has forgotten to whom it had lent. Whose copies are old it is told with
+    /// [`Self::remember`].
     #[must_use]
     pub fn new(config: WitnessConfig, keyring: Keyring, boot: BootId, now: Instant) -> Self {
         let opens = now.after(config.longest.min(DEADTIME_MAX));
@@ -239,6 +249,7 @@ impl Witness {
             opens,
             stations: [Station::new(now), Station::new(now)],
             seats: Vec::new(),
+            keeper: Keeper::default(),
             notices: Vec::new(),
             lost: 0,
         }
@@ -282,6 +293,9 @@ impl Witness {
                 return Said::Power { node, on };
             }
         }
+        if self.owes_keep() {
+            return Said::Keep;
+        }
         for to in [NodeId(0), NodeId(1)] {
             let owes = self.station(to).is_some_and(|it| it.link.owes(self.now));
             if owes && let Some(length) = self.speak(to, frame) {
@@ -289,7 +303,8 @@ impl Witness {
                 return Said::Send { to, bytes };
             }
         }
-        let due = self.stations.iter().map(|station| station.link.due).min();
+        let due = self.stations.iter().map(|station| station.link.due);
+        let due = due.chain(self.keep_due()).min();
         Said::Wait {
             until: due.unwrap_or(self.now).max(self.now),
         }
@@ -405,13 +420,21 @@ impl Witness {
         }
     }
 
-    /// Seats of groups that no node has any more.
+    /// Seats of groups that no node has any more; a mark stays until neither has said so.
     fn clear_seats(&mut self) {
         let (now, stations) = (self.now, &self.stations);
-        self.seats.retain(|seat| {
+        let both = stations.iter().all(|station| station.heard.is_some());
+        let mut over = false;
+        self.seats.retain_mut(|seat| {
             let known = stations.iter().any(|station| station.groups.contains(&seat.group));
-            known || !seat.vote.is_free(now)
+            if both && !known {
+                over |= seat.marked.take().is_some();
+            }
+            known || !seat.vote.is_free(now) || seat.marked.is_some() || !seat.kept.is_none()
         });
+        if over {
+            self.mark_over();
+        }
     }
 
     /// One group of a believed message.
@@ -452,6 +475,9 @@ impl Witness {
         if has != had && has == Some(from) {
             self.notice(WitnessNotice::Lent { group, to: from });
         }
+        if marked.is_none() && before.is_some() {
+            self.mark_over();
+        }
         if marked != before
             && let Some(node) = node
         {
@@ -476,13 +502,14 @@ impl Witness {
     }
 
     /// The seat of a group, a new one if there is none; none if there is no room.
-    fn seat(&mut self, group: Mark) -> Option<&mut Seat> {
+    pub(crate) fn seat(&mut self, group: Mark) -> Option<&mut Seat> {
         let known = self.seats.iter().position(|seat| seat.group == group);
         if known.is_none() {
             let seat = Seat {
                 group,
                 vote: Vote::default(),
                 marked: None,
+                kept: Kept::default(),
             };
             self.seats.push(seat).ok()?;
         }
@@ -518,7 +545,8 @@ impl Witness {
             if seat.marked == Some(to) {
                 word.marked.insert(place);
             }
-            if seat.marked == Some(other) {
+            // who hears this writes on alone
+            if seat.marked == Some(other) && self.is_kept(seat) {
                 word.ahead.insert(place);
             }
         }

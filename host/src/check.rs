@@ -25,7 +25,7 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, Files};
+use crate::config::{self, Config, Files};
 use crate::diagnostic::printable;
 use crate::external::{self, Found};
 use crate::haresources::{self, Resource};
@@ -204,6 +204,12 @@ impl Protection {
     #[must_use]
     pub fn of_node(settings: &OvzhaCf, node: &str, pings: usize, watchdog: Option<Timer>) -> Self {
         Self::of(pings, watchdog, settings.witness().is_some(), Cuts::of(settings, node))
+    }
+
+    /// The row of the node whose configuration it is, with this watchdog.
+    #[must_use]
+    pub fn of_config(config: &Config, watchdog: Option<Timer>) -> Self {
+        Self::of_node(&config.settings, config.own_node(), config.pings.len(), watchdog)
     }
 
     /// The row in one word, for programs.

@@ -115,6 +115,7 @@ pub fn core_config(config: &Config, last_resort: bool, watchdog: Option<Watchdog
             delay: config.settings.fence_delay(),
             timeout: config.settings.fence_timeout(),
         }),
+        commanded: config.settings.commanded(),
         speaks: VERSION,
     })
     .map_err(|error| error.to_string())

@@ -68,6 +68,8 @@ pub struct OvzhaCf {
     stonith: Vec<stonith::StonithHost>,
     fence_delay: Option<At<Span>>,
     fence_timeout: Option<At<Span>>,
+    /// A start is the witness's to say.
+    commanded: Option<At<bool>>,
     /// Mebibytes of the record, 0 for off.
     record: Option<At<usize>>,
 }
@@ -118,6 +120,12 @@ impl OvzhaCf {
         self.witness.as_ref().map(|at| (&at.value, at.line))
     }
 
+    /// Whether a start needs the witness's own vote.
+    #[must_use]
+    pub fn commanded(&self) -> bool {
+        self.commanded.is_some_and(|at| at.value)
+    }
+
     /// Mebibytes of the record of what the core is told and says; 0: nothing is recorded.
     #[must_use]
     pub fn record(&self) -> usize {
@@ -148,6 +156,7 @@ pub fn parse(file: &Path, bytes: &[u8], heartbeat: Option<Heartbeat>) -> Parsed<
                 Err(why) => reader.problems.error(line.number, why),
             }
         }
+        reader.check_decisions();
         if let Some(heartbeat) = heartbeat {
             reader.check_stop_budget(heartbeat.deadtime);
             reader.check_fence_delay(heartbeat.keepalive);

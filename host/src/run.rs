@@ -118,12 +118,7 @@ impl Daemon {
         self.log.say(&Line::Started { version, node });
         self.log.say(&Line::Standing(&self.facts.realtime));
         let timer = self.watchdog.as_ref().map(Watchdog::timer);
-        let row = Protection::of_node(
-            &self.config.settings,
-            self.config.own_node(),
-            self.config.pings.len(),
-            timer,
-        );
+        let row = Protection::of_config(&self.config, timer);
         self.log.say(&Line::Protection(row));
         self.tell_watchdog();
         self.aside.begin(&mut self.log);

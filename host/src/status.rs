@@ -111,7 +111,7 @@ fn said(silence: Option<Silence>) -> Value {
 #[must_use]
 pub fn status(config: &Config, facts: &HostFacts, snapshot: &Snapshot) -> Value {
     let timer = facts.watchdog.as_ref().map(|(timer, _)| *timer);
-    let protection = Protection::of_node(&config.settings, config.own_node(), config.pings.len(), timer);
+    let protection = Protection::of_config(config, timer);
     let hold = snapshot
         .hold
         .held

@@ -1,6 +1,6 @@
-//! Keeps the durable state in `/var/lib/ovzha`.
+//! Keeps what must outlast a restart in `/var/lib/ovzha`.
 //!
-//! Model: one file, `state`, replaced as a whole: written beside itself, synced, renamed, the directory synced. So after
+//! Model: a file, `state` for a node and `marks` for a witness, replaced as a whole: written beside itself, synced, renamed, the directory synced. So after
 //! a crash there is the old record or the new one. What a crash cannot do, a disk can: the record carries its length
 //! and a CRC-32, and a damaged one is told apart from none, because damaged means more cautious. The content is opaque.
 //!
@@ -8,7 +8,7 @@
 //! magic "ovzhaST\n" | format version u16 | length u32 | content | CRC-32 of all before   (little endian)
 //! ```
 //!
-//! This blocks on the disk: call it in an agent or at start, never in the loop.
+//! This blocks on the disk: call it in an agent, at start or in a thread of its own, never in the loop.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write};
@@ -21,11 +21,31 @@ const MAGIC: &[u8; 8] = b"ovzhaST\n";
 const VERSION: u16 = 1;
 const HEADER: usize = 14;
 const CHECK: usize = 4;
-/// Most bytes of content.
+/// Most bytes of content of a node's state.
 pub const CONTENT_MAX: usize = 256 * 1024;
 static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
-const NAME: &str = "state";
-const NAME_NEXT: &str = "state.next";
+
+/// A file that is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Kind {
+    name: &'static str,
+    next: &'static str,
+    /// Most bytes of content.
+    max: usize,
+}
+
+/// A node's.
+const STATE: Kind = Kind {
+    name: "state",
+    next: "state.next",
+    max: CONTENT_MAX,
+};
+/// A witness's: every cluster it can have, with every group marked, is less.
+pub(crate) const MARKS: Kind = Kind {
+    name: "marks",
+    next: "marks.next",
+    max: 16 * 1024 * 1024,
+};
 
 /// What is on the disk.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,14 +58,61 @@ pub enum Read {
     Found(Vec<u8>),
 }
 
-/// Replaces the stored content, durably once this answers Ok. Creates `dir` (0700) if it is not there.
+impl Kind {
+    /// Replaces the stored content, durably once this answers Ok. Creates `dir` (0700) if it is not there.
+    ///
+    /// # Errors
+    /// Says which file and why. The old content is then still there.
+    pub(crate) fn write(&self, dir: &Path, content: &[u8]) -> io::Result<()> {
+        let record = self.encode(content)?;
+        make(dir)?;
+        replace(dir, self.name, self.next, &record)
+    }
+
+    /// Reads what was stored. A leftover of an interrupted write is not looked at.
+    pub(crate) fn read(&self, dir: &Path) -> Read {
+        let path = dir.join(self.name);
+        let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(&path);
+        let file = match opened {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Read::Absent,
+            Err(e) => return Read::Damaged(named(&path, &e).to_string()),
+        };
+        let mut record = Vec::new();
+        // one byte more than the longest, so that too long is seen
+        let room = u64::try_from(HEADER + self.max + CHECK + 1).unwrap_or(u64::MAX);
+        if let Err(e) = file.take(room).read_to_end(&mut record) {
+            return Read::Damaged(named(&path, &e).to_string());
+        }
+        match decode(&record) {
+            Ok(content) => Read::Found(content.to_vec()),
+            Err(why) => Read::Damaged(format!("{}: {why}", path.display())),
+        }
+    }
+
+    fn encode(&self, content: &[u8]) -> io::Result<Vec<u8>> {
+        let length = u32::try_from(content.len()).map_err(io::Error::other)?;
+        if content.len() > self.max {
+            let why = format!("{length} bytes of {} are more than {}", self.name, self.max);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        let mut record = Vec::with_capacity(HEADER + content.len() + CHECK);
+        record.extend_from_slice(MAGIC);
+        record.extend_from_slice(&VERSION.to_le_bytes());
+        record.extend_from_slice(&length.to_le_bytes());
+        record.extend_from_slice(content);
+        let check = CRC.checksum(&record);
+        record.extend_from_slice(&check.to_le_bytes());
+        Ok(record)
+    }
+}
+
+/// Replaces a node's state, durably once this answers Ok. Creates `dir` (0700) if it is not there.
 ///
 /// # Errors
 /// Says which file and why. The old content is then still there.
 pub fn write(dir: &Path, content: &[u8]) -> io::Result<()> {
-    let record = encode(content)?;
-    make(dir)?;
-    replace(dir, NAME, NAME_NEXT, &record)
+    STATE.write(dir, content)
 }
 
 /// Makes the state directory, if it is not there.
@@ -69,26 +136,10 @@ pub(crate) fn replace(dir: &Path, name: &str, next: &str, bytes: &[u8]) -> io::R
     sync_dir(dir)
 }
 
-/// Reads what was stored. A leftover of an interrupted write is not looked at.
+/// Reads a node's state. A leftover of an interrupted write is not looked at.
 #[must_use]
 pub fn read(dir: &Path) -> Read {
-    let path = dir.join(NAME);
-    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(&path);
-    let file = match opened {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Read::Absent,
-        Err(e) => return Read::Damaged(named(&path, &e).to_string()),
-    };
-    let mut record = Vec::new();
-    // one byte more than the longest, so that too long is seen
-    let room = u64::try_from(HEADER + CONTENT_MAX + CHECK + 1).unwrap_or(u64::MAX);
-    if let Err(e) = file.take(room).read_to_end(&mut record) {
-        return Read::Damaged(named(&path, &e).to_string());
-    }
-    match decode(&record) {
-        Ok(content) => Read::Found(content.to_vec()),
-        Err(why) => Read::Damaged(format!("{}: {why}", path.display())),
-    }
+    STATE.read(dir)
 }
 
 /// The record that holds `content`.
@@ -96,19 +147,7 @@ pub fn read(dir: &Path) -> Read {
 /// # Errors
 /// When it is longer than [`CONTENT_MAX`].
 pub fn encode(content: &[u8]) -> io::Result<Vec<u8>> {
-    let length = u32::try_from(content.len()).map_err(io::Error::other)?;
-    if content.len() > CONTENT_MAX {
-        let why = format!("{length} bytes of state are more than {CONTENT_MAX}");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-    }
-    let mut record = Vec::with_capacity(HEADER + content.len() + CHECK);
-    record.extend_from_slice(MAGIC);
-    record.extend_from_slice(&VERSION.to_le_bytes());
-    record.extend_from_slice(&length.to_le_bytes());
-    record.extend_from_slice(content);
-    let check = CRC.checksum(&record);
-    record.extend_from_slice(&check.to_le_bytes());
-    Ok(record)
+    STATE.encode(content)
 }
 
 /// The content of a stored record.

@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod keys;
+pub mod marks;
 mod serve;
 
 pub use serve::{Options, run};

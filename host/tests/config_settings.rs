@@ -72,6 +72,10 @@ fn lines_that_are_wrong() {
             "1: error: timeout: `restart` is neither start, stop nor monitor",
         ),
         (
+            "decisions witness",
+            "1: error: decisions: `witness` needs a `witness` line",
+        ),
+        (
             "timeout vz stop",
             "1: error: `timeout` needs RESOURCE start|stop|monitor TIME",
         ),

@@ -96,6 +96,7 @@ mod fixture {
 const AGENT: &str = "stonith_host * external /usr/sbin/fence_strip ip=192.0.2.9\n";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of lines, each with what is said of it")]
 fn lines_that_are_refused_say_why() {
     for (text, problem) in [
         (
@@ -262,6 +263,7 @@ fn what_can_t_cut_or_can_t_tell_is_found() {
     assert!(beside[1].contains("there is no watchdog"));
 }
 
+#[expect(clippy::unwrap_used, reason = "a test's helper fails the test")]
 fn shoot(program: &str, seconds: u64) -> (Exit, String) {
     let deadline = Deadline::after(Duration::from_secs(seconds));
     let text = format!("{program}\nip=192.0.2.9\npassword=sesame\n");

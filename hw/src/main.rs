@@ -20,7 +20,7 @@ use embassy_rp::gpio::{Input, Level};
 use embassy_rp::watchdog::Watchdog;
 use embassy_time::{Duration, Instant, Timer};
 use ovzha_board_logic::board::{Board, Duty, Start};
-use ovzha_board_logic::{counter, record};
+use ovzha_board_logic::{counter, marks, record};
 use ovzha_core::id::NodeId;
 use static_cell::StaticCell;
 
@@ -98,6 +98,10 @@ async fn main(spawner: Spawner) {
             let good = record::store(&mut store, provision).is_ok();
             board.stored(now, good);
         }
+        if let Some((cluster, old)) = board.marks() {
+            let good = marks::store(&mut store, cluster, &old).is_ok();
+            board.marks_kept(now, good);
+        }
         while let Some(notice) = board.notice_next() {
             log::told(notice);
         }
@@ -114,8 +118,10 @@ async fn main(spawner: Spawner) {
 #[inline(never)]
 fn duty(store: &mut Store, starts: Option<u32>) -> Option<&'static mut Duty> {
     let (starts, provision) = (starts?, record::load(store).ok().flatten()?);
+    // marks that can't be read might be any
+    let old = marks::load(store, provision.witness().cluster).ok()?;
     DUTY.try_uninit()
-        .and_then(|place| Some(place.write(Duty::new(provision, starts, now())?)))
+        .and_then(|place| Some(place.write(Duty::new(provision, &old, starts, now())?)))
 }
 
 #[inline(never)]

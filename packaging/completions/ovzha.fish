@@ -83,6 +83,7 @@ complete -c ovzha -n "__fish_ovzha_using_subcommand check" -l config-dir -d 'Whe
 complete -c ovzha -n "__fish_ovzha_using_subcommand check" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ovzha -n "__fish_ovzha_using_subcommand witness" -l config -d 'Where it listens, and the clusters' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand witness" -l state-dir -d 'Where it keeps whose copies are old' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand witness" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand witness" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ovzha -n "__fish_ovzha_using_subcommand witness-key" -l config-dir -d 'Where authkeys is' -r -F

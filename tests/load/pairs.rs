@@ -235,6 +235,8 @@ impl Witness {
             .arg(&file)
             .arg("--run-dir")
             .arg(dir.join("run"))
+            .arg("--state-dir")
+            .arg(dir.join("state"))
             .stderr(Stdio::from(log))
             .spawn()
             .unwrap();

@@ -44,7 +44,7 @@ impl Workshop {
     fn run(&self, driver: Driver, seconds: &str) -> Ran {
         let words: &[&str] = match driver {
             Driver::Scenarios => &["-p", "ovzha-tests", "--test", "scenarios"],
-            Driver::Core => &["-p", "ovzha-core", "--lib"],
+            Driver::Core => &["-p", "ovzha-core", "--lib", "--test", "witness"],
         };
         let mut command = Command::new("timeout");
         command

@@ -80,6 +80,33 @@ fn an_active_that_is_cut_off_from_everything_ends_before_the_other_one_starts() 
     pair.finish();
 }
 
+/// S-77: the node whose copy is old was cut off when it became so, and the witness was started again since.
+#[test]
+fn a_restarted_witness_still_knows_whose_copy_is_old() {
+    let (mut pair, mut third) = up();
+    cut_links(&pair, true);
+    pair.wait("the witness knows", |_| {
+        third.log().contains("ovz-node2: its copy of group")
+    });
+    let before = pair.node(1).acknowledged().len();
+    pair.wait("node 1's container writes on", |pair| {
+        pair.node(1).acknowledged().len() > before + 10
+    });
+    third.restart();
+    pair.node_mut(1).power_cut();
+    node_2_stays_idle(&pair, 30);
+    let said = pair.node(2).must("ovzha status");
+    assert!(said.contains("heard 0."), "the witness is heard\n{said}");
+    // with node 1 back its data are there, and whoever runs them has lost none
+    cut_links(&pair, false);
+    pair.node_mut(1).set_words("drbd ovzha");
+    pair.node_mut(1).start();
+    pair.node_mut(1).wait_boot(1);
+    pair.wait_active(1);
+    pair.check_nothing_lost(1);
+    pair.finish();
+}
+
 /// S-78: the service goes on without the witness, and one more failure stops it.
 #[test]
 fn without_the_witness_nobody_takes_over() {

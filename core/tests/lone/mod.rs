@@ -57,6 +57,7 @@ impl Node {
             timings_digest: [1; 4],
             witness: false,
             stonith: None,
+            commanded: false,
             speaks: 2,
         });
         let mut keyring = Keyring::new(Domain::Node);

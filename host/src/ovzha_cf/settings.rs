@@ -126,6 +126,14 @@ pub const SETTINGS: &[Setting] = &[
         read: stonith::fence_timeout,
     },
     Setting {
+        name: "decisions",
+        takes: "node|witness",
+        note: "who says that a group is started: a node by itself, with the other one's vote or the witness's, or the witness alone \
+               (section \"The witness\"); `node` if not set. The same on both nodes",
+        example: "decisions witness\nwitness udp 192.0.2.7",
+        read: witness::decisions,
+    },
+    Setting {
         name: "record",
         takes: "MEBIBYTES|off",
         note: "size of the record of all that this node sees and decides, in memory (section \"The record\"); 4 if not set, \

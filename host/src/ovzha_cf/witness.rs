@@ -1,10 +1,10 @@
-//! Reads the `witness` line of `ovzha.cf`: how the third voter is reached.
+//! Reads what `ovzha.cf` says of the third voter.
 
 use std::path::PathBuf;
 
 use super::{Reader, Said};
 use crate::diagnostic::quote;
-use crate::ha_cf::{BAUD_DEFAULT, LinkKind, baud_rate, set, values};
+use crate::ha_cf::{At, BAUD_DEFAULT, LinkKind, baud_rate, set, values};
 
 pub(super) fn witness(reader: &mut Reader, said: Said<'_>) {
     let way = match *said.words {
@@ -15,6 +15,27 @@ pub(super) fn witness(reader: &mut Reader, said: Said<'_>) {
     };
     let slot = &mut reader.value.witness;
     set(&mut reader.problems, slot, said.line, said.name, way);
+}
+
+pub(super) fn decisions(reader: &mut Reader, said: Said<'_>) {
+    let commanded = match *said.words {
+        ["witness"] => true,
+        ["node"] => false,
+        _ => return reader.wrong_form(said),
+    };
+    let slot = &mut reader.value.commanded;
+    set(&mut reader.problems, slot, said.line, said.name, Ok(commanded));
+}
+
+impl Reader {
+    /// Who waits for a command must know of somebody who gives it.
+    pub(super) fn check_decisions(&mut self) {
+        if let Some(At { line, value: true }) = self.value.commanded
+            && self.value.witness.is_none()
+        {
+            self.problems.error(line, "decisions: `witness` needs a `witness` line");
+        }
+    }
 }
 
 fn serial(device: &str, rate: Option<&str>) -> Result<LinkKind, String> {

@@ -8,7 +8,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ovzha_core::frame::{self, FRAME_MAX, FrameBuf};
 use ovzha_core::id::{BootId, ClusterId, NodeId};
@@ -17,9 +17,11 @@ use ovzha_core::witness::{Relay, Said, Witness, WitnessConfig, WitnessNotice};
 use serde_json::{Value, json};
 
 use super::file::{self, WitnessCf};
+use super::marks::{self, Kept, Writer, hex};
 use crate::control::Control;
 use crate::diagnostic::Severity;
 use crate::notify::Notify;
+use crate::store;
 use crate::sys::{self, Interest, PollFd, Signal, Signals};
 
 /// Interval of frames to a node that does not ask: one that asks is answered at once.
@@ -37,6 +39,8 @@ pub struct Options {
     pub file: PathBuf,
     /// Where its sockets are; in memory.
     pub run_dir: PathBuf,
+    /// Where it keeps whose copies are old; on a disk.
+    pub state_dir: PathBuf,
 }
 
 /// One cluster.
@@ -58,8 +62,16 @@ struct Server {
     /// Datagrams that no cluster knows.
     strange: u64,
     frame: FrameBuf,
+    writer: Writer,
+    /// Marks of clusters that the file does not name.
+    strangers: Kept,
+    /// Whose marks are being written, and whose are to be written next.
+    writing: Vec<usize>,
+    to_write: Vec<usize>,
+    /// Why the last write failed, if it did.
+    fails: Option<String>,
     /// Held as long as it serves.
-    _lock: std::fs::File,
+    _locks: [std::fs::File; 2],
 }
 
 fn say(text: &str) {
@@ -93,19 +105,34 @@ fn begin(options: &Options) -> Result<(Server, Control, Signals), u8> {
         BAD
     })?;
     std::fs::create_dir_all(&options.run_dir).map_err(|error| lacking("run directory", &error))?;
-    let lock = sys::lock_instance(&options.run_dir.join("lock")).map_err(|error| lacking("lock", &error))?;
-    let Some(lock) = lock else {
-        say(&format!("another one runs with {}", options.run_dir.display()));
-        return Err(TWICE);
-    };
+    let kept = |problem: String| lacking("what it keeps over restarts", &problem);
+    store::make(&options.state_dir).map_err(|error| kept(error.to_string()))?;
+    let locks = [lock(&options.run_dir, "lock")?, lock(&options.state_dir, "marks.lock")?];
+    let marks = marks::load(&options.state_dir).map_err(kept)?;
+    let writer = Writer::start(options.state_dir.clone()).map_err(|error| lacking("a thread", &error))?;
     let control = Control::open(&options.run_dir).map_err(|error| lacking("control socket", &error))?;
     let signals = Signals::open().map_err(|error| lacking("signals", &error))?;
-    let server = Server::new(config, lock, sys::boottime())?;
+    let server = Server::new(config, marks, writer, locks, sys::boottime())?;
     Ok((server, control, signals))
 }
 
+/// Two must not speak for the same clusters, nor write the same file.
+fn lock(dir: &Path, name: &str) -> Result<std::fs::File, u8> {
+    let locked = sys::lock_instance(&dir.join(name)).map_err(|error| lacking("lock", &error))?;
+    locked.ok_or_else(|| {
+        say(&format!("another one runs with {}", dir.display()));
+        TWICE
+    })
+}
+
 impl Server {
-    fn new(config: WitnessCf, lock: std::fs::File, now: Instant) -> Result<Self, u8> {
+    fn new(
+        config: WitnessCf,
+        mut marks: Kept,
+        writer: Writer,
+        locks: [std::fs::File; 2],
+        now: Instant,
+    ) -> Result<Self, u8> {
         let mut sockets = Vec::new();
         for at in &config.listens {
             let bound = UdpSocket::bind(at).and_then(|socket| {
@@ -123,7 +150,12 @@ impl Server {
             started: now,
             strange: 0,
             frame: FrameBuf::new(),
-            _lock: lock,
+            writer,
+            strangers: Kept::new(),
+            writing: Vec::new(),
+            to_write: Vec::new(),
+            fails: None,
+            _locks: locks,
         };
         for hosted in config.clusters {
             let boot = sys::random_bytes::<4>().map_err(|error| lacking("/dev/urandom", &error))?;
@@ -137,14 +169,19 @@ impl Server {
             let ClusterId(name) = hosted.cluster;
             let place = server.places.len();
             server.by_name.entry(name).or_default().push(place);
+            let mut witness = Witness::new(settings, hosted.keyring, BootId(boot), now);
+            for (group, node) in marks.remove(&hosted.nodes).unwrap_or_default() {
+                witness.remember(group, node);
+            }
             server.places.push(Place {
                 nodes: hosted.nodes,
-                witness: Witness::new(settings, hosted.keyring, BootId(boot), now),
+                witness,
                 ways: [None, None],
                 wakes: now,
             });
             server.due.push(Reverse((now, place)));
         }
+        server.strangers = marks;
         Ok(server)
     }
 
@@ -161,6 +198,7 @@ impl Server {
             let until = self.due.peek().map(|Reverse((at, _))| *at);
             fds.clear();
             fds.push(PollFd::new(signals.as_raw_fd(), Interest::Read));
+            fds.push(PollFd::new(self.writer.as_raw_fd(), Interest::Read));
             fds.extend(
                 self.sockets
                     .iter()
@@ -186,6 +224,7 @@ impl Server {
                 self.receive(now, socket);
             }
             self.wake(now);
+            self.keep(now);
             for (client, _) in control.serve(now, || self.status(now)) {
                 control.answer(client, "error", Some("a witness only has a status"));
             }
@@ -245,6 +284,36 @@ impl Server {
         }
     }
 
+    /// Follows the write under way, and begins the next one.
+    fn keep(&mut self, now: Instant) {
+        if let Some(answer) = self.writer.take() {
+            let good = answer.is_ok();
+            let fails = answer.err().map(|error| error.to_string());
+            if fails != self.fails {
+                say(&told(fails.as_deref()));
+                self.fails = fails;
+            }
+            for place in std::mem::take(&mut self.writing) {
+                if let Some(there) = self.places.get_mut(place) {
+                    there.witness.kept(now, good);
+                }
+                self.drain(place, None);
+            }
+        }
+        if self.to_write.is_empty() || self.writer.is_busy() {
+            return;
+        }
+        self.writing = std::mem::take(&mut self.to_write);
+        let ours = self
+            .places
+            .iter()
+            .map(|it| (&it.nodes, it.witness.marks().collect::<Vec<_>>()));
+        let strangers = self.strangers.iter().map(|(nodes, marks)| (nodes, marks.clone()));
+        let all = ours.chain(strangers).map(|(nodes, marks)| (nodes, marks.into_iter()));
+        let content = marks::render(all);
+        self.writer.write(content);
+    }
+
     /// Sends what one witness has to say; `way`: where a node just spoke from.
     fn drain(&mut self, place: usize, way: Option<(NodeId, (usize, SocketAddr))>) {
         let Self {
@@ -252,6 +321,7 @@ impl Server {
             places,
             due,
             frame,
+            to_write,
             ..
         } = self;
         let Some(there) = places.get_mut(place) else { return };
@@ -272,6 +342,7 @@ impl Server {
                         say(&line);
                     }
                 }
+                Said::Keep => to_write.push(place),
                 // it has no hand on anybody's power
                 Said::Power { .. } => {}
                 Said::Wait { until } => {
@@ -299,9 +370,8 @@ impl Server {
             };
             let name = |node: NodeId| place.nodes.get(usize::from(node.0));
             let votes = place.witness.seats().map(|seat| {
-                let [a, b, c] = seat.group.0;
                 json!({
-                    "group": format!("{a:02x}{b:02x}{c:02x}"),
+                    "group": hex(seat.group),
                     "lent_to": seat.lent.map(|(node, _)| name(node)),
                     "for_ms": seat.lent.map_or(Value::Null, |(_, until)| ms(until.since(now))),
                     "old_copy": seat.marked.map(name),
@@ -321,27 +391,34 @@ impl Server {
     }
 }
 
-/// The line of a notice; none for what only a board with relays has to tell.
+/// The line of a write that failed as none before it, or of one that did not fail any more.
+fn told(fails: Option<&str>) -> String {
+    fails.map_or_else(
+        || "keeps whose copies are old again".to_owned(),
+        |error| format!("can't keep whose copies are old: {error}"),
+    )
+}
+
+/// The line of a notice; none for what only a board with relays has to tell, or is told elsewhere.
 fn words(nodes: &[String; 2], notice: WitnessNotice) -> Option<String> {
     let name = |node: NodeId| nodes.get(usize::from(node.0)).map_or("?", String::as_str);
-    let mark = |mark: ovzha_core::id::Mark| {
-        let [a, b, c] = mark.0;
-        format!("{a:02x}{b:02x}{c:02x}")
-    };
     Some(match notice {
         WitnessNotice::Heard { node, restarted: false } => format!("{} is heard", name(node)),
         WitnessNotice::Heard { node, restarted: true } => format!("{} is heard, restarted", name(node)),
         WitnessNotice::Silent(node) => format!("{} is not heard any more", name(node)),
-        WitnessNotice::Lent { group, to } => format!("{}: the vote of group {} is lent to it", name(to), mark(group)),
+        WitnessNotice::Lent { group, to } => format!("{}: the vote of group {} is lent to it", name(to), hex(group)),
         WitnessNotice::Marked { group, node, marked } => {
             let how = if marked { "is old" } else { "is not old any more" };
-            format!("{}: its copy of group {} {how}", name(node), mark(group))
+            format!("{}: its copy of group {} {how}", name(node), hex(group))
         }
         WitnessNotice::TooLong { node, term } => {
             format!("{} asks for {term}, longer than lends-for: refused", name(node))
         }
         WitnessNotice::Lost(count) => format!("{count} messages were lost"),
-        WitnessNotice::Cut(_) | WitnessNotice::Restored(_) | WitnessNotice::Stuck(_) => return None,
+        // the file is every cluster's: its failure is told once, not by each of them
+        WitnessNotice::Kept(_) | WitnessNotice::Cut(_) | WitnessNotice::Restored(_) | WitnessNotice::Stuck(_) => {
+            return None;
+        }
     })
 }
 
@@ -377,8 +454,15 @@ mod tests {
             ),
             (WitnessNotice::Lost(4), "<number> messages were lost"),
         ];
+        let (fails, again) = (told(Some("<problem>")), told(None));
         let catalogue = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/LOGS.md");
         let catalogue = std::fs::read_to_string(catalogue).unwrap_or_default();
+        for row in [fails, again] {
+            assert!(
+                catalogue.contains(&format!("| `{row}` |")),
+                "docs/LOGS.md lacks `{row}`"
+            );
+        }
         for (notice, row) in said {
             let term = Span::from_secs(90).to_string();
             let filled = [

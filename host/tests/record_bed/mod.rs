@@ -74,6 +74,7 @@ pub fn config(me: u8) -> Config {
         timings_digest: [2; 4],
         witness: false,
         stonith: None,
+        commanded: false,
         speaks: ovzha_core::frame::VERSION,
     })
     .unwrap()

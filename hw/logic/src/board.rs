@@ -15,12 +15,13 @@ mod tests;
 use heapless::{Deque, Vec};
 use ovzha_core::auth::Keyring;
 use ovzha_core::frame::{FRAME_MAX, FrameBuf, peek};
-use ovzha_core::id::{BootId, NodeId};
+use ovzha_core::id::{BootId, ClusterId, NodeId};
 use ovzha_core::serial::{Deframer, SerialBuf};
 use ovzha_core::time::{Instant, Span};
 use ovzha_core::witness::{Power, Said, Witness};
 
 use crate::lights::{self, Standing};
+use crate::marks::Marks;
 #[cfg(feature = "net")]
 use crate::net::Net;
 use crate::notice::Notice;
@@ -96,6 +97,8 @@ pub struct Board<'d> {
     number: u32,
     /// A record to be written, and the line that brought it.
     record: Option<(NodeId, Provision)>,
+    /// Its marks are to be written.
+    owes_marks: bool,
     /// When to start anew.
     leaves: Option<Instant>,
     /// What was told of the relays and inputs last.
@@ -130,6 +133,7 @@ impl<'d> Board<'d> {
             tried: None,
             number: 0,
             record: None,
+            owes_marks: false,
             leaves: None,
             told: [(false, Power::Unknown, false); 2],
             notices: Deque::new(),
@@ -211,6 +215,25 @@ impl<'d> Board<'d> {
             self.answer(line, &Reply::Done);
         } else {
             self.refuse(line, Refusal::Flash, "flash");
+        }
+    }
+
+    /// Marks to be written to flash now, and of which cluster; then call [`Self::marks_kept`].
+    #[must_use]
+    pub fn marks(&self) -> Option<(ClusterId, Marks)> {
+        let duty = self.duty.as_ref().filter(|_| self.owes_marks)?;
+        let mut marks = Marks::new();
+        for mark in duty.witness.marks() {
+            marks.push(mark).ok();
+        }
+        Some((duty.provision.witness().cluster, marks))
+    }
+
+    /// Whether they are in flash.
+    pub fn marks_kept(&mut self, now: Instant, good: bool) {
+        self.owes_marks = false;
+        if let Some(duty) = &mut self.duty {
+            duty.witness.kept(now, good);
         }
     }
 
@@ -325,6 +348,7 @@ impl<'d> Board<'d> {
             lines,
             relays,
             notices,
+            owes_marks,
             #[cfg(feature = "net")]
             net,
             ..
@@ -348,6 +372,7 @@ impl<'d> Board<'d> {
                         notices.push_back(Notice::CutRefused(node)).ok();
                     }
                 }
+                Said::Keep => *owes_marks = true,
                 Said::Notice(notice) => {
                     notices.push_back(Notice::Witness(notice)).ok();
                 }
@@ -395,14 +420,16 @@ impl<'d> Board<'d> {
 }
 
 impl Duty {
-    /// The duty of this start. None: the record's keys can't be used, which [`Provision::check`] finds before.
+    /// The duty of this start, with what it kept. None: the record's keys can't be used, which [`Provision::check`] finds before.
     #[must_use]
     #[inline(never)]
-    pub fn new(provision: Provision, starts: u32, now: Instant) -> Option<Self> {
+    pub fn new(provision: Provision, marks: &Marks, starts: u32, now: Instant) -> Option<Self> {
         let (keyring, orders) = (provision.keyring()?, provision.orders_ring()?);
         let life = provision.life(starts);
+        let mut witness = Witness::new(provision.witness(), keyring, life, now);
+        marks.iter().for_each(|(group, node)| witness.remember(*group, *node));
         Some(Self {
-            witness: Witness::new(provision.witness(), keyring, life, now),
+            witness,
             provision,
             orders,
             life,

@@ -100,7 +100,7 @@ mod tests {
         for start in 1..=2_000 {
             assert_eq!(count(&mut flash), Ok(start));
         }
-        assert_eq!(flash.erases, [1, 2, 0, 0], "2000 starts");
+        assert_eq!(flash.erases, [1, 2, 0, 0, 0, 0], "2000 starts");
     }
 
     #[test]

@@ -11,8 +11,10 @@ pub const PAGE: usize = 256;
 pub const COUNTER_SECTORS: [u32; 2] = [0, 1];
 /// The sectors of the provisioning record, used in turn.
 pub const RECORD_SECTORS: [u32; 2] = [2, 3];
+/// The sectors of the marks, used in turn.
+pub const MARK_SECTORS: [u32; 2] = [4, 5];
 /// Sectors that the board keeps things in, at the end of its flash.
-pub const SECTORS: u32 = 4;
+pub const SECTORS: u32 = 6;
 
 /// What failed; nothing that was written before is lost by it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,7 +41,7 @@ pub trait Flash {
     fn program(&mut self, sector: u32, page: u32, bytes: &[u8; PAGE]) -> Result<(), Failed>;
 }
 
-/// Four sectors in memory, which clear bits as flash does, for tests.
+/// Six sectors in memory, which clear bits as flash does, for tests.
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "a test may panic")]
 pub(crate) mod fake {
@@ -53,7 +55,7 @@ pub(crate) mod fake {
 
     pub(crate) struct Fake {
         pub(crate) bytes: Vec<u8>,
-        pub(crate) erases: [u32; 4],
+        pub(crate) erases: [u32; 6],
         /// Operations until the power goes: the last one is done by half.
         pub(crate) power: Option<u32>,
         /// The cells of this sector don't hold.
@@ -63,8 +65,8 @@ pub(crate) mod fake {
     impl Fake {
         pub(crate) fn new() -> Self {
             Self {
-                bytes: vec![0xff; LENGTH * 4],
-                erases: [0; 4],
+                bytes: vec![0xff; LENGTH * 6],
+                erases: [0; 6],
                 power: None,
                 worn: None,
             }

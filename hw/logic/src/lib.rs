@@ -3,7 +3,7 @@
 //! Model: [`board::Board`] is told bytes, levels and the time, and says which bytes go out, which relay is energised and
 //! what is worth a log line. It owns core's `Witness`, and everything that stands between it and two cables: frames
 //! forwarded from one node to the other ([`outbox`]), relays of which never two are energised ([`relay`]), inputs that
-//! may lie ([`sense`]), what flash remembers ([`counter`], [`record`]), and what an admin says ([`service`]).
+//! may lie ([`sense`]), what flash remembers ([`counter`], [`record`], [`marks`]), and what an admin says ([`service`]).
 //!
 //! ```text
 //! node 0 -> UART -> frames -+-> outbox of node 1 -> UART -> node 1
@@ -17,6 +17,7 @@ pub mod board;
 pub mod counter;
 pub mod flash;
 pub mod lights;
+pub mod marks;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod notice;

@@ -114,7 +114,7 @@ mod tests {
             store(&mut flash, &record).unwrap();
             assert!(load(&mut flash).unwrap().unwrap().lives == lives);
         }
-        assert_eq!(flash.erases, [0, 0, 3, 2], "in turn");
+        assert_eq!(flash.erases, [0, 0, 3, 2, 0, 0], "in turn");
         wipe(&mut flash).unwrap();
         assert!(load(&mut flash).unwrap().is_none());
     }

@@ -41,7 +41,11 @@ impl Witness {
         let mut command = Command::new("nsenter");
         command.args(["-t", &pair.hall.pid().to_string(), "-n"]).arg(ovzha());
         command.arg("witness").arg("--config").arg(home.join("witness.cf"));
-        command.arg("--run-dir").arg(home.join("run")).stderr(Stdio::from(log));
+        command.arg("--run-dir").arg(home.join("run"));
+        command
+            .arg("--state-dir")
+            .arg(home.join("state"))
+            .stderr(Stdio::from(log));
         Guest::start(&mut command)
     }
 

@@ -101,6 +101,7 @@ fn draft() -> Draft {
         timings_digest: black_box([0; 4]),
         witness: false,
         stonith: None,
+        commanded: false,
             speaks: byte(),
     }
 }

@@ -236,6 +236,7 @@ impl Row {
                 delay: Span::from_millis(2 * TICK + 1),
                 timeout: keepalives(60),
             }),
+            commanded: false,
             speaks: if self.votes.is_some() { VERSION } else { 2 },
         };
         Config::new(draft).unwrap()

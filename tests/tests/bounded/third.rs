@@ -156,6 +156,8 @@ impl Model {
                 }
                 Said::Power { node, on } => self.switch(usize::from(node.0), on),
                 Said::Notice(_) => {}
+                // its disk is not in the model
+                Said::Keep => daemon.kept(self.third.clock.local(self.now), true),
                 Said::Wait { until } => {
                     self.third.wake = self.third.clock.world(until).max(self.now + 1);
                     return;

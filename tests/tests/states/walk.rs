@@ -69,6 +69,7 @@ fn config(me: u8, seed: u64) -> Config {
         timings_digest: [1; 4],
         witness: false,
         stonith: None,
+        commanded: false,
         speaks: 2,
     })
     .unwrap()

@@ -3,7 +3,7 @@ use super::{Pair, binary};
 use std::fs;
 use std::net::UdpSocket;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
@@ -36,19 +36,32 @@ impl Third {
             fs::write(dir.join(name), text).unwrap();
             fs::set_permissions(dir.join(name), fs::Permissions::from_mode(0o600)).unwrap();
         }
-        let log = fs::File::create(dir.join("log")).unwrap();
-        let child = Command::new("setpriv")
+        let child = Self::run(&dir);
+        Self { child, dir }
+    }
+
+    fn run(dir: &Path) -> Child {
+        let log = fs::OpenOptions::new().create(true).append(true).open(dir.join("log"));
+        Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .arg(binary())
             .args(["witness", "--config"])
             .arg(dir.join("witness.cf"))
             .arg("--run-dir")
             .arg(dir.join("run"))
+            .arg("--state-dir")
+            .arg(dir.join("state"))
             .stdin(Stdio::null())
-            .stderr(log)
+            .stderr(log.unwrap())
             .spawn()
-            .unwrap();
-        Self { child, dir }
+            .unwrap()
+    }
+
+    /// Dies without a word, and begins a new life.
+    pub fn restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = Self::run(&self.dir);
     }
 
     pub fn signal(&self, name: &str) {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use ovzha_core::bug::Bug;
 use ovzha_core::frame::FrameBuf;
 use ovzha_core::id::{ClientId, EffectId, GroupId};
+use ovzha_core::message::Phase;
 use ovzha_core::notice::Notice;
 use ovzha_core::output::{Answer, Effect, Output};
 use ovzha_core::time::Instant;
@@ -103,6 +104,9 @@ impl World {
                 }
                 if let Notice::Phase { group, phase, why } = told {
                     self.fact(&Fact::Phase(node, usize::from(group.0), phase, why));
+                    if phase == Phase::Claiming {
+                        self.check_commanded(node, group);
+                    }
                 }
             }
             Owed::Shoot(id) => self.shoot(node, id),

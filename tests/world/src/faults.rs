@@ -86,6 +86,7 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         fencing: rng.chance(500),
         watchdog: voted.then_some(keepalive * 4),
         witness: voted,
+        commanded: voted && rng.chance(300),
         relay: Relay::None,
         stonith: kind == Kind::Fenced,
         fence_delay: keepalive * 5,

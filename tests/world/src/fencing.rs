@@ -243,20 +243,10 @@ impl World {
         let slept = mirror.wrote[other] && self.troubles.frozen[node].is_some_and(|until| until >= since);
         // it may have said that it is ahead: nobody here can read that (S-28)
         let unread = cut(self.troubles.newer[other]);
-        // a witness that was started since has forgotten it (S-77)
-        let forgotten = self.setup.witness && self.witness.began >= since;
         // both halves have writes of their own already, or may; or nobody here saw that they became the same; or what was kept
         // is gone with its disk: that this half is old, or, on the other node, that its half is ahead
         let settled =
             mirror.differs() || mirror.crossed || mirror.unwatched[node] || mirror.forgot[node] || mirror.forgot[other];
-        unfenced
-            || unheard
-            || unread
-            || settled
-            || slept
-            || forgotten
-            || excuses.cut
-            || excuses.isolated
-            || excuses.frozen
+        unfenced || unheard || unread || settled || slept || excuses.cut || excuses.isolated || excuses.frozen
     }
 }

@@ -293,6 +293,7 @@ fn option(setup: &mut Setup, key: &str, value: &str) -> Done {
         "witness" => setup.witness = value == "on",
         "stonith" => setup.stonith = value == "on",
         "fence-delay" => setup.fence_delay = ms()?,
+        "decisions" => setup.commanded = value == "witness",
         "relay" => {
             setup.relay = match value {
                 "beside" => Relay::Beside,

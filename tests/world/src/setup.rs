@@ -92,6 +92,8 @@ pub struct Setup {
     pub watchdog: Option<u64>,
     /// There is a witness.
     pub witness: bool,
+    /// A start needs its vote.
+    pub commanded: bool,
     /// What it does with the nodes' power.
     pub relay: Relay,
     /// Each node has a fence agent that cuts the other one's power.
@@ -122,6 +124,7 @@ impl Default for Setup {
             fencing: false,
             watchdog: None,
             witness: false,
+            commanded: false,
             relay: Relay::None,
             stonith: false,
             fence_delay: 4000,
@@ -172,6 +175,7 @@ impl Setup {
                 delay: ms(self.fence_delay),
                 timeout: ms(60_000),
             }),
+            commanded: self.commanded,
             speaks: VERSION,
         }
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use ovzha_core::auth::{Domain, Keyring, Method};
 use ovzha_core::frame::FrameBuf;
-use ovzha_core::id::{BootId, ClusterId, KeyId, NodeId};
+use ovzha_core::id::{BootId, ClusterId, GroupId, KeyId, Mark, NodeId};
 use ovzha_core::time::{Instant, Span};
 use ovzha_core::witness::{Power, Relay, Said, Witness, WitnessConfig, WitnessNotice};
 
@@ -20,6 +20,8 @@ const DRAIN_MAX: u32 = 64;
 const OFF_FOR: Span = Span::from_secs(5);
 /// From the order to the relay's contacts, in microseconds.
 const SWITCHES: u64 = 30_000;
+/// A write to its disk, in microseconds.
+const WRITES: (u64, u64) = (2_000, 80_000);
 /// A frame's way to it or from it, in microseconds.
 const WAY: (u64, u64) = (200, 3000);
 
@@ -30,12 +32,14 @@ pub struct Room {
     pub daemon: Option<Box<Witness>>,
     clock: Clock,
     life: u32,
-    /// When its present life began.
-    pub began: u64,
     /// The way between it and a node is cut.
     pub cut: [bool; 2],
     /// The relay of a node does not move.
     pub stuck: [bool; 2],
+    /// What its disk keeps.
+    kept: Vec<(Mark, NodeId)>,
+    /// What is being written to it.
+    writing: Option<Vec<(Mark, NodeId)>>,
 }
 
 impl Room {
@@ -46,9 +50,10 @@ impl Room {
             daemon: None,
             clock: Clock::new(0, rate),
             life: 0,
-            began: 0,
             cut: [false; 2],
             stuck: [false; 2],
+            kept: Vec::new(),
+            writing: None,
         }
     }
 }
@@ -65,7 +70,7 @@ pub fn witness_keyring() -> Keyring {
 }
 
 impl World {
-    /// The witness gets power, or loses it with all that it knew.
+    /// The witness gets power, or loses it with all that it knew but for what its disk keeps.
     pub fn power_witness(&mut self, on: bool) {
         if on && self.witness.daemon.is_some() {
             return;
@@ -76,6 +81,12 @@ impl World {
         });
         self.witness.life += 1;
         self.witness.daemon = None;
+        if let Some(writing) = self.witness.writing.take()
+            && self.rng.between(0, 1) == 1
+        {
+            // nobody was told that it is there, and yet it may be
+            self.witness.kept = writing;
+        }
         if !on {
             return;
         }
@@ -89,9 +100,11 @@ impl World {
         let life = self.witness.life;
         let [_, b, c, d] = life.to_be_bytes();
         let now = self.witness.clock.local(self.now);
-        let daemon = Witness::new(config, witness_keyring(), BootId([9, b, c, d]), now);
+        let mut daemon = Witness::new(config, witness_keyring(), BootId([9, b, c, d]), now);
+        for (group, node) in &self.witness.kept {
+            daemon.remember(*group, *node);
+        }
         self.witness.daemon = Some(Box::new(daemon));
-        self.witness.began = self.now;
         self.fact(&Fact::WitnessUp);
         self.witness_wakes(life);
     }
@@ -137,6 +150,19 @@ impl World {
         }
     }
 
+    /// What it was to write is on its disk.
+    pub(crate) fn witness_kept(&mut self, life: u32) {
+        let now = self.witness.clock.local(self.now);
+        if self.witness.life != life {
+            return;
+        }
+        if let (Some(daemon), Some(writing)) = (&mut self.witness.daemon, self.witness.writing.take()) {
+            self.witness.kept = writing;
+            daemon.kept(now, true);
+            self.drain_witness();
+        }
+    }
+
     /// It reads its sense inputs, if it has any.
     fn witness_senses(&mut self, now: Instant) {
         if self.setup.relay == Relay::None {
@@ -169,6 +195,13 @@ impl World {
             match self.witness.daemon.as_mut()?.poll(&mut frame) {
                 Said::Send { to, bytes } => self.witness_sends(to, bytes),
                 Said::Notice(notice) => self.witness_tells(notice),
+                Said::Keep => {
+                    let daemon = self.witness.daemon.as_deref();
+                    self.witness.writing = daemon.map(|daemon| daemon.marks().collect());
+                    let life = self.witness.life;
+                    let at = self.now + self.rng.between(WRITES.0, WRITES.1);
+                    self.at(at, What::WitnessKept { life });
+                }
                 Said::Power { node, on } => {
                     let (node, life) = (usize::from(node.0), self.witness.life);
                     // both clocks are 1 % wrong at most
@@ -209,6 +242,7 @@ impl World {
                 WitnessNotice::Restored(node) => format!("the witness gives {} its power back", who(node)),
                 WitnessNotice::Stuck(node) => format!("the witness can't cut {}'s power", who(node)),
                 WitnessNotice::TooLong { node, term } => format!("{} asks the witness for {term}: too long", who(node)),
+                WitnessNotice::Kept(good) => format!("the witness's disk works: {good}"),
                 WitnessNotice::Lost(count) => format!("the witness lost {count} notices"),
             }
         });
@@ -232,6 +266,22 @@ impl World {
                 origin,
             },
         );
+    }
+
+    /// S-90: a node that is to start by the witness's word alone begins to. One that was started since has forgotten its word.
+    pub(crate) fn check_commanded(&mut self, node: usize, group: GroupId) {
+        let Some(daemon) = self.witness.daemon.as_ref().filter(|it| it.is_open()) else {
+            return;
+        };
+        let seat = daemon.seats().find(|seat| seat.group == Mark([0, 0, group.0 + 1]));
+        let lent = seat.and_then(|seat| seat.lent).map(|(to, _)| usize::from(to.0));
+        if self.setup.commanded && lent != Some(node) {
+            let text = format!(
+                "S-90 group {}: node {node} claims it without the witness's vote",
+                group.0
+            );
+            self.watch.violation(self.now, &text);
+        }
     }
 
     /// A node's link to the witness, as its host opens it.

@@ -98,6 +98,9 @@ pub(crate) enum What {
     WitnessWakes {
         life: u32,
     },
+    WitnessKept {
+        life: u32,
+    },
     Relay {
         life: u32,
         node: usize,
@@ -346,6 +349,7 @@ impl World {
             What::Fires { node, turn } => self.fires(node, turn),
             What::ToWitness { life, bytes } => self.witness_hears(life, &bytes),
             What::WitnessWakes { life } => self.witness_wakes(life),
+            What::WitnessKept { life } => self.witness_kept(life),
             What::Relay { life, node, on } => self.relay_moves(life, node, on),
             What::Hit { node, boots } => self.hit(node, boots),
             What::ShotEnds { node, boots, life, id } => self.shot_ends(node, (boots, life), id),

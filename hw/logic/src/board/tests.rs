@@ -10,6 +10,7 @@ use ovzha_core::serial::{Deframer, SerialBuf, encode};
 use ovzha_core::time::Instant;
 
 use super::{Board, Duty, Start};
+use crate::marks::Marks;
 use crate::notice::Notice;
 use crate::provision::{Digest, Hand, Key, Provision};
 use crate::relay::Hold;
@@ -131,7 +132,7 @@ fn what_is_for_the_witness_and_what_an_admin_says_is_not_forwarded() {
 
 #[test]
 fn whatever_comes_in_moves_no_relay_and_stops_no_line() {
-    let mut duty = Duty::new(provision(), 1, at(0)).unwrap();
+    let mut duty = Duty::new(provision(), &Marks::new(), 1, at(0)).unwrap();
     let mut board = Board::new(start(Some(&mut duty)));
     let (mut dice, mut now) = (7_u32, 0);
     let mut out = SerialBuf::new();
@@ -183,7 +184,7 @@ fn a_start_that_was_not_counted_only_forwards() {
 #[test]
 fn every_start_is_another_life() {
     let life = |starts| {
-        let mut duty = Duty::new(provision(), starts, at(0)).unwrap();
+        let mut duty = Duty::new(provision(), &Marks::new(), starts, at(0)).unwrap();
         let mut board = Board::new(start(Some(&mut duty)));
         status(&mut board, 0).life
     };

@@ -146,6 +146,7 @@ fn config(choices: &mut Choices<'_>) -> Config {
             delay: Span::from_secs(5),
             timeout: Span::from_secs(60),
         }),
+        commanded: false,
         speaks: if on(7) { 1 } else { frame::VERSION },
     };
     match Config::new(draft) {

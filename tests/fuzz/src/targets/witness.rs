@@ -51,6 +51,9 @@ struct Room {
     lent: [Option<Lent>; GROUPS],
     cuts: Cuts,
     ring: Keyring,
+    /// What its disk has, and how often it was to be written: each third time fails.
+    disk: Vec<(Mark, NodeId)>,
+    writes: u32,
 }
 
 fn mark(group: usize) -> Mark {
@@ -89,6 +92,8 @@ pub fn witness(bytes: &[u8]) {
         lent: [None; GROUPS],
         cuts: Cuts::default(),
         ring: ring(b"a key"),
+        disk: Vec::new(),
+        writes: 0,
     };
     room.drain();
     for _ in 0..EVENTS_MAX {
@@ -221,6 +226,14 @@ impl Room {
                     let wrong = self.cuts.moves(self.now.as_millis(), (usize::from(node.0), on), 0);
                     assert_eq!(wrong, None);
                 }
+                Said::Keep => {
+                    self.writes += 1;
+                    let good = !self.writes.is_multiple_of(3);
+                    if good {
+                        self.disk = self.witness.marks().collect();
+                    }
+                    self.witness.kept(self.now, good);
+                }
                 Said::Notice(_) => {}
                 Said::Wait { until } => {
                     assert!(until >= self.now, "it is sent to wait, not back");
@@ -239,6 +252,10 @@ impl Room {
             boot: opened.header.boot,
             sequence: opened.header.sequence,
         };
+        for group in (0..GROUPS).filter(|group| verdict.word.ahead.contains(*group)) {
+            let old = (mark(group), NODES[1 - node]);
+            assert!(self.disk.contains(&old), "a restart would forget what was answered");
+        }
         let echo = verdict.head.echo;
         for group in (0..GROUPS).filter(|group| verdict.word.votes.contains(*group)) {
             let asked = self.nodes[node].asked.iter().rev().find(|(frame, ..)| *frame == echo);

@@ -97,6 +97,7 @@ fn setup(choices: &mut Choices<'_>, trouble: Trouble) -> Setup {
         fencing: on(5),
         watchdog: None,
         witness: false,
+        commanded: false,
         relay: Relay::None,
         stonith: trouble == Trouble::Anything && on(6),
         fence_delay: keepalive * 5,
