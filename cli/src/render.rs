@@ -416,10 +416,12 @@ fn witness(page: &mut Page, third: &Witness) {
 
 fn votes(seen: &Votes) -> String {
     let right = match seen.right_ms {
+        _ if seen.right_endless => "right to run it without end: the peer pledged its vote".to_owned(),
         0 => "no right to run it".to_owned(),
         ms => format!("right to run it for {}", human(ms)),
     };
     let own = match seen.own_lent_ms {
+        _ if seen.own_pledged => "own vote pledged to the peer".to_owned(),
         Some(ms) => format!("own vote lent for {} at most", human(ms)),
         None => "own vote free".to_owned(),
     };

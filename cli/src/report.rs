@@ -91,8 +91,12 @@ pub struct Witness {
 pub struct Votes {
     /// For how long this node's own vote is not free.
     pub own_lent_ms: Option<u64>,
+    /// It is lent to the other one without end.
+    pub own_pledged: bool,
     /// How long the others' votes last.
     pub right_ms: u64,
+    /// The other one's has no end.
+    pub right_endless: bool,
     pub witness: String,
 }
 

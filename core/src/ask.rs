@@ -83,7 +83,9 @@ impl Ask {
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Leave {
     client: ClientId,
-    /// Our first frame that said that nothing runs here any more, and when that was.
+    /// Since when nothing runs here any more.
+    idle: Option<Instant>,
+    /// Our first frame that said so, and what is pledged, and when that was.
     clear: Option<(Sequence, Instant)>,
 }
 
@@ -350,7 +352,8 @@ impl Cluster {
         }
         // under a hold everything stays as it is: the daemon goes, what runs goes on
         let clear = self.is_held().then_some((Sequence(0), now.before(FAREWELL)));
-        self.leave = Some(Leave { client, clear });
+        let idle = None;
+        self.leave = Some(Leave { client, idle, clear });
     }
 
     pub(crate) fn settle_leave(&mut self, now: Instant) {
@@ -359,9 +362,13 @@ impl Cluster {
         let stays = |group: &Group| group.is_clear() || matches!(group.state(), State::Active | State::Stuck(..));
         let rests = self.is_held() && self.groups.iter().all(stays);
         let next = self.sequence.next();
+        let awaits = self.awaits_pledge(now);
         let Some(leave) = self.leave.as_mut().filter(|leave| leave.clear.is_none()) else {
             return;
         };
+        if clear && awaits && now.since(*leave.idle.get_or_insert(now)) < FAREWELL {
+            return;
+        }
         if clear {
             leave.clear = Some((next, now));
             let client = leave.client;

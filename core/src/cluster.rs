@@ -5,7 +5,7 @@ use heapless::Vec;
 use crate::ask::{Ask, Leave};
 use crate::auth::Keyring;
 use crate::bug::{BugId, Bugs};
-use crate::config::{Config, DEADTIME_MAX, PINGS_MAX};
+use crate::config::{Config, DEADTIME_MAX, GroupDraft, PINGS_MAX};
 use crate::decide::Why;
 use crate::event::{Command, Event, Outcome};
 use crate::fence::Fence;
@@ -115,6 +115,8 @@ pub struct Cluster {
     /// The longest term that this node lends for, as it is on disk, in tenths of a second.
     pub(crate) stored_term: u16,
     pub(crate) writing_term: u16,
+    /// The pledges are on disk with this version.
+    pub(crate) pledge_version: u32,
     /// Until then it has forgotten to whom it lent.
     pub(crate) bound: Instant,
     /// The groups as they are on disk, and as they are being written.
@@ -150,13 +152,12 @@ impl Cluster {
         let groups = config.groups.iter().zip(known.iter().copied());
         let groups: Vec<Group, GROUPS_MAX> = gather(groups.map(|(draft, known)| Group::new(draft, known, now)));
         let recorded = gather(groups.iter().map(|group| group.durable));
-        let hold_until = match durable.hold.seconds {
-            0 => None,
-            seconds => Some(now.after(Span::from_secs(u64::from(seconds)))),
-        };
+        let held = Some(durable.hold.seconds).filter(|seconds| *seconds > 0);
+        let hold_until = held.map(|seconds| now.after(Span::from_secs(u64::from(seconds))));
         let (bound, stored_term) = (now.after(longest_lent(durable.term).max(config.deadtime)), durable.term);
         let voted = config.groups.iter().filter(|_| config.witness);
-        let standings = gather(voted.map(|_| Standing::new(config.me.peer(), bound)));
+        let pledged = |group: &GroupDraft| durable.pledged.contains(&group.identity);
+        let standings = gather(voted.map(|group| Standing::new(config.me.peer(), bound, pledged(group))));
         Self {
             keyring,
             boot,
@@ -205,6 +206,7 @@ impl Cluster {
             standings,
             stored_term,
             writing_term: 0,
+            pledge_version: 0,
             bound,
             recorded,
             writing: Vec::new(),

@@ -13,7 +13,7 @@ use crate::id::{GROUPS_MAX, Mark, Tenure};
 use crate::message::{Hold, hold_reason};
 
 /// Longest encoding.
-pub const DURABLE_MAX: usize = 355;
+pub const DURABLE_MAX: usize = 404;
 
 /// What a node knows of one group after a restart.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
@@ -59,6 +59,8 @@ pub struct Durable {
     pub fences: u8,
     /// The longest time that this node lends its vote for, in tenths of a second; 0: it never did, or that is lost.
     pub term: u16,
+    /// The groups whose vote of this node is lent to the other one without end.
+    pub pledged: Vec<Mark, GROUPS_MAX>,
 }
 
 /// Layout 3: version 0.3.0.
@@ -108,7 +110,7 @@ impl From<Third> for Durable {
             groups: third.groups,
             names: third.names,
             fences: third.fences,
-            term: 0,
+            ..Self::default()
         }
     }
 }
@@ -127,7 +129,7 @@ impl From<Second> for Durable {
             groups: gather(groups),
             names: second.names,
             fences: second.fences,
-            term: 0,
+            ..Self::default()
         }
     }
 }
@@ -212,6 +214,13 @@ impl Durable {
             names,
             fences: if twice { 0 } else { self.fences },
             term: self.term,
+            // of a group that is gone nothing is lent
+            pledged: gather(
+                self.pledged
+                    .iter()
+                    .filter(|pledged| drafts.iter().any(|group| group.identity == **pledged))
+                    .copied(),
+            ),
         };
         (known, durable)
     }
@@ -255,6 +264,7 @@ mod tests {
             names: gather((0..GROUPS_MAX).map(|_| Mark([255; 3]))),
             fences: u8::MAX,
             term: u16::MAX,
+            pledged: gather((0..GROUPS_MAX).map(|_| Mark([255; 3]))),
         }
     }
 

@@ -148,7 +148,7 @@ impl Cluster {
                     }
                 }
             }
-            Peer::Dead | Peer::Left | Peer::NeverHeard if self.config.witness && !self.witness_knows(now, index) => {
+            Peer::Dead | Peer::Left | Peer::NeverHeard if self.config.witness && !self.others_know(now, index) => {
                 Verdict::Wait
             }
             // dead means seen without power then

@@ -46,6 +46,7 @@ pub mod notice;
 pub mod output;
 mod pet;
 pub mod pings;
+mod pledge;
 mod poll;
 mod power;
 mod queue;

@@ -331,6 +331,18 @@ pub struct Ballot {
     pub confirmed: GroupSet,
     /// For how long what is asked for is to bind, in tenths of a second.
     pub term: u16,
+    /// What is lent without end, in a message of its own.
+    #[serde(skip)]
+    pub pledge: Pledge,
+}
+
+/// Votes that are lent without end (SAFETY S-91), a bit a group as in a [`Ballot`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Pledge {
+    /// "My vote is yours without end, in answer to the frame that I echo." Beside the vote.
+    pub given: GroupSet,
+    /// "I use nothing of yours any more that is without end, of no frame up to this one."
+    pub returned: GroupSet,
 }
 
 impl Ballot {
@@ -396,6 +408,8 @@ enum Wire {
     Voter(Head, Ballot, Identities),
     /// The witness to a node.
     Word(Head, Word),
+    /// A ballot with pledges, which are rare; never with a detail.
+    Pledge(Head, Ballot, Pledge),
 }
 
 /// Which groups a node has, in the order of its reports.
@@ -428,6 +442,9 @@ impl Message {
             (None, Some(detail), _, Some(ballot)) => Wire::BallotReport(self.head, *ballot, detail.clone()),
             (None, Some(detail), _, None) => Wire::Report(self.head, detail.clone()),
             (None, None, Some(names), _) => Wire::Names(self.head, names.clone()),
+            (None, None, None, Some(ballot)) if ballot.pledge != Pledge::default() => {
+                Wire::Pledge(self.head, *ballot, ballot.pledge)
+            }
             (None, None, None, Some(ballot)) => Wire::Ballot(self.head, *ballot),
             (None, None, None, None) => Wire::Heartbeat(self.head),
         };
@@ -476,6 +493,10 @@ impl Message {
                 identities: Some(identities),
                 ..plain(head)
             },
+            Wire::Pledge(head, ballot, pledge) => Self {
+                ballot: Some(Ballot { pledge, ..ballot }),
+                ..plain(head)
+            },
             // no node says so
             Wire::Word(..) => return None,
         };
@@ -508,7 +529,8 @@ impl Verdict {
             | Wire::Names(..)
             | Wire::Ballot(..)
             | Wire::BallotReport(..)
-            | Wire::Voter(..) => None,
+            | Wire::Voter(..)
+            | Wire::Pledge(..) => None,
         }
     }
 }

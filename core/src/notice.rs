@@ -157,6 +157,20 @@ pub enum Notice {
         /// It was said to be without power.
         off: bool,
     },
+    /// This node's vote of a group is lent to the other one without end, or is not any more.
+    Pledged {
+        /// The group.
+        group: GroupId,
+        /// It is.
+        pledged: bool,
+    },
+    /// The other node's vote of a group is lent to this one without end, or is not any more.
+    PledgeHeld {
+        /// The group.
+        group: GroupId,
+        /// It is.
+        held: bool,
+    },
     /// Both nodes have the group active.
     TwoActive {
         /// The group.

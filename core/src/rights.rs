@@ -29,6 +29,10 @@ pub(crate) struct Standing {
     pub(crate) right: Right,
     /// What the witness's alone does.
     command: Right,
+    /// What the peer's does that is pledged.
+    pub(crate) pledge: Right,
+    /// That is given back.
+    pub(crate) returns: bool,
     /// It is to be started here as soon as the votes allow it.
     candidate: bool,
 }
@@ -42,12 +46,15 @@ enum Bid {
 }
 
 impl Standing {
-    /// Of a life that has forgotten to whom its vote was lent.
-    pub(crate) fn new(peer: NodeId, until: Instant) -> Self {
+    /// Of a life that has forgotten to whom its vote was lent, but not that it was pledged.
+    pub(crate) fn new(peer: NodeId, until: Instant, pledged: bool) -> Self {
+        let until = if pledged { Vote::NEVER } else { until };
         Self {
             vote: Vote::forgotten(Some(peer), until),
             right: Right::default(),
             command: Right::default(),
+            pledge: Right::default(),
+            returns: false,
             candidate: false,
         }
     }
@@ -56,6 +63,12 @@ impl Standing {
     fn give_up(&mut self, newest: Sequence) {
         self.right.give_up(newest);
         self.command.give_up(newest);
+        self.pledge.give_up(newest);
+    }
+
+    /// When what the others' votes allow ends.
+    fn until(&self) -> Option<Instant> {
+        self.right.until().max(self.pledge.until())
     }
 }
 
@@ -128,8 +141,14 @@ impl Cluster {
                     if answers && answer == newest {
                         ballot.votes.insert(place);
                     }
+                    if answers && answer == newest && self.is_pledge_kept(place) {
+                        ballot.pledge.given.insert(place);
+                    }
                 }
                 Bid::Neither => {}
+            }
+            if standing.returns {
+                ballot.pledge.returned.insert(place);
             }
             if self.groups.get(place).is_some_and(|group| group.evidence.confirmed) {
                 ballot.confirmed.insert(place);
@@ -181,10 +200,20 @@ impl Cluster {
         self.granted(ask, votes, true);
     }
 
+    /// When a frame of ours went out, or the last one before it of which that is known.
+    pub(crate) fn sent_at(&self, ask: Sequence) -> Option<Instant> {
+        let sent = self.sent.iter().rev().find(|(sequence, _)| *sequence <= ask);
+        sent.map(|(_, at)| *at)
+    }
+
+    /// What must be left of a right when a start begins.
+    pub(crate) fn start_needs(&self) -> Span {
+        self.times().start()
+    }
+
     /// A believed frame says which votes are ours, in answer to our frame `ask`.
     fn granted(&mut self, ask: Sequence, votes: GroupSet, witness: bool) {
-        let sent = self.sent.iter().rev().find(|(sequence, _)| *sequence <= ask);
-        let Some((_, sent)) = sent.copied() else { return };
+        let Some(sent) = self.sent_at(ask) else { return };
         let span = right(self.term_span());
         for (place, standing) in self.standings.iter_mut().enumerate() {
             if votes.contains(place) {
@@ -212,14 +241,19 @@ impl Cluster {
         let peer = self.config.me.peer();
         let newest = self.sequence;
         let limit = self.stored_term;
+        let leaves = self.member.head().is_some_and(|head| head.bits.stopping());
         let mut lent = GroupSet::default();
         for index in 0..self.standings.len() {
             let Some(place) = self.their_place(index) else { continue };
             let may_lend = self.bid(index) == Bid::Frees && ballot.term <= limit;
             let votes = ballot.votes.contains(place);
+            self.take_pledge(index, place, echo, ballot, leaves);
             let Some(standing) = self.standings.get_mut(index) else {
                 continue;
             };
+            if ballot.pledge.returned.contains(place) {
+                standing.vote.unpledge(peer, frame, now.after(ballot.span()));
+            }
             if votes || ballot.frees.contains(place) {
                 // it holds nothing, and believes this life
                 standing.vote.released(peer, frame);
@@ -240,7 +274,7 @@ impl Cluster {
     fn right_ends(&self, index: usize) -> Option<Instant> {
         let standing = self.standings.get(index)?;
         let adopted = self.started.after(right(self.term_span()));
-        Some(standing.right.until().unwrap_or(adopted))
+        Some(standing.until().unwrap_or(adopted))
     }
 
     /// What the votes allow of a group.
@@ -279,7 +313,7 @@ impl Cluster {
 
     /// The witness knows that the peer's copy lacks what is written here, and lends nothing to it for that; and its vote is
     /// ours at this moment.
-    pub(crate) fn witness_knows(&self, now: Instant, index: usize) -> bool {
+    fn witness_knows(&self, now: Instant, index: usize) -> bool {
         let lately = self.config.keepalive.times(2);
         self.third.as_ref().is_some_and(|third| {
             let fresh = third.silence(now).is_some_and(|silence| silence <= lately);
@@ -290,7 +324,13 @@ impl Cluster {
     /// Somebody else knows before the first write that this node goes on without a mirror: the witness, or the peer itself.
     pub(crate) fn is_told(&self, now: Instant, index: usize) -> bool {
         let ahead = self.groups.get(index).is_some_and(|group| group.durable.ahead);
-        !self.config.witness || !ahead || self.member.is_alive() || self.witness_knows(now, index)
+        !self.config.witness || !ahead || self.member.is_alive() || self.others_know(now, index)
+    }
+
+    /// The peer gets nobody's vote to start with older data: the witness knows, or the peer itself pledged its own.
+    pub(crate) fn others_know(&self, now: Instant, index: usize) -> bool {
+        let pledged = self.standings.get(index).is_some_and(|it| it.pledge.until().is_some());
+        pledged || self.witness_knows(now, index)
     }
 
     /// When this machine must reset itself, because what runs has no right for much longer.
@@ -345,7 +385,7 @@ impl Cluster {
         });
         // a new life has no right of the old one, and what is only being probed may run
         let ends = running.map(|index| {
-            let until = self.standings.get(index).and_then(|standing| standing.right.until());
+            let until = self.standings.get(index).and_then(Standing::until);
             until.unwrap_or_default()
         });
         ends.min().map(|ends| ends.before(watchdog.reset_twice()))

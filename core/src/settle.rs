@@ -52,6 +52,7 @@ impl Cluster {
             self.settle_group(now, group);
         }
         self.settle_ask(now);
+        self.settle_pledges(now);
         self.settle_leave(now);
         self.settle_fences(now);
         self.settle_durable();

@@ -93,8 +93,12 @@ pub enum PeerPower {
 pub struct VotesView {
     /// For how long this node's own vote is not free at most.
     pub own_lent: Option<Span>,
+    /// It is lent to the other one without end.
+    pub pledged: bool,
     /// How long the others' votes allow this node to run it.
     pub right: Span,
+    /// They have no end: the other one pledged its vote.
+    pub endless: bool,
     /// The witness's.
     pub witness: WitnessVote,
 }
@@ -265,7 +269,9 @@ impl Cluster {
         };
         Some(VotesView {
             own_lent: standing.vote.until(now).map(|until| until.since(now)),
+            pledged: self.is_pledged(index),
             right: standing.right.left(now),
+            endless: standing.pledge.until().is_some(),
             witness,
         })
     }

@@ -45,6 +45,9 @@ pub struct Vote {
 }
 
 impl Vote {
+    /// The end of one that is pledged.
+    pub(crate) const NEVER: Instant = Instant::from_millis(u64::MAX);
+
     /// Of a voter that has just started, and has forgotten whether it lent (LEASE N6, W3): until then it may be lent. `to`: the
     /// only node that can have it; a voter of two candidates does not know, and lends to nobody.
     #[must_use]
@@ -92,8 +95,8 @@ impl Vote {
             if lent.to != Some(to) {
                 return false;
             }
-            // the life that asks holds nothing of one before, and what it was lent for is never shorter
-            if lent.ask.boot == ask.boot {
+            // the life that asks holds nothing of one before, and what it was lent for is never shorter; a pledge is the node's
+            if lent.ask.boot == ask.boot || lent.until == Self::NEVER {
                 until = until.max(lent.until);
             }
         }
@@ -103,6 +106,31 @@ impl Vote {
             until,
         });
         true
+    }
+
+    /// It has no end any more, to whom it is lent.
+    pub(crate) fn pledge(&mut self, now: Instant) {
+        if let Some(lent) = self.lent.as_mut().filter(|lent| now < lent.until) {
+            lent.until = Self::NEVER;
+        }
+    }
+
+    /// Lent without end.
+    pub(crate) fn is_pledged(&self) -> bool {
+        self.lent.is_some_and(|lent| lent.until == Self::NEVER)
+    }
+
+    /// A believed frame of `by` gives the pledge back, and may still use what it was lent for a time: until then it is bound.
+    pub(crate) fn unpledge(&mut self, by: NodeId, frame: Echo, until: Instant) {
+        let later = |ask: &Echo| frame.boot != ask.boot || frame.sequence > ask.sequence;
+        if let Some(lent) = self
+            .lent
+            .as_mut()
+            .filter(|lent| lent.to == Some(by) && later(&lent.ask))
+            && lent.until == Self::NEVER
+        {
+            lent.until = until;
+        }
     }
 
     /// This node has no power: it holds nothing.

@@ -8,8 +8,8 @@ mod tests {
     use ovzha_core::frame::{BODY_MAX, FRAME_MIN, FrameBuf, Header, VERSION, open, seal};
     use ovzha_core::id::{BootId, ClusterId, GROUPS_MAX, GroupSet, KeyId, LinkId, Mark, NodeId, Sequence, Tenure};
     use ovzha_core::message::{
-        Ballot, Detail, Echo, GroupBits, GroupName, GroupReport, Head, Hold, Message, NodeBits, REASON_MAX, Silence,
-        Verdict, Word, hold_reason,
+        Ballot, Detail, Echo, GroupBits, GroupName, GroupReport, Head, Hold, Message, NodeBits, Pledge, REASON_MAX,
+        Silence, Verdict, Word, hold_reason,
     };
     use ovzha_core::rejection::{Rejection, Rejections};
     use ovzha_core::serial::{DELIMITER, Deframer, SerialBuf, encode};
@@ -36,6 +36,7 @@ mod tests {
                 "ballot-report",
                 "voter",
                 "word",
+                "pledge",
             ],
         ),
         (4, &["heartbeat", "invented"]),
@@ -138,6 +139,14 @@ mod tests {
             holds: GroupSet(1),
             confirmed: GroupSet(300),
             term: 100,
+            pledge: Pledge::default(),
+        }
+    }
+
+    fn pledge() -> Pledge {
+        Pledge {
+            given: GroupSet(0x4001),
+            returned: GroupSet(6),
         }
     }
 
@@ -179,6 +188,13 @@ mod tests {
                 detail: Some(detail("new switch")),
                 ..plain
             },
+            "pledge" => Message {
+                ballot: Some(Ballot {
+                    pledge: pledge(),
+                    ..ballot()
+                }),
+                ..plain
+            },
             "voter" => Message {
                 ballot: Some(ballot()),
                 identities: Some([name(1), name(7), last].map(|name| name.identity).into_iter().collect()),
@@ -204,7 +220,7 @@ mod tests {
         }
     }
 
-    /// A message of number 7: a head, and what nobody knows yet.
+    /// A message of number 8: a head, and what nobody knows yet.
     fn invented() -> Vec<u8> {
         let mut room = [0; BODY_MAX];
         let alone = Message {
@@ -212,7 +228,7 @@ mod tests {
             ..heartbeat()
         };
         let mut body = alone.encode(&mut room).unwrap().to_vec();
-        body[0] = 7;
+        body[0] = 8;
         body.extend(b"what a later release says");
         body
     }
@@ -240,7 +256,7 @@ mod tests {
             }
         };
         let goldens: Vec<Golden> = lines.map(golden).collect();
-        assert_eq!(goldens.len().checked_div(METHODS.len()), Some(14));
+        assert_eq!(goldens.len().checked_div(METHODS.len()), Some(15));
         goldens
     }
 
@@ -300,6 +316,13 @@ mod tests {
                 ..plain.clone()
             }));
             all.push(Message {
+                ballot: Some(Ballot {
+                    pledge: pledge(),
+                    ..ballot()
+                }),
+                ..plain.clone()
+            });
+            all.push(Message {
                 ballot: Some(ballot()),
                 identities: Some((1..).map(|first| name(first).identity).take(many).collect()),
                 ..plain.clone()
@@ -315,7 +338,15 @@ mod tests {
 
     #[test]
     fn a_body_that_is_cut_says_less_or_nothing() {
-        for kind in ["heartbeat", "report", "names", "ballot", "ballot-report", "voter"] {
+        for kind in [
+            "heartbeat",
+            "report",
+            "names",
+            "ballot",
+            "ballot-report",
+            "voter",
+            "pledge",
+        ] {
             let whole = message(kind).unwrap();
             let mut ends = Vec::new();
             for many in 0..=whole.groups.len() {

@@ -281,6 +281,8 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
         | Notice::DataConfirmed { .. }
         | Notice::PeerShot
         | Notice::PeerSaidOff
+        | Notice::Pledged { .. }
+        | Notice::PledgeHeld { .. }
         | Notice::LinkUp(_)
         | Notice::LinkLate(..)
         | Notice::LinkDead(..)

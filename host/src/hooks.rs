@@ -103,6 +103,8 @@ pub fn call(config: &Config, notice: &Notice) -> Option<Call> {
         | Notice::Marked { .. }
         | Notice::Frozen { .. }
         | Notice::DataConfirmed { .. }
+        | Notice::Pledged { .. }
+        | Notice::PledgeHeld { .. }
         | Notice::LinkLate(..)
         | Notice::LinkNumberDiffers(_)
         | Notice::PeerLate(_)

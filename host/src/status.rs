@@ -282,7 +282,14 @@ fn votes_value(votes: VotesView) -> Value {
         WitnessVote::Free => "free",
         WitnessVote::Unknown => "unknown",
     };
-    json!({ "own_lent_ms": opt(votes.own_lent), "right_ms": ms(votes.right), "witness": witness })
+    let own_lent = votes.own_lent.filter(|_| !votes.pledged);
+    json!({
+        "own_lent_ms": opt(own_lent),
+        "own_pledged": votes.pledged,
+        "right_ms": ms(votes.right),
+        "right_endless": votes.endless,
+        "witness": witness,
+    })
 }
 
 fn rejected(counts: &Rejections) -> Map<String, Value> {

@@ -391,6 +391,28 @@ fn words(names: &dyn Named, notice: Notice, reason: &str) -> (Level, String) {
                 format!("{peer} was heard while its power was being cut, which counts for nothing: {text}{said}"),
             )
         }
+        Notice::Pledged { group, pledged: true } => (
+            Level::Warning,
+            format!(
+                "{}: this node's vote is pledged to {peer}: nothing of it starts here until {peer} gives it back",
+                name(group)
+            ),
+        ),
+        Notice::Pledged { group, pledged: false } => (
+            Level::Info,
+            format!("{}: this node's vote is not pledged any more", name(group)),
+        ),
+        Notice::PledgeHeld { group, held: true } => (
+            Level::Warning,
+            format!(
+                "{}: {peer} pledged its vote: what runs needs neither {peer} nor the witness",
+                name(group)
+            ),
+        ),
+        Notice::PledgeHeld { group, held: false } => (
+            Level::Info,
+            format!("{}: the pledge of {peer} is given back", name(group)),
+        ),
         Notice::TwoActive { group, yields } => {
             let text = if yields {
                 "this node yields"

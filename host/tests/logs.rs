@@ -115,14 +115,16 @@ const fn notice_number(notice: Notice) -> u8 {
         Notice::Frozen { .. } => 35,
         Notice::DataConfirmed { .. } => 36,
         Notice::Witness { .. } => 37,
-        Notice::PeerShot => 38,
-        Notice::PeerOff => 39,
-        Notice::PeerSaidOff => 40,
-        Notice::ShotFailed { .. } => 41,
-        Notice::ShotVoid { .. } => 42,
+        Notice::Pledged { .. } => 38,
+        Notice::PledgeHeld { .. } => 39,
+        Notice::PeerShot => 40,
+        Notice::PeerOff => 41,
+        Notice::PeerSaidOff => 42,
+        Notice::ShotFailed { .. } => 43,
+        Notice::ShotVoid { .. } => 44,
     }
 }
-const NOTICES: u8 = 43;
+const NOTICES: u8 = 45;
 
 fn step(outcome: Outcome) -> Notice {
     Notice::Step {
@@ -200,6 +202,10 @@ fn notices() -> Vec<Notice> {
         Notice::ShotFailed { again: span },
         Notice::ShotVoid { off: true },
         Notice::ShotVoid { off: false },
+        Notice::Pledged { group, pledged: true },
+        Notice::Pledged { group, pledged: false },
+        Notice::PledgeHeld { group, held: true },
+        Notice::PledgeHeld { group, held: false },
     ]
 }
 

@@ -121,11 +121,22 @@ impl Striker<'_> {
     /// The third voter: its power, or the ways to it.
     fn voter(&mut self, node: usize, at: u64, until: u64) -> Vec<(u64, Act)> {
         let cut = |node, cut| Act::WitnessCut(node, cut);
-        match self.rng.below(4) {
+        match self.rng.below(5) {
             0 => vec![(at, Act::WitnessPower(false)), (until, Act::WitnessPower(true))],
             // restarted at once
             1 => vec![(at, Act::WitnessPower(false)), (at + SECOND, Act::WitnessPower(true))],
             2 => vec![(at, cut(node, true)), (until, cut(node, false))],
+            // a node goes away in order meanwhile, and is back before the witness or after it
+            3 => {
+                let stops = at + self.setup.deadtime * self.rng.between(900, 1500);
+                let back = until.max(stops + SECOND);
+                vec![
+                    (at, Act::WitnessPower(false)),
+                    (stops, Act::Ask(node, Command::Stop)),
+                    (back, Act::Revive(node)),
+                    (back + self.rng.between(0, 60 * SECOND), Act::WitnessPower(true)),
+                ]
+            }
             _ => [node, 1 - node]
                 .into_iter()
                 .flat_map(|node| [(at, cut(node, true)), (until, cut(node, false))])

@@ -5,7 +5,8 @@ use ovzha_core::config::Config;
 use ovzha_core::frame::{self, BODY_MAX, FrameBuf, Header};
 use ovzha_core::id::{BootId, GroupSet, LinkId, Mark, NodeId, Sequence, Tenure};
 use ovzha_core::message::{
-    Ballot, Detail, Echo, GroupBits, GroupName, GroupReport, Head, Hold, Message, NodeBits, Silence, hold_reason,
+    Ballot, Detail, Echo, GroupBits, GroupName, GroupReport, Head, Hold, Message, NodeBits, Pledge, Silence,
+    hold_reason,
 };
 
 use super::choices::Choices;
@@ -134,6 +135,12 @@ fn message(choices: &mut Choices<'_>, ours: (BootId, u32), groups: usize) -> Mes
     // behind everything else, so that what was found before there were votes is found again
     let votes = choices.byte();
     message.ballot = (votes & 1 != 0).then(|| ballot(choices));
+    if votes & 0xf0 == 0xf0
+        && let Some(ballot) = &mut message.ballot
+    {
+        ballot.pledge.given = GroupSet(u16::from(choices.byte()));
+        ballot.pledge.returned = GroupSet(u16::from(choices.byte()));
+    }
     message.identities = (votes & 2 != 0).then(|| {
         let many = usize::from(choices.below(17));
         (0..many).map(|_| name(choices).identity).collect()
@@ -150,6 +157,7 @@ pub fn ballot(choices: &mut Choices<'_>) -> Ballot {
         holds: set(),
         confirmed: set(),
         term: u16::from(choices.byte()),
+        pledge: Pledge::default(),
     }
 }
 
