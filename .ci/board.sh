@@ -2,10 +2,10 @@
 # .ci/board.sh: the witness board: its image built and looked at, then run in its emulator between real cores (`.ci/run board`
 # installs what is missing and calls it).
 #
-#   image     hw/ with Debian's compiler, for the serial board, and with Ethernet (built only: nobody emulates a W5500)
+#   image     hw/ with Debian's compiler, for the serial board, and with Ethernet
 #   symbols   no std, no allocator; panicking calls: as many as hw/panics.max says, more fails, fewer asks to lower it
 #   sizes     hw/budget.txt: exceeding a line fails
-#   cases     tests/board, the unmodified image in rp2040js; its numbers are compared with hw/budget.txt, too
+#   cases     tests/board, the unmodified images in rp2040js; its numbers are compared with hw/budget.txt, too
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ROOT=$PWD
@@ -86,6 +86,7 @@ for variant in eth serial; do
     cp "$image" "$TARGET/$variant.elf"
 done
 
+symbols "$TARGET/eth.elf"
 symbols "$TARGET/serial.elf"
 within flash "$(flash_of "$TARGET/serial.elf")"
 within statics "$(statics_of "$TARGET/serial.elf")"
@@ -104,13 +105,13 @@ if [ "$("$CACHE/bin/defmt-print" --version 2>/dev/null | awk 'NR == 1 { print $2
 fi
 cargo build --quiet --locked -p ovzha
 # shellcheck disable=SC2086 # no word at all when nothing was chosen
-OVZHA_BOARD=$TARGET/serial.elf OVZHA_RP2040JS=$CACHE OVZHA_DEFMT_PRINT=$CACHE/bin/defmt-print \
+OVZHA_BOARD=$TARGET/serial.elf OVZHA_BOARD_ETH=$TARGET/eth.elf OVZHA_RP2040JS=$CACHE OVZHA_DEFMT_PRINT=$CACHE/bin/defmt-print \
     OVZHA_BIN=${CARGO_TARGET_DIR:-$ROOT/target}/debug/ovzha \
     cargo test --locked -p ovzha-tests --test board -- --test-threads=2 --show-output $CASES | tee "$TARGET/cases.log"
 
 [ -z "$CASES" ] || exit 0
 number() { awk -v name="$1" '$1 == "board" && $2 == name { print $3 }' "$TARGET/cases.log"; }
-for name in stack ram pass-us line-worst; do
+for name in stack ram pass-us line-worst ram-eth pass-us-eth; do
     value=$(number "$name")
     within "$name" "${value:?the case of the numbers printed no $name}"
 done

@@ -5,7 +5,7 @@ use ovzha_board_logic::service::Cause;
 use ovzha_core::id::Mark;
 use ovzha_core::witness::WitnessNotice;
 
-defmt::timestamp!("{=u64:ms}", embassy_time::Instant::now().as_millis());
+defmt::timestamp!("{=u64:ms}", crate::clock::now().as_millis());
 
 /// The first line of a life.
 pub fn started(starts: Option<u32>, cause: Cause, provisioned: bool) {

@@ -7,148 +7,149 @@
 #![no_main]
 
 mod board;
+mod clock;
 #[cfg(feature = "eth")]
 mod eth;
 mod line;
 mod log;
+mod pin;
 mod reset;
 mod store;
+mod sys;
+mod uart;
+#[cfg(feature = "eth")]
+mod w5500;
+mod watchdog;
 
-use defmt_rtt as _;
-use embassy_executor::Spawner;
-use embassy_rp::gpio::{Input, Level};
-use embassy_rp::watchdog::Watchdog;
-use embassy_time::{Duration, Instant, Timer};
-use ovzha_board_logic::board::{Board, Duty, Start};
+use core::mem::MaybeUninit;
+
+use cortex_m_rt::entry;
+use ovzha_board_logic::board::{Board, Duty, Lines, Start};
 use ovzha_board_logic::{counter, marks, record};
 use ovzha_core::id::NodeId;
-use static_cell::StaticCell;
 
-use board::Parts;
+#[cfg(feature = "eth")]
+use eth::Net;
 use store::Store;
 
-/// One pass begins so long behind the one before it: ten bytes of a line.
-const PASS: Duration = Duration::from_millis(5);
-/// A pass that takes so long was none. Writing a record stops the loop for the erase of a sector, 0.4 s at most.
-const WATCHDOG: Duration = Duration::from_millis(1_000);
+/// One pass begins so long behind the one before it, in microseconds: ten bytes of a line.
+const PASS_US: u64 = 5_000;
 /// The button must be held so long.
 const HELD: u8 = 30;
-const HELD_STEP: Duration = Duration::from_millis(100);
+const HELD_STEP_US: u64 = 100_000;
+const BOTH: [NodeId; 2] = [NodeId(0), NodeId(1)];
 
-static DUTY: StaticCell<Duty> = StaticCell::new();
-static BOARD: StaticCell<Board<'static>> = StaticCell::new();
-
-#[embassy_executor::main]
-async fn main(spawner: Spawner) {
-    // with the cables alone there is one task
-    #[cfg(not(feature = "eth"))]
-    let _ = spawner;
-    let mut parts = Parts::new(embassy_rp::init(embassy_rp::config::Config::default()));
+#[entry]
+fn main() -> ! {
+    static mut DUTY: MaybeUninit<Duty> = MaybeUninit::uninit();
+    static mut LINES: Lines = Lines::new();
+    static mut BOARD: MaybeUninit<Board<'static>> = MaybeUninit::uninit();
+    clock::start();
+    board::start();
     let cause = reset::cause();
-    parts.watchdog.start(WATCHDOG);
-    let mut store = Store(parts.flash);
-    if held(&parts.button, &mut parts.watchdog).await {
+    watchdog::start();
+    sys::interrupts::enable();
+    let mut store = Store(sys::flash::driver());
+    if held() {
         log::wiped(record::wipe(&mut store).is_ok());
     }
     let starts = counter::count(&mut store).ok();
-    let duty = duty(&mut store, starts);
+    let duty = duty(DUTY, &mut store, starts);
     log::started(starts, cause, duty.is_some());
-    let baud = board::BAUD;
-    let Some(board) = assembled(Start {
-        starts,
-        cause,
-        duty,
-        baud,
-    }) else {
-        // a second call, which there is not: the watchdog ends it
-        return;
-    };
+    let board = assembled(
+        BOARD,
+        Start {
+            starts,
+            cause,
+            duty,
+            lines: LINES,
+            baud: board::BAUD,
+        },
+    );
     #[cfg(feature = "eth")]
-    let mut net = eth::start(spawner, parts.ethernet, &mut store.0).await;
-    #[cfg(feature = "eth")]
-    parts.watchdog.feed(WATCHDOG);
-
-    let [line_0, line_1] = parts.lines;
-    let ((out_0, in_0), (out_1, in_1)) = (line_0.split(), line_1.split());
-    let mut ins = [in_0, in_1];
-    let mut outs = [out_0, out_1];
+    let mut net = Net::start(&mut store);
     loop {
-        let (began, now) = (Instant::now(), now());
-        for (node, line) in BOTH.into_iter().zip(&mut ins) {
-            line::hear(line, board, now, node);
-        }
-        #[cfg(feature = "eth")]
-        net.hear(board, now);
-        for (node, input) in BOTH.into_iter().zip(&parts.senses) {
-            board.sense(now, node, input.is_high());
-        }
-        board.settle(now);
-        for (relay, cut) in parts.relays.iter_mut().zip(board.energised()) {
-            relay.set_level(Level::from(cut));
-        }
-        for (node, line) in BOTH.into_iter().zip(&mut outs) {
-            line::speak(line, board, now, node);
-        }
-        #[cfg(feature = "eth")]
-        net.speak(board);
-        for (light, lit) in parts.lights.iter_mut().zip(board.lights(now)) {
-            light.set_level(Level::from(lit));
-        }
-        if let Some(provision) = board.record() {
-            let good = record::store(&mut store, provision).is_ok();
-            board.stored(now, good);
-        }
-        if let Some((cluster, old)) = board.marks() {
-            let good = marks::store(&mut store, cluster, &old).is_ok();
-            board.marks_kept(now, good);
-        }
-        while let Some(notice) = board.notice_next() {
-            log::told(notice);
-        }
-        if board.leaves(now) {
-            reset::provisioned(&mut parts.watchdog);
-        }
-        board.passed(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
-        parts.watchdog.feed(WATCHDOG);
-        Timer::at(later(began, PASS)).await;
+        let began = clock::micros();
+        pass(
+            board,
+            &mut store,
+            #[cfg(feature = "eth")]
+            &mut net,
+        );
+        board.passed(u32::try_from(clock::micros().saturating_sub(began)).unwrap_or(u32::MAX));
+        watchdog::feed();
+        clock::sleep(began.saturating_add(PASS_US));
+    }
+}
+
+/// Moves every part once.
+fn pass(board: &mut Board<'static>, store: &mut Store, #[cfg(feature = "eth")] net: &mut Net) {
+    let now = clock::now();
+    for (node, line) in BOTH.into_iter().zip(&board::LINES) {
+        line::hear(line, board, now, node);
+    }
+    #[cfg(feature = "eth")]
+    net.hear(board, now);
+    for (node, input) in BOTH.into_iter().zip(&board::SENSES) {
+        board.sense(now, node, input.is_high());
+    }
+    board.settle(now);
+    for (relay, cut) in board::RELAYS.iter().zip(board.energised()) {
+        relay.set(cut);
+    }
+    for (node, line) in BOTH.into_iter().zip(&board::LINES) {
+        line::speak(line, board, now, node);
+    }
+    #[cfg(feature = "eth")]
+    net.speak(board);
+    for (light, lit) in board::LIGHTS.iter().zip(board.lights(now)) {
+        light.set(lit);
+    }
+    if let Some(provision) = board.record() {
+        let good = record::store(store, provision).is_ok();
+        board.stored(now, good);
+    }
+    keep_marks(board, store, now);
+    while let Some(notice) = board.notice_next() {
+        log::told(notice);
+    }
+    if board.leaves(now) {
+        reset::provisioned();
     }
 }
 
 /// Functions of their own, so that what each needs of the stack is free again in the other, and in the loop.
 #[inline(never)]
-fn duty(store: &mut Store, starts: Option<u32>) -> Option<&'static mut Duty> {
+fn duty<'d>(place: &'d mut MaybeUninit<Duty>, store: &mut Store, starts: Option<u32>) -> Option<&'d mut Duty> {
     let (starts, provision) = (starts?, record::load(store).ok().flatten()?);
     // marks that can't be read might be any
-    let old = marks::load(store, provision.witness().cluster).ok()?;
-    DUTY.try_uninit()
-        .and_then(|place| Some(place.write(Duty::new(provision, &old, starts, now())?)))
+    let kept = marks::load(store, provision.witness().cluster).ok()?;
+    let duty = Duty::begin(place, provision, starts, clock::now())?;
+    duty.remember(&kept);
+    Some(duty)
 }
 
 #[inline(never)]
-fn assembled(start: Start<'static>) -> Option<&'static mut Board<'static>> {
-    BOARD.try_init_with(|| Board::new(start))
+fn keep_marks(board: &mut Board<'static>, store: &mut Store, now: ovzha_core::time::Instant) {
+    if let Some((cluster, old)) = board.marks() {
+        let good = marks::store(store, cluster, &old).is_ok();
+        board.marks_kept(now, good);
+    }
 }
 
-const BOTH: [NodeId; 2] = [NodeId(0), NodeId(1)];
-
-/// The chip's clock as core knows it.
-fn now() -> ovzha_core::time::Instant {
-    ovzha_core::time::Instant::from_millis(Instant::now().as_millis())
-}
-
-/// As `+`, which has a panic for the end of time.
-fn later(from: Instant, by: Duration) -> Instant {
-    Instant::from_ticks(from.as_ticks().saturating_add(by.as_ticks()))
+#[inline(never)]
+fn assembled<'d>(place: &'d mut MaybeUninit<Board<'d>>, start: Start<'d>) -> &'d mut Board<'d> {
+    place.write(Board::new(start))
 }
 
 /// Whether the button is held from the start on for as long as it takes.
-async fn held(button: &Input<'static>, watchdog: &mut Watchdog) -> bool {
+fn held() -> bool {
     for _ in 0..HELD {
-        if button.is_high() {
+        if board::BUTTON.is_high() {
             return false;
         }
-        watchdog.feed(WATCHDOG);
-        Timer::at(later(Instant::now(), HELD_STEP)).await;
+        watchdog::feed();
+        clock::sleep(clock::micros().saturating_add(HELD_STEP_US));
     }
     true
 }

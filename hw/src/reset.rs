@@ -5,14 +5,12 @@
 
 use core::panic::PanicInfo;
 
-use embassy_rp::pac::psm::regs::Wdsel;
-use embassy_rp::pac::{PSM, VREG_AND_CHIP_RESET, WATCHDOG};
-use embassy_rp::watchdog::Watchdog;
 use ovzha_board_logic::service::Cause;
+use rp_pac::{VREG_AND_CHIP_RESET, WATCHDOG};
+
+use crate::watchdog;
 
 const PANIC: u32 = 0x7061_6e69;
-/// What a reset by the watchdog resets: all but the two oscillators.
-const EVERYTHING: u32 = 0x0001_fffc;
 const PROVISIONED: u32 = 0x7072_6f76;
 
 /// Why this time. Forgets the reason that was left.
@@ -40,17 +38,19 @@ pub fn cause() -> Cause {
 }
 
 /// Starts the chip anew, because it took a record.
-pub fn provisioned(watchdog: &mut Watchdog) {
+pub fn provisioned() -> ! {
     WATCHDOG.scratch0().write_value(PROVISIONED);
-    watchdog.trigger_reset();
+    watchdog::fire()
 }
 
+/// Starts the chip anew, because the program found a fault in itself, or the processor in it.
+pub fn fault() -> ! {
+    WATCHDOG.scratch0().write_value(PANIC);
+    watchdog::fire()
+}
+
+/// The language wants one. No call of it is left in the image (`hw/panics.max`).
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
-    WATCHDOG.scratch0().write_value(PANIC);
-    // the watchdog may not have been started yet
-    PSM.wdsel().write_value(Wdsel(EVERYTHING));
-    loop {
-        WATCHDOG.ctrl().modify(|ctrl| ctrl.set_trigger(true));
-    }
+    fault()
 }

@@ -1,15 +1,22 @@
 //! The end of the chip's flash, as the logic's sectors.
 
-use embassy_rp::flash::{Blocking, Flash as Driver};
-use embassy_rp::peripherals::FLASH;
 use ovzha_board_logic::flash::{Failed, Flash, PAGE, SECTOR, SECTORS};
 
 use crate::board::FLASH_SIZE;
+use crate::sys::flash::{self, Driver};
 
 /// The sectors at the end of the flash.
-pub struct Store(pub Driver<'static, FLASH, Blocking, FLASH_SIZE>);
+pub struct Store(pub Driver);
 
 impl Store {
+    /// The flash chip's own number.
+    #[cfg(feature = "eth")]
+    pub fn unique(&mut self) -> Option<[u8; 8]> {
+        let mut number = [0; 8];
+        self.0.blocking_unique_id(&mut number).ok()?;
+        Some(number)
+    }
+
     /// Where a place of a sector is in the whole flash.
     fn place(sector: u32, at: u32) -> Result<u32, Failed> {
         let size = u32::try_from(FLASH_SIZE).map_err(|_| Failed)?;
@@ -24,7 +31,11 @@ impl Store {
 
 impl Flash for Store {
     fn read(&mut self, sector: u32, at: u32, into: &mut [u8]) -> Result<(), Failed> {
-        self.0.blocking_read(Self::place(sector, at)?, into).map_err(|_| Failed)
+        let from = usize::try_from(Self::place(sector, at)?).map_err(|_| Failed)?;
+        for (place, to) in (from..).zip(into) {
+            *to = flash::byte(place).ok_or(Failed)?;
+        }
+        Ok(())
     }
 
     fn erase(&mut self, sector: u32) -> Result<(), Failed> {

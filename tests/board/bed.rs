@@ -109,7 +109,8 @@ impl Bed {
                 .seen
                 .iter()
                 .any(|seen| matches!(seen, Seen::Reset { cause, .. } if cause == "forced")),
-            "it starts anew with its record"
+            "it starts anew with its record\n{}",
+            bed.story()
         );
         let now = bed.now();
         bed.nodes = [Node::new(0, times, SECRET, now), Node::new(1, times, SECRET, now)];

@@ -54,7 +54,8 @@ class Image {
 
 /** One board. Times are microseconds since it was first powered; `lines` are its two UARTs, 0 and 1. */
 export class Chip {
-  constructor(file, baud) {
+  constructor(file, baud, wired = () => {}) {
+    this.wired = wired; // what else is soldered to the processor
     this.image = new Image(file);
     this.baud = baud;
     this.byteNs = 1e10 / baud;
@@ -119,11 +120,9 @@ export class Chip {
     this.#drainLog();
   }
 
-  /** Goes where every panic of the image goes. */
+  /** Goes where every fault of the program goes: an image without panicking calls has no other way to end itself. */
   panic() {
-    const [, at] = [...this.image.symbols].find(([name]) => name.endsWith('panic_fmt')) ?? [];
-    if (!at) throw new Error('the image has no panic_fmt');
-    Object.assign(this.mcu.core, { PC: at & ~1, waiting: false });
+    Object.assign(this.mcu.core, { PC: this.flashView.getUint32(0x100 + 3 * 4, true) & ~1, waiting: false });
   }
 
   /** The deepest byte of the stack that was ever written since power came. */
@@ -155,6 +154,7 @@ export class Chip {
     mcu.peripherals[XIP] = register(() => 0);
     this.#rom(mcu);
     this.arrivals = [0, 1].map(line => this.#uart(line, mcu.uart[line]));
+    this.wired(mcu);
     for (const [pin, level] of this.levels) mcu.gpio[pin].setInputValue(level);
     for (const pin of this.watched.keys()) this.#listen(pin);
     const vectors = 0x100;

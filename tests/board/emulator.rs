@@ -38,6 +38,13 @@ pub struct Emulator {
     /// Microseconds since it was first powered.
     pub us: u64,
     pub overruns: u64,
+    image: PathBuf,
+    /// What its network is told with the next step.
+    pub lan: Value,
+    /// Datagrams that it sent, not taken yet: to whom, to which port.
+    pub datagrams: Vec<(String, u16, Vec<u8>)>,
+    /// The address that its W5500 has.
+    pub address: String,
 }
 
 /// The image under test.
@@ -49,10 +56,15 @@ pub fn image() -> PathBuf {
 impl Emulator {
     /// Power comes.
     pub fn start() -> Self {
+        Self::of(image())
+    }
+
+    /// Power comes to a board with this image.
+    pub fn of(image: PathBuf) -> Self {
         let runner = Path::new(env!("CARGO_MANIFEST_DIR")).join("board/run.mjs");
         let mut child = Command::new("node")
             .arg(runner)
-            .arg(image())
+            .arg(&image)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -70,6 +82,10 @@ impl Emulator {
             log: Vec::new(),
             us: 0,
             overruns: 0,
+            image,
+            lan: json!({}),
+            datagrams: Vec::new(),
+            address: String::new(),
         }
     }
 
@@ -120,7 +136,7 @@ impl Emulator {
         let home = std::env::var_os("OVZHA_DEFMT_PRINT").expect("OVZHA_DEFMT_PRINT: defmt-print; run .ci/run board");
         let mut child = Command::new(home)
             .args(["--log-format", "{t} {L} {s}", "-e"])
-            .arg(image())
+            .arg(&self.image)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -134,7 +150,15 @@ impl Emulator {
     fn step(&mut self, ms: u64, what: &Value) -> Value {
         let rx = self.rx.each_mut().map(std::mem::take);
         let inputs = std::mem::replace(&mut self.inputs, json!({}));
-        let told = json!({"ms": ms, "rx": rx, "in": inputs, "do": what});
+        let mut told = std::mem::replace(&mut self.lan, json!({}));
+        for (name, value) in [
+            ("ms", json!(ms)),
+            ("rx", json!(rx)),
+            ("in", inputs),
+            ("do", what.clone()),
+        ] {
+            told[name] = value;
+        }
         writeln!(self.to, "{told}").expect("the emulator has ended: its error is above");
         let mut line = String::new();
         self.from.read_line(&mut line).unwrap();
@@ -151,6 +175,12 @@ impl Emulator {
             self.tx[line].extend(out);
         }
         self.log.extend(bytes(&said["log"]));
+        self.address = said["address"].as_str().unwrap().to_owned();
+        for datagram in said["udp"].as_array().unwrap() {
+            let port = u16::try_from(datagram[1].as_u64().unwrap()).unwrap();
+            let to = datagram[0].as_str().unwrap().to_owned();
+            self.datagrams.push((to, port, bytes(&datagram[2])));
+        }
         for pin in said["pins"].as_array().unwrap() {
             if let Some(node) = RELAYS.iter().position(|relay| pin[1] == json!(relay)) {
                 let at_us = pin[0].as_u64().unwrap();

@@ -13,6 +13,12 @@ mod command;
 #[cfg(test)]
 mod emulator;
 #[cfg(test)]
+mod ethernet;
+#[cfg(test)]
+mod lan;
+#[cfg(test)]
+mod marks;
+#[cfg(test)]
 mod node;
 #[cfg(test)]
 mod numbers;

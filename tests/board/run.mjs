@@ -2,25 +2,32 @@
 // node run.mjs IMAGE DIR      runs in real time: UARTs on the sockets DIR/u0 and DIR/u1, pins on DIR/pins, the log in DIR/log
 //
 // A step: {"ms": 5, "rx": [[bytes], [bytes]], "in": {"12": true}, "do": "power"|"pin"|"hang"|"deaf"|"panic"|"stack"|null}. The answer: {"us",
-// "tx": [[bytes], [bytes]], "pins": [[us, pin, level]], "resets": [[us, cause]], "log": [bytes], "overruns"}.
+// "tx": [[bytes], [bytes]], "pins": [[us, pin, level]], "resets": [[us, cause]], "log": [bytes], "overruns"}. For the Ethernet image
+// a step may have "udp": [["address", port, to port, [bytes]]], "hosts": ["address"] that answer, "missing": true for no W5500; the
+// answer has "udp": [["address", port, [bytes]]] and the board's "address".
 // DIR/pins: lines "out PIN LEVEL" come, lines "in PIN LEVEL" are taken.
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import readline from 'node:readline';
 import { Chip } from './chip.mjs';
+import { W5500 } from './w5500.mjs';
 
 const OUTPUTS = [14, 15, 25, 10, 11], UP = [9, 12, 13];
 const SLICE_MS = 2;
 const [image, dir] = process.argv.slice(2);
 if (!image) { process.stderr.write('usage: run.mjs IMAGE [DIR]\n'); process.exit(2); }
-const chip = new Chip(image, 19200);
+const ethernet = new W5500();
+const chip = new Chip(image, 19200, mcu => ethernet.wire(mcu));
 OUTPUTS.forEach(pin => chip.watch(pin));
 UP.forEach(pin => chip.input(pin, true));
 
 const taken = name => { const it = chip[name]; chip[name] = []; return it; };
 
-function step({ ms = 0, rx = [[], []], in: inputs = {}, do: what = null }) {
+function step({ ms = 0, rx = [[], []], in: inputs = {}, do: what = null, udp = [], hosts, missing }) {
+  if (hosts) ethernet.hosts = new Set(hosts);
+  if (missing !== undefined) ethernet.missing = missing;
+  udp.forEach(datagram => ethernet.arrive(...datagram));
   for (const [pin, level] of Object.entries(inputs)) chip.input(Number(pin), level);
   let extra = {};
   switch (what) {
@@ -36,7 +43,9 @@ function step({ ms = 0, rx = [[], []], in: inputs = {}, do: what = null }) {
   if (ms) chip.run(ms);
   const tx = chip.out;
   chip.out = [[], []];
-  return { us: chip.us, tx, pins: taken('pins'), resets: taken('resets'), log: taken('log'), overruns: chip.overruns, ...extra };
+  const sent = ethernet.sent;
+  ethernet.sent = [];
+  return { udp: sent, address: ethernet.address, us: chip.us, tx, pins: taken('pins'), resets: taken('resets'), log: taken('log'), overruns: chip.overruns, ...extra };
 }
 
 function told() {

@@ -12,8 +12,9 @@ mod admin;
 #[cfg(test)]
 mod tests;
 
+use core::mem::MaybeUninit;
+
 use heapless::{Deque, Vec};
-use ovzha_core::auth::Keyring;
 use ovzha_core::frame::{FRAME_MAX, FrameBuf, peek};
 use ovzha_core::id::{BootId, ClusterId, NodeId};
 use ovzha_core::serial::{Deframer, SerialBuf};
@@ -47,16 +48,17 @@ pub struct Start<'d> {
     pub cause: Cause,
     /// What its record says; none: it has no record, or a start that was not counted.
     pub duty: Option<&'d mut Duty>,
-    /// The lines' speed.
+    /// Its lines, unused until now.
+    pub lines: &'d mut Lines,
+    /// Their speed.
     pub baud: u32,
 }
 
-/// What a board does once it has a record. It is half of all there is, and stands apart so that neither half is ever on the
-/// stack together with the other.
+/// What a board does once it has a record. It stands apart, as the lines do: what is large is made where it stays, never on the
+/// stack.
 pub struct Duty {
     provision: Provision,
     witness: Witness,
-    orders: Keyring,
     life: BootId,
     born: Instant,
 }
@@ -70,11 +72,28 @@ struct Line {
     crossed: bool,
 }
 
+/// Both lines: half of all that a board keeps. Unused they are all zeros, so that the image need not have them.
+pub struct Lines([Line; 2]);
+
+impl Lines {
+    /// Nothing came, nothing waits.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self([const { Line::new() }; 2])
+    }
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Line {
-    fn new(baud: u32) -> Self {
+    const fn new() -> Self {
         Self {
             deframer: Deframer::new(),
-            outbox: Outbox::new(baud),
+            outbox: Outbox::new(),
             frames: 0,
             noise: 0,
             crossed: false,
@@ -88,7 +107,7 @@ pub struct Board<'d> {
     cause: Cause,
     life: BootId,
     duty: Option<&'d mut Duty>,
-    lines: [Line; 2],
+    lines: &'d mut [Line; 2],
     senses: [Sense; 2],
     relays: Relays,
     trial: Option<Running>,
@@ -114,7 +133,10 @@ impl<'d> Board<'d> {
     #[must_use]
     #[inline(never)]
     pub fn new(start: Start<'d>) -> Self {
-        let duty = start.duty;
+        let (duty, Lines(lines)) = (start.duty, start.lines);
+        for line in lines.iter_mut() {
+            line.outbox.set_baud(start.baud);
+        }
         let uncounted = BootId(start.starts.unwrap_or(0).to_be_bytes());
         let life = duty.as_ref().map_or(uncounted, |duty| duty.life);
         let sensed = duty.as_ref().is_some_and(|duty| duty.provision.sensed);
@@ -126,7 +148,7 @@ impl<'d> Board<'d> {
             cause: start.cause,
             life,
             duty,
-            lines: [Line::new(start.baud), Line::new(start.baud)],
+            lines,
             senses: [Sense::new(sensed), Sense::new(sensed)],
             relays: Relays::new(hold, off_for),
             trial: None,
@@ -151,7 +173,8 @@ impl<'d> Board<'d> {
             match line.deframer.push(*byte) {
                 None => continue,
                 Some(Err(_)) => line.noise = line.noise.saturating_add(1),
-                Some(Ok(whole)) => frame.extend(whole.iter().copied().take(FRAME_MAX)),
+                // as long as a frame may be, and no longer
+                Some(Ok(whole)) => frame.extend_from_slice(whole).unwrap_or(()),
             }
             if !frame.is_empty() {
                 self.take(now, from, &frame);
@@ -284,14 +307,17 @@ impl<'d> Board<'d> {
     }
 
     /// A whole frame.
-    #[inline(never)]
     fn take(&mut self, now: Instant, from: NodeId, frame: &[u8]) {
         if service::is_service(frame) {
-            match service::read(frame) {
-                Some(request) => return self.serve(now, from, request),
-                None => return self.damaged(from),
-            }
+            self.asked(now, from, frame);
+        } else {
+            self.beat(now, from, frame);
         }
+    }
+
+    /// A heartbeat, for the other node or for the witness.
+    #[inline(never)]
+    fn beat(&mut self, now: Instant, from: NodeId, frame: &[u8]) {
         let Ok(header) = peek(frame) else {
             return self.damaged(from);
         };
@@ -323,15 +349,27 @@ impl<'d> Board<'d> {
         }
     }
 
-    /// A datagram came in: what is for the witness is heard. Gives the node, if it is believed.
-    #[cfg(feature = "net")]
-    pub fn datagram(&mut self, now: Instant, bytes: &[u8]) -> Option<NodeId> {
-        let (node, believed) = self.duty.as_mut()?.witness.handle(now, bytes)?;
-        if !believed {
-            return None;
+    /// An admin's frame.
+    #[inline(never)]
+    fn asked(&mut self, now: Instant, from: NodeId, frame: &[u8]) {
+        match service::read(frame) {
+            Some(request) => self.serve(now, from, request),
+            None => self.damaged(from),
         }
-        self.net.believed(node, true);
-        Some(node)
+    }
+
+    /// A datagram came in: what is for the witness is heard. Gives the node that signed it, and whether it is believed. What is to
+    /// be said to it at once is [`word`](Self::word), for whoever sent the datagram.
+    #[cfg(feature = "net")]
+    pub fn datagram(&mut self, now: Instant, bytes: &[u8]) -> Option<(NodeId, bool)> {
+        let (node, believed) = self.duty.as_mut()?.witness.handle(now, bytes)?;
+        if believed {
+            self.net.believed(node, true);
+        }
+        self.net.asked(Some(node));
+        self.drain(now);
+        self.net.asked(None);
+        Some((node, believed))
     }
 
     /// The next datagram for a node.
@@ -420,21 +458,24 @@ impl<'d> Board<'d> {
 }
 
 impl Duty {
-    /// The duty of this start, with what it kept. None: the record's keys can't be used, which [`Provision::check`] finds before.
-    #[must_use]
+    /// The duty of this start, made where it stays. None: the record's keys can't be used, which [`Provision::check`] finds before.
     #[inline(never)]
-    pub fn new(provision: Provision, marks: &Marks, starts: u32, now: Instant) -> Option<Self> {
-        let (keyring, orders) = (provision.keyring()?, provision.orders_ring()?);
+    pub fn begin(place: &mut MaybeUninit<Self>, provision: Provision, starts: u32, now: Instant) -> Option<&mut Self> {
         let life = provision.life(starts);
-        let mut witness = Witness::new(provision.witness(), keyring, life, now);
-        marks.iter().for_each(|(group, node)| witness.remember(*group, *node));
-        Some(Self {
+        let witness = Witness::new(provision.witness(), provision.keyring()?, life, now);
+        Some(place.write(Self {
             witness,
             provision,
-            orders,
             life,
             born: now,
-        })
+        }))
+    }
+
+    /// What it kept over its last start, before anything is handled.
+    pub fn remember(&mut self, marks: &Marks) {
+        for (group, node) in marks {
+            self.witness.remember(*group, *node);
+        }
     }
 
     fn known(&self, now: Instant) -> Known {

@@ -14,7 +14,10 @@
 #![forbid(unsafe_code)]
 
 pub mod board;
+mod check;
 pub mod counter;
+#[cfg(feature = "net")]
+pub mod dhcp;
 pub mod flash;
 pub mod lights;
 pub mod marks;
@@ -25,6 +28,7 @@ pub mod outbox;
 pub mod provision;
 pub mod record;
 pub mod relay;
+pub mod ring;
 pub mod sense;
 pub mod service;
 pub mod trial;

@@ -4,14 +4,13 @@
 //! sectors in turn, of which one is erased only when the other is full. The highest valid number counts. So what a loss
 //! of power leaves half written is a record that was not answered for, and an erase comes each sixteen writes.
 
-use crc::{CRC_32_ISO_HDLC, Crc};
 use heapless::Vec;
 use ovzha_core::id::{ClusterId, Mark, NodeId};
 use ovzha_core::witness::MARKS_MAX;
 
+use crate::check::CRC;
 use crate::flash::{Failed, Flash, MARK_SECTORS, PAGE, SECTOR};
 
-const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 const MAGIC: [u8; 4] = *b"ovm1";
 /// Magic, number, cluster, how many.
 const HEAD: usize = 11;

@@ -50,18 +50,28 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Nothing waits.
+    /// Nothing waits, and the line has no speed yet.
     #[must_use]
-    pub fn new(baud: u32) -> Self {
+    pub const fn new() -> Self {
         Self {
-            baud: u64::from(baud),
+            baud: 0,
             waiting: Deque::new(),
             word: None,
             answer: None,
             in_a_row: 0,
-            busy: Instant::default(),
-            counts: Counts::default(),
+            busy: Instant::from_millis(0),
+            counts: Counts {
+                forwarded: 0,
+                words: 0,
+                dropped: 0,
+                bytes: 0,
+            },
         }
+    }
+
+    /// The line has this speed.
+    pub fn set_baud(&mut self, baud: u32) {
+        self.baud = u64::from(baud);
     }
 
     /// A frame of the other node.
@@ -155,12 +165,24 @@ impl Outbox {
     }
 }
 
+impl Default for Outbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn at(ms: u64) -> Instant {
         Instant::from_millis(ms)
+    }
+
+    fn outbox() -> Outbox {
+        let mut outbox = Outbox::new();
+        outbox.set_baud(19_200);
+        outbox
     }
 
     /// The first byte of each frame that goes out at this moment or behind it, and when.
@@ -178,7 +200,7 @@ mod tests {
 
     #[test]
     fn forwarded_frames_go_first_and_a_word_behind_three() {
-        let mut outbox = Outbox::new(19_200);
+        let mut outbox = outbox();
         outbox.say(at(0), &[b'w'; 38]);
         for frame in 1..=4 {
             outbox.forward(at(0), &[frame; 38]);
@@ -190,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_handed_over_when_the_line_is_nearly_free() {
-        let mut outbox = Outbox::new(19_200);
+        let mut outbox = outbox();
         outbox.forward(at(0), &[1; 94]);
         outbox.forward(at(0), &[2; 94]);
         // 96 bytes take exactly 50 ms
@@ -201,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_oldest_is_dropped_when_there_is_no_room_and_what_waited_too_long() {
-        let mut outbox = Outbox::new(19_200);
+        let mut outbox = outbox();
         for frame in 0..6 {
             outbox.forward(at(0), &[frame; 10]);
         }
@@ -214,7 +236,7 @@ mod tests {
 
     #[test]
     fn only_the_newest_word_is_kept() {
-        let mut outbox = Outbox::new(19_200);
+        let mut outbox = outbox();
         outbox.say(at(0), b"old");
         outbox.say(at(1), b"new");
         outbox.answer(b"answer");

@@ -141,8 +141,11 @@ impl Provision {
         if self.hand == Hand::InPlace && !self.sensed {
             return Err(Unfit::Sense);
         }
-        let rings = self.keyring().and(self.orders_ring());
-        rings.map(|_| ()).ok_or(Unfit::Keys)
+        let orders = core::slice::from_ref(&self.orders);
+        if !usable(&self.keys) || !usable(orders) {
+            return Err(Unfit::Keys);
+        }
+        Ok(())
     }
 
     /// The keys between the nodes and the witness.
@@ -202,11 +205,21 @@ const fn from_ms(ms: u32) -> Span {
 /// A keyring that signs with the first of these keys.
 fn ring(domain: Domain, keys: &[Key]) -> Option<Keyring> {
     let mut ring = Keyring::new(domain);
+    fill(&mut ring, keys)?;
+    Some(ring)
+}
+
+/// Whether a keyring can be made of them; of which domain does not matter.
+#[inline(never)]
+fn usable(keys: &[Key]) -> bool {
+    fill(&mut Keyring::new(Domain::Board), keys).is_some()
+}
+
+fn fill(ring: &mut Keyring, keys: &[Key]) -> Option<()> {
     for key in keys {
         ring.add_derived(KeyId(key.id), key.digest.method(), key.derived).ok()?;
     }
-    ring.sign_with(KeyId(keys.first()?.id)).ok()?;
-    Some(ring)
+    ring.sign_with(KeyId(keys.first()?.id)).ok()
 }
 
 #[cfg(test)]

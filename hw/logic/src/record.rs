@@ -3,12 +3,10 @@
 //! Model: one page a record, with its number, its length and a CRC over all of it; two sectors in turn, of which the valid one
 //! with the higher number counts. So the old record stands until the new one was read back. Wiped: both erased.
 
-use crc::{CRC_32_ISO_HDLC, Crc};
-
+use crate::check::CRC;
 use crate::flash::{Failed, Flash, PAGE, RECORD_SECTORS};
 use crate::provision::{PROVISION_MAX, Provision};
 
-const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// Changes when the record does: an older board's record is none.
 const MARK: [u8; 4] = *b"ovz1";
 /// Mark, number, length.

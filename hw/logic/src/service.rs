@@ -5,17 +5,16 @@
 //! is taken unproved only by a board that has none. Whatever changes a board that has one is an order with a tag of the key for
 //! orders over what is wanted, the board's present life, and a number that grows within it, so that no recording works.
 
-use crc::{CRC_32_ISO_HDLC, Crc};
 use heapless::{String, Vec};
 use ovzha_core::auth::{Keyring, TAG_LEN, Tag, same};
 use ovzha_core::frame::FRAME_MAX;
 use serde::{Deserialize, Serialize};
 
+use crate::check::CRC;
 use crate::provision::{Hand, NAME_MAX, Provision, Unfit};
 use crate::relay::Hold;
 use crate::trial::{Seen, Trial};
 
-const CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// The first byte: no heartbeat and no text begins with it.
 pub const KIND: u8 = 0xb7;
 /// The version of all that follows.

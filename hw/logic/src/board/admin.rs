@@ -1,6 +1,7 @@
 //! An admin's part of the board: questions answered, orders proved and carried out.
 
 use heapless::Vec;
+use ovzha_core::auth::Keyring;
 use ovzha_core::frame::FRAME_MAX;
 use ovzha_core::id::{BootId, NodeId};
 use ovzha_core::time::Instant;
@@ -69,7 +70,9 @@ impl Board<'_> {
     fn proved(&mut self, order: Order<'_>, proof: &Proof) -> Result<(), Refusal> {
         let duty = self.duty.as_ref().ok_or(Refusal::NotProvisioned)?;
         let fresh = BootId(proof.life) == self.life && proof.number > self.number;
-        if !fresh || !service::proves(&duty.orders, order, proof) {
+        // made anew for each order: there are few, and a keyring is large
+        let proved = |ring: Keyring| service::proves(&ring, order, proof);
+        if !fresh || !duty.provision.orders_ring().is_some_and(proved) {
             return Err(Refusal::Unproved);
         }
         self.number = proof.number;

@@ -2,6 +2,8 @@
 
 extern crate std;
 
+use core::mem::MaybeUninit;
+
 use heapless::{String, Vec};
 use ovzha_core::auth::{Domain, Keyring, Method};
 use ovzha_core::frame::{FRAME_MAX, FrameBuf, Header, VERSION, seal};
@@ -9,8 +11,7 @@ use ovzha_core::id::{BootId, ClusterId, KeyId, LinkId, NodeId, Sequence};
 use ovzha_core::serial::{Deframer, SerialBuf, encode};
 use ovzha_core::time::Instant;
 
-use super::{Board, Duty, Start};
-use crate::marks::Marks;
+use super::{Board, Duty, Lines, Start};
 use crate::notice::Notice;
 use crate::provision::{Digest, Hand, Key, Provision};
 use crate::relay::Hold;
@@ -46,11 +47,17 @@ fn provision() -> Provision {
     }
 }
 
+/// Lines of its own for each board of a test.
+fn lines() -> &'static mut Lines {
+    std::boxed::Box::leak(std::boxed::Box::default())
+}
+
 fn start(duty: Option<&mut Duty>) -> Start<'_> {
     Start {
         starts: Some(1),
         cause: Cause::Power,
         duty,
+        lines: lines(),
         baud: BAUD,
     }
 }
@@ -132,8 +139,9 @@ fn what_is_for_the_witness_and_what_an_admin_says_is_not_forwarded() {
 
 #[test]
 fn whatever_comes_in_moves_no_relay_and_stops_no_line() {
-    let mut duty = Duty::new(provision(), &Marks::new(), 1, at(0)).unwrap();
-    let mut board = Board::new(start(Some(&mut duty)));
+    let mut place = MaybeUninit::uninit();
+    let duty = Duty::begin(&mut place, provision(), 1, at(0)).unwrap();
+    let mut board = Board::new(start(Some(duty)));
     let (mut dice, mut now) = (7_u32, 0);
     let mut out = SerialBuf::new();
     let real = [
@@ -174,6 +182,7 @@ fn a_start_that_was_not_counted_only_forwards() {
         starts: None,
         cause: Cause::Power,
         duty: None,
+        lines: lines(),
         baud: BAUD,
     });
     let seen = status(&mut board, 0);
@@ -184,8 +193,9 @@ fn a_start_that_was_not_counted_only_forwards() {
 #[test]
 fn every_start_is_another_life() {
     let life = |starts| {
-        let mut duty = Duty::new(provision(), &Marks::new(), starts, at(0)).unwrap();
-        let mut board = Board::new(start(Some(&mut duty)));
+        let mut place = MaybeUninit::uninit();
+        let duty = Duty::begin(&mut place, provision(), starts, at(0)).unwrap();
+        let mut board = Board::new(start(Some(duty)));
         status(&mut board, 0).life
     };
     assert_ne!(life(1), life(2));

@@ -1,0 +1,215 @@
+//! The Ethernet image between two nodes that reach it over UDP only: a switch, a server that gives addresses, two real cores.
+
+use ovzha_board_logic::provision::Hand;
+use ovzha_board_logic::service::{self, Reply, Request, Status};
+use ovzha_core::frame::{FRAME_MAX, peek};
+use ovzha_core::id::NodeId;
+use ovzha_core::serial::{Deframer, SerialBuf, encode};
+use ovzha_core::time::Instant;
+use serde_json::{Value, json};
+
+use crate::bed::{SECRET, provision};
+use crate::emulator::Emulator;
+use crate::node::{Node, Times};
+
+const STEP_MS: u64 = 5;
+const PORT: u16 = 694;
+const SERVER_PORT: u16 = 67;
+const CLIENT_PORT: u16 = 68;
+const NODES: [&str; 2] = ["10.0.0.1", "10.0.0.2"];
+const SERVER: [u8; 4] = [10, 0, 0, 254];
+/// The address that the board is given.
+pub const BOARD: &str = "10.0.0.9";
+/// Short, so that every case sees it renewed.
+const LEASE_S: u32 = 20;
+
+/// All of it.
+pub struct Lan {
+    pub board: Emulator,
+    pub nodes: [Node; 2],
+    /// Cut: the network between the nodes; each node's way to the board; the server's.
+    pub split: bool,
+    pub unplugged: [bool; 2],
+    pub serverless: bool,
+    /// Words that reached a node.
+    pub words: [u64; 2],
+    deframers: [Deframer; 2],
+    replies: (Deframer, Vec<Reply>),
+    arriving: Vec<Value>,
+}
+
+impl Lan {
+    /// A board that votes only, with its record and its address, and two nodes that know nothing of each other yet.
+    pub fn new(secrets: [&'static str; 2]) -> Self {
+        let mut lan = Self::bare(secrets);
+        let reply = lan.ask(&Request::Provision(provision(Hand::None, SECRET), None));
+        assert_eq!(reply, Reply::Done);
+        lan.board.run(1_000);
+        let now = lan.now();
+        lan.nodes = [0, 1].map(|me| Node::new(me, Times::USUAL, secrets[usize::from(me)], now));
+        lan
+    }
+
+    /// A board without a record.
+    pub fn bare(secrets: [&'static str; 2]) -> Self {
+        let path =
+            std::env::var_os("OVZHA_BOARD_ETH").expect("OVZHA_BOARD_ETH: the image with Ethernet; run .ci/run board");
+        let now = Instant::from_millis(0);
+        Self {
+            board: Emulator::of(path.into()),
+            nodes: [0, 1].map(|me| Node::new(me, Times::USUAL, secrets[usize::from(me)], now)),
+            split: false,
+            unplugged: [false; 2],
+            serverless: false,
+            words: [0; 2],
+            deframers: [Deframer::new(), Deframer::new()],
+            replies: (Deframer::new(), Vec::new()),
+            arriving: Vec::new(),
+        }
+    }
+
+    pub fn now(&self) -> Instant {
+        Instant::from_millis(self.board.us / 1000)
+    }
+
+    pub fn active(&self) -> [bool; 2] {
+        self.nodes.each_ref().map(Node::active)
+    }
+
+    /// Lets so much time pass.
+    pub fn run(&mut self, ms: u64) {
+        let end = self.board.us + ms * 1000;
+        while self.board.us < end {
+            self.step();
+        }
+    }
+
+    /// Until it is so, or this long; answers how long it took.
+    pub fn until(&mut self, ms: u64, what: &str, mut so: impl FnMut(&Self) -> bool) -> u64 {
+        let began = self.board.us;
+        while !so(self) {
+            assert!(
+                self.board.us < began + ms * 1000,
+                "not within {ms} ms: {what}\n{}",
+                self.story()
+            );
+            self.step();
+        }
+        (self.board.us - began) / 1000
+    }
+
+    /// Asks the board over the first node's cable, which is there for admins only.
+    pub fn ask(&mut self, request: &Request) -> Reply {
+        let (mut out, mut serial) = ([0; FRAME_MAX], SerialBuf::new());
+        let frame = service::write(request, &mut out).unwrap();
+        self.board.feed(0, &[0]);
+        self.board.feed(0, encode(frame, &mut serial).unwrap());
+        self.replies.1.clear();
+        for _ in 0..400 {
+            self.step();
+            if let Some(reply) = self.replies.1.pop() {
+                return reply;
+            }
+        }
+        panic!("the board does not answer\n{}", self.story());
+    }
+
+    pub fn status(&mut self) -> Status {
+        match self.ask(&Request::Status) {
+            Reply::Status(status) => status,
+            reply @ (Reply::Done | Reply::Refused(_)) => panic!("{reply:?}"),
+        }
+    }
+
+    pub fn story(&self) -> String {
+        let told: Vec<&str> = self
+            .nodes
+            .iter()
+            .flat_map(|node| node.told.iter())
+            .map(String::as_str)
+            .collect();
+        format!("{}\n{}", told.join("\n"), self.board.lines())
+    }
+
+    fn step(&mut self) {
+        let now = self.now();
+        for (place, address) in NODES.into_iter().enumerate() {
+            self.nodes[place].tick(now);
+            let (cable, network) = std::mem::take(&mut self.nodes[place].out);
+            for byte in &cable {
+                let Some(Ok(frame)) = self.deframers[place].push(*byte) else {
+                    continue;
+                };
+                let to_witness = peek(frame).is_ok_and(|header| header.addressee == NodeId::WITNESS);
+                if to_witness && !self.unplugged[place] && self.board.address == BOARD {
+                    self.arriving.push(json!([address, PORT, PORT, frame]));
+                }
+            }
+            if !self.split {
+                for bytes in network {
+                    self.nodes[1 - place].datagram(now, &bytes);
+                }
+            }
+        }
+        let hosts: Vec<&str> = (0..2)
+            .filter(|place| !self.unplugged[*place])
+            .map(|place| NODES[place])
+            .collect();
+        self.board.lan["hosts"] = json!(hosts);
+        self.board.lan["udp"] = Value::Array(std::mem::take(&mut self.arriving));
+        self.board.run(STEP_MS);
+        self.carry();
+        for byte in std::mem::take(&mut self.board.tx[0]) {
+            if let Some(Ok(frame)) = self.replies.0.push(byte) {
+                self.replies.1.extend(service::read::<Reply>(frame));
+            }
+        }
+        assert_ne!(self.active(), [true, true], "two actives\n{}", self.story());
+    }
+
+    /// What the board sent, to whom it goes.
+    fn carry(&mut self) {
+        let now = self.now();
+        for (to, port, bytes) in std::mem::take(&mut self.board.datagrams) {
+            if (to.as_str(), port) == ("255.255.255.255", SERVER_PORT) {
+                if !self.serverless {
+                    let answer = answer(&bytes);
+                    let server = SERVER.map(|byte| byte.to_string()).join(".");
+                    self.arriving.push(json!([server, SERVER_PORT, CLIENT_PORT, answer]));
+                }
+                continue;
+            }
+            let place = NODES
+                .iter()
+                .position(|node| *node == to)
+                .expect("it speaks to the nodes only");
+            assert_eq!(port, PORT);
+            if !self.unplugged[place] {
+                self.words[place] += 1;
+                let mut serial = SerialBuf::new();
+                self.nodes[place].cable(now, encode(&bytes, &mut serial).unwrap());
+            }
+        }
+    }
+}
+
+/// What a server says to a client (RFC 2131): the offer of an address, or that it is the client's.
+fn answer(ask: &[u8]) -> Vec<u8> {
+    assert_eq!(ask[236..240], [99, 130, 83, 99]);
+    let kind = match ask[242] {
+        1 => 2,
+        3 => 5,
+        other => panic!("message {other}"),
+    };
+    let mut out = ask[..240].to_vec();
+    out[0] = 2;
+    out[16..20].copy_from_slice(&[10, 0, 0, 9]);
+    out.extend([53, 1, kind, 54, 4]);
+    out.extend(SERVER);
+    out.extend([1, 4, 255, 255, 255, 0, 3, 4]);
+    out.extend(SERVER);
+    out.extend([51, 4]);
+    out.extend(LEASE_S.to_be_bytes());
+    out.push(255);
+    out
+}
