@@ -1,4 +1,4 @@
-//! Writes the failover table once more for `tests/table`: the text of `core/src/decide.rs` with every read of a fact
+//! Writes the failover table once more for `tests/table`: the text of `core/src/decide.rs` with every read of a fact (`facts.rs`)
 //! turned into a call, so that the test learns which facts a decision was made from.
 //!
 //! Only the spelling changes: `view.held` becomes `view.held()`, `peer.flags.able` becomes `peer.able()`. The types that
@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut made = String::new();
     for (file, names) in [
         (
-            "decide.rs",
+            "facts.rs",
             &["Mine", "Foreign", "Attached", "Ailing", "Entitled", "Data"][..],
         ),
         ("message.rs", &["Phase"]),
@@ -27,10 +27,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let values = variants(&text, name).ok_or_else(|| format!("{file} has no enum {name}"))?;
             writeln!(made, "pub const {}: &[{name}] = &[{}];", name.to_uppercase(), values)?;
         }
-        if file == "decide.rs" {
-            made += &observed(&text).ok_or("decide.rs has no \"/// The table.\"")?;
-        }
     }
+    let path = core.join("decide.rs");
+    println!("cargo::rerun-if-changed={}", path.display());
+    made += &observed(&fs::read_to_string(&path)?).ok_or("decide.rs has no \"/// The table.\"")?;
     fs::write(Path::new(&env::var("OUT_DIR")?).join("observed.rs"), made)?;
     Ok(())
 }

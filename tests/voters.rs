@@ -47,6 +47,7 @@ pub fn config(me: u8, cluster: ClusterId, links: u8, times: Times) -> Config {
         last_resort: false,
         watchdog: None,
         witness: true,
+        stonith: None,
         commanded: false,
         groups: std::iter::once(group).collect(),
         resources_digest: [1; 4],

@@ -49,6 +49,9 @@ fn findings(config_dir: &Path, root: &Path, out: &mut impl Write) -> io::Result<
         write_finding(out, finding)?;
     }
     writeln!(out, "protection: {}", check::protection(root, &files))?;
+    if let Some(takeover) = check::takeover(&files) {
+        writeln!(out, "takeover: {takeover}")?;
+    }
     if files.settings.commanded() {
         writeln!(
             out,

@@ -1,12 +1,11 @@
 //! `ovzha confirm-data`: a person says that this node's copy of a group's data is the one to go on with.
 
-use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use crate::control::{self, SOON};
-use crate::{exit, out, span};
+use crate::{consent, exit, out, span};
 
 /// Names what may be lost, asks unless `yes`, and tells the daemon. Gives the exit code.
 pub fn run(run_dir: &Path, group: &str, yes: bool) -> u8 {
@@ -21,7 +20,7 @@ pub fn run(run_dir: &Path, group: &str, yes: bool) -> u8 {
     for line in losses(&status, found) {
         out::line(&line);
     }
-    if !yes && !agreed() {
+    if !yes && !consent::given("Go on with this node's copy?") {
         return exit::FAILED;
     }
     let request = json!({ "command": "confirm-data", "group": group });
@@ -64,22 +63,6 @@ fn losses(status: &Value, group: &Value) -> Vec<String> {
         "{peer} must not be running the group, and must not start it by itself: if it may come back, switch it off first."
     ));
     lines
-}
-
-fn agreed() -> bool {
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
-        out::complain("nobody can answer here: say --yes if that is what you want");
-        return false;
-    }
-    out::text("Go on with this node's copy? Type yes: ");
-    let mut answer = String::new();
-    let read = stdin.lock().read_line(&mut answer);
-    let agreed = read.is_ok() && answer.trim() == "yes";
-    if !agreed {
-        out::complain("nothing was changed");
-    }
-    agreed
 }
 
 #[cfg(test)]

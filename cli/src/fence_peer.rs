@@ -49,7 +49,7 @@ fn meaning(code: u8) -> String {
         4 => "the peer's disk is outdated",
         5 => "the peer is dead",
         6 => "the peer is Primary: this node's disk is the old one",
-        7 => "a person said that the peer's data don't count",
+        7 => "the peer has no power, or a person said that its data don't count",
         _ => "an answer of another release",
     };
     format!("{words} ({code})")

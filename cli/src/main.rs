@@ -4,6 +4,8 @@ mod board;
 mod check;
 mod clear;
 mod confirm_data;
+mod confirm_fenced;
+mod consent;
 mod control;
 mod demo;
 mod events;
@@ -136,11 +138,23 @@ enum Verb {
         #[arg(long)]
         yes: bool,
     },
+    /// Say that the other node has no power
+    ///
+    /// For a node that holds because its device could not cut that power, or not see it off (`stonith_host` in ovzha.cf). Go and look first: what is said is believed, and this node starts what ran there. Refused while the other
+    /// node is heard; over as soon as it is heard again. Exit code 1: refused, or nobody said yes.
+    ConfirmFenced {
+        /// The other node's name
+        node: String,
+        /// Don't ask
+        #[arg(long)]
+        yes: bool,
+    },
     /// Answer DRBD: its fence-peer handler (outdate-peer before 8.3)
     ///
     /// DRBD calls it before it promotes, or lets frozen I/O go on, without its peer; `ovzha check` prints the lines for
     /// drbd.conf. It asks the daemon and waits for the end. The exit code is DRBD's: 3 the peer's disk is inconsistent,
-    /// 4 outdated, 5 the peer is dead, 6 the peer is Primary, 7 a person said that its data don't count; 1 none of these.
+    /// 4 outdated, 5 the peer is dead, 6 the peer is Primary, 7 a person said that its data don't count, or it has no power (row
+    /// fencing); 1 none of these.
     FencePeer {
         /// The DRBD resource, if not the one in DRBD's environment
         resource: Option<String>,
@@ -204,7 +218,7 @@ enum Verb {
     /// isolate NODE, join NODE: links, DRBD, ping nodes together; pings-lost NODE, pings-back NODE;
     /// fail NODE RESOURCE [start|stop|monitor], repair NODE RESOURCE; disk-lost NODE [GROUP], disk-back NODE [GROUP];
     /// standby NODE [SET|GROUP]..., takeover NODE [SET|GROUP]..., hold [TIME], resume, clear NODE GROUP, confirm-data NODE
-    /// GROUP; wait TIME (since the fault before) or at TIME (since the first one) before another fault, or at the end.
+    /// GROUP; fencing-fails NODE, fencing-works NODE (what it cuts with), confirm-fenced NODE (said to it); wait TIME (since the fault before) or at TIME (since the first one) before another fault, or at the end.
     ///
     /// It says which times are assumed. Exit code: 0 it is shown, whatever comes of it; 1 the files have errors, or
     /// something happened that docs/SAFETY.md forbids; 2 a word that can't be understood.
@@ -317,6 +331,7 @@ fn main() -> ExitCode {
         Verb::Resume => hold::resume(&run_dir),
         Verb::Clear { group } => clear::run(&run_dir, &group),
         Verb::ConfirmData { group, yes } => confirm_data::run(&run_dir, &group, yes),
+        Verb::ConfirmFenced { node, yes } => confirm_fenced::run(&run_dir, &node, yes),
         Verb::FencePeer { resource, timeout } => fence_peer::run(&run_dir, resource, timeout),
         Verb::Check { config_dir, root } => check::run(&config_dir, &root),
         Verb::Witness { config, state_dir } => ovzha_host::third::run(&ovzha_host::third::Options {

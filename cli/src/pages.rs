@@ -13,7 +13,7 @@ use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 use crate::{Arguments, exit};
 
 /// Of the page's last change.
-const DATE: &str = "2026-11-23";
+const DATE: &str = "2026-11-28";
 
 const DESCRIPTION: [&str; 2] = [
     "Two machines mirror one block device with DRBD; one of them is active: it has the device mounted and runs the \

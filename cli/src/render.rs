@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::out::clean;
-use crate::report::{Drbd, Group, Link, Report, Votes, Watchdog, Witness};
+use crate::report::{Drbd, Group, Link, PeerPower, Report, Votes, Watchdog, Witness};
 use crate::span::human;
 
 /// Columns of the subject.
@@ -268,6 +268,9 @@ fn surroundings(page: &mut Page, report: &Report) {
     }
     let well = matches!(report.peer_state.as_str(), "alive" | "left");
     page.put(if well { Tone::Plain } else { Tone::Bad }, "peer", &peer.concat());
+    if let Some(power) = &report.peer_power {
+        peer_power(page, power);
+    }
     links(page, &report.links);
     if let Some(third) = &report.witness {
         witness(page, third);
@@ -291,6 +294,26 @@ fn surroundings(page: &mut Page, report: &Report) {
         node = format!("{node}, {}", clean(&report.realtime));
     }
     page.plain("node", &node);
+}
+
+/// Said only while it matters: a peer that is heard has power.
+fn peer_power(page: &mut Page, power: &PeerPower) {
+    let span = |ms: Option<u64>| ms.map_or_else(String::new, |ms| format!(" {}", human(ms)));
+    let (tone, text) = match power.state.as_str() {
+        "unasked" => return,
+        "due" => (Tone::Bad, format!("NOT KNOWN; is cut in{}", span(power.in_ms))),
+        "being cut" => (Tone::Bad, format!("is being cut, for{}", span(power.for_ms))),
+        "failed" => {
+            let text = "COULD NOT BE CUT, or not be seen off; again in";
+            (
+                Tone::Bad,
+                format!("{text}{}, or `ovzha confirm-fenced`", span(power.in_ms)),
+            )
+        }
+        "off" => (Tone::Plain, "off".to_owned()),
+        _ => (Tone::Plain, "not known; nothing here waits for it".to_owned()),
+    };
+    page.put(tone, "its power", &text);
 }
 
 fn watchdog(page: &mut Page, dog: &Watchdog) {

@@ -26,6 +26,8 @@ pub struct Report {
     pub bugs: Vec<String>,
     pub realtime: String,
     pub links: Vec<Link>,
+    /// Where a fence agent cuts it.
+    pub peer_power: Option<PeerPower>,
     pub witness: Option<Witness>,
     pub ping_nodes: Vec<PingNode>,
     pub attached: String,
@@ -106,6 +108,15 @@ pub struct PingNode {
     /// One, unless it is a group.
     pub addresses: Vec<String>,
     pub answers: bool,
+}
+
+/// What is known of the peer's power.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct PeerPower {
+    pub state: String,
+    pub for_ms: Option<u64>,
+    pub in_ms: Option<u64>,
 }
 
 /// One resource group.

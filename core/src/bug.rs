@@ -280,6 +280,7 @@ mod tests {
                 resources_digest: [1; 4],
                 timings_digest: [1; 4],
                 witness: false,
+                stonith: None,
                 commanded: false,
                 speaks: 2,
             })
@@ -326,7 +327,7 @@ mod tests {
                         self.sent = self.sent.saturating_add(1);
                         None
                     }
-                    Output::Notice(_) | Output::Abandon(_) | Output::FenceSelf { .. } => None,
+                    Output::Notice(_) | Output::Abandon(_) | Output::FenceSelf { .. } | Output::Shoot(_) => None,
                     Output::Pet { .. } | Output::Disarm => panic!("there is no watchdog"),
                 };
                 if let Some(version) = stored.filter(|_| self.stores) {

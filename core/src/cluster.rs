@@ -22,6 +22,7 @@ use crate::pings::Pings;
 use crate::receive::Strangers;
 use crate::rejection::Rejections;
 use crate::rights::Standing;
+use crate::stonith::Stonith;
 use crate::third::Third;
 use crate::time::{Instant, Span};
 
@@ -107,6 +108,8 @@ pub struct Cluster {
     pub(crate) pets: Pets,
     /// The witness, if there is one.
     pub(crate) third: Option<Third>,
+    /// The peer's power.
+    pub(crate) stonith: Stonith,
     /// The votes of each group.
     pub(crate) standings: Vec<Standing, GROUPS_MAX>,
     /// The longest term that this node lends for, as it is on disk, in tenths of a second.
@@ -155,12 +158,9 @@ impl Cluster {
         let groups = config.groups.iter().zip(known.iter().copied());
         let groups: Vec<Group, GROUPS_MAX> = gather(groups.map(|(draft, known)| Group::new(draft, known, now)));
         let recorded = gather(groups.iter().map(|group| group.durable));
-        let hold_until = match durable.hold.seconds {
-            0 => None,
-            seconds => Some(now.after(Span::from_secs(u64::from(seconds)))),
-        };
-        let bound = now.after(longest_lent(durable.term).max(config.deadtime));
-        let stored_term = durable.term;
+        let held = Some(durable.hold.seconds).filter(|seconds| *seconds > 0);
+        let hold_until = held.map(|seconds| now.after(Span::from_secs(u64::from(seconds))));
+        let (bound, stored_term) = (now.after(longest_lent(durable.term).max(config.deadtime)), durable.term);
         let standings = standings(&config, &durable.pledged, bound);
         Self {
             keyring,
@@ -206,6 +206,7 @@ impl Cluster {
             bugs: Bugs::default(),
             pets: Pets::default(),
             third: None,
+            stonith: Stonith::default(),
             standings,
             stored_term,
             writing_term: 0,
@@ -359,6 +360,9 @@ impl Cluster {
     }
 
     fn done(&mut self, now: Instant, effect: EffectId, outcome: Outcome) {
+        if self.shot_ended(now, effect, outcome) {
+            return;
+        }
         for (index, group) in (0_u8..).zip(self.groups.iter_mut()) {
             let Some(finished) = group.done(now, effect, outcome) else {
                 continue;
@@ -440,6 +444,7 @@ impl Cluster {
             Command::Resume => self.set_hold(now, client, false, None, HoldReason::new()),
             Command::Clear { group } => self.clear(now, client, group),
             Command::ConfirmData { group } => self.confirm_data(client, group),
+            Command::ConfirmFenced => self.confirm_fenced(client),
             Command::FencePeer { group } => self.ask_fence_peer(now, client, group),
             Command::Stop => self.ask_leave(now, client),
         }

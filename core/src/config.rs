@@ -28,6 +28,16 @@ pub enum Kind {
     Notice,
 }
 
+/// What cuts the peer's power (SAFETY S-80).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
+pub struct Device {
+    /// The head start of a node that runs something.
+    pub delay: Span,
+    /// How long a shot may take.
+    pub timeout: Span,
+}
+
 /// One resource group, before it is checked.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
@@ -81,6 +91,9 @@ pub struct Draft {
     pub watchdog: Option<Watchdog>,
     /// There is a witness: a group runs only with its vote or the peer's.
     pub witness: bool,
+    /// What cuts the peer's power, if there is such a thing: nothing is taken from a peer that was not seen off. Not beside
+    /// a witness.
+    pub stonith: Option<Device>,
     /// A start needs the witness's own vote: the peer's keeps running what runs, and starts nothing.
     pub commanded: bool,
     /// The groups, in the order of `haresources`.
@@ -136,6 +149,8 @@ pub enum ConfigError {
         /// The deadtime.
         deadtime: Span,
     },
+    /// A witness and a device of the node's own: two rows at once.
+    StonithAndWitness,
     /// `left` must be shorter than `right`.
     NotShorter {
         /// Name of the time that must be shorter.
@@ -175,6 +190,7 @@ impl fmt::Display for ConfigError {
                 f,
                 "a deadtime of {deadtime} lets a vote count for {right}, and a stop in time needs {needs}: make deadtime longer, or stop-budget, keepalive or the watchdog's timeout shorter"
             ),
+            Self::StonithAndWitness => f.write_str("with a witness the votes decide: no fencing device beside it"),
             Self::NotShorter {
                 left,
                 shorter,
@@ -193,6 +209,25 @@ impl fmt::Display for ConfigError {
 pub fn last_words(deadtime: Span) -> Span {
     let share = deadtime.as_millis().checked_div(40).unwrap_or(0);
     Span::from_millis(share).min(Span::from_millis(50))
+}
+
+impl Device {
+    fn check(&self, draft: &Draft) -> Result<(), ConfigError> {
+        if draft.witness {
+            return Err(ConfigError::StonithAndWitness);
+        }
+        // the two nodes miss each other at moments that are so far apart, at most
+        let apart = draft.keepalive.times(2);
+        if self.delay > apart {
+            return Ok(());
+        }
+        Err(ConfigError::NotShorter {
+            left: "twice the keepalive",
+            shorter: apart,
+            right: "fence-delay",
+            longer: self.delay,
+        })
+    }
 }
 
 impl Config {
@@ -259,6 +294,9 @@ impl Config {
         if let Some(watchdog) = &draft.watchdog {
             watchdog.check(draft.keepalive, draft.deadtime, draft.pings > 0)?;
         }
+        if let Some(device) = &draft.stonith {
+            device.check(&draft)?;
+        }
         if draft.witness {
             Times::of(&draft).check()?;
         }
@@ -274,6 +312,13 @@ impl Config {
             .map_or(Span::ZERO, |watchdog| watchdog.early(self.keepalive));
         let spare = self.stop_budget.plus(self.keepalive.times(2)).plus(early);
         deadtime.minus(spare).max(self.keepalive.times(2))
+    }
+
+    /// From the death of the peer to the end of the shot, at most.
+    #[must_use]
+    pub fn longest_shot(&self) -> Span {
+        self.stonith
+            .map_or(Span::ZERO, |device| device.delay.plus(device.timeout))
     }
 
     /// A jump of the clock by more than this is a sleep (DESIGN section 5).

@@ -132,7 +132,7 @@ impl Group {
     }
 
     /// Active, and DRBD keeps its I/O waiting.
-    fn is_frozen(&self) -> bool {
+    pub(crate) fn is_frozen(&self) -> bool {
         self.state() == State::Active && self.drbd.is_some_and(|(drbd, _)| drbd.suspended && drbd.primary)
     }
 

@@ -166,6 +166,8 @@ pub enum Command {
         /// Whose.
         group: GroupId,
     },
+    /// The peer has no power: a person says so.
+    ConfirmFenced,
     /// DRBD's handler asks whether the peer's copy is out of the way; the answer is `Answer::Fenced` or a refusal.
     FencePeer {
         /// Of which group.

@@ -8,7 +8,7 @@ use heapless::Vec;
 
 use crate::cluster::Cluster;
 use crate::data::holds_writes;
-use crate::decide::{Peer, acts_alone};
+use crate::decide::{Peer, View, acts_alone};
 use crate::group::State;
 use crate::id::{ClientId, GroupId};
 use crate::message::{Disk, Drbd, Phase};
@@ -63,7 +63,15 @@ impl Cluster {
             return;
         }
         let verdict = self.verdict(now, index);
-        let patience = self.deadtime().plus(OUTDATES);
+        let silent = self.groups.get(index).map(|group| self.peer(now, index, group));
+        let shot = match silent {
+            // its power is about to be cut
+            Some(Peer::Unfenced | Peer::Unfenceable) => self.config.longest_shot(),
+            Some(Peer::Awaited | Peer::NeverHeard | Peer::Newer | Peer::Alive(_) | Peer::Dead | Peer::Left) | None => {
+                Span::ZERO
+            }
+        };
+        let patience = self.deadtime().plus(OUTDATES).plus(shot);
         let Some(group) = self.groups.get_mut(index) else {
             return;
         };
@@ -96,7 +104,15 @@ impl Cluster {
 
     /// What a handler of this group is to be told now.
     pub(crate) fn verdict(&self, now: Instant, index: usize) -> Verdict {
-        let (Some(group), Some(view)) = (self.groups.get(index), self.view(now, index)) else {
+        match self.view(now, index) {
+            Some(view) => self.verdict_of(now, index, &view),
+            None => Verdict::Refuse(Refusal::NoSuchGroup),
+        }
+    }
+
+    /// The same for this view of it.
+    pub(crate) fn verdict_of(&self, now: Instant, index: usize, view: &View) -> Verdict {
+        let Some(group) = self.groups.get(index) else {
             return Verdict::Refuse(Refusal::NoSuchGroup);
         };
         let starts = match group.state() {
@@ -135,8 +151,18 @@ impl Cluster {
             Peer::Dead | Peer::Left | Peer::NeverHeard if self.config.witness && !self.others_know(now, index) => {
                 Verdict::Wait
             }
-            Peer::Dead | Peer::Left | Peer::NeverHeard if acts_alone(&view) => Verdict::Answer(Fenced::Dead),
-            Peer::Dead | Peer::Left | Peer::NeverHeard | Peer::Awaited | Peer::Newer => Verdict::Wait,
+            // dead means seen without power then
+            Peer::Dead | Peer::NeverHeard if self.config.stonith.is_some() && acts_alone(view) => {
+                Verdict::Answer(Fenced::Confirmed)
+            }
+            Peer::Dead | Peer::Left | Peer::NeverHeard if acts_alone(view) => Verdict::Answer(Fenced::Dead),
+            Peer::Dead
+            | Peer::Left
+            | Peer::NeverHeard
+            | Peer::Awaited
+            | Peer::Newer
+            | Peer::Unfenced
+            | Peer::Unfenceable => Verdict::Wait,
         }
     }
 }

@@ -141,6 +141,22 @@ pub enum Notice {
         /// The group.
         group: GroupId,
     },
+    /// The peer's power is to be cut: a shot begins.
+    PeerShot,
+    /// It was seen to have none.
+    PeerOff,
+    /// A person said that it has none.
+    PeerSaidOff,
+    /// It could not be cut, or not be seen.
+    ShotFailed {
+        /// When it is tried again.
+        again: Span,
+    },
+    /// The peer was heard before the shot ended: it counts for nothing.
+    ShotVoid {
+        /// It was said to be without power.
+        off: bool,
+    },
     /// This node's vote of a group is lent to the other one without end, or is not any more.
     Pledged {
         /// The group.

@@ -38,6 +38,8 @@ pub enum Output<'b> {
     },
     /// Something worth a log line.
     Notice(Notice),
+    /// Cut the peer's power, and see that it is off; end it with one `Event::Done`: `Done` only if it was seen.
+    Shoot(EffectId),
     /// Reset this machine at once: a data resource won't stop and the peer is to take over.
     FenceSelf {
         /// The group that won't stop.
@@ -143,7 +145,7 @@ pub enum Fenced {
     Dead,
     /// 6: the peer is Primary: this node's disk is the old one.
     Primary,
-    /// 7: a person said that the peer's data don't count.
+    /// 7: a person said that the peer's data don't count, or the peer was seen without power.
     Confirmed,
 }
 
@@ -245,4 +247,8 @@ pub enum Refusal {
     NoMirror,
     /// The peer runs the group, or is about to.
     PeerRuns,
+    /// The peer is heard.
+    PeerHeard,
+    /// No device cuts the peer's power: nothing waits for that.
+    NoStonith,
 }

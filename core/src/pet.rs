@@ -229,6 +229,7 @@ mod tests {
             resources_digest: [1; 4],
             timings_digest: [1; 4],
             witness: false,
+            stonith: None,
             commanded: false,
             speaks: 2,
         }
@@ -287,7 +288,13 @@ mod tests {
                         self.cluster.handle(self.now, Event::Stored { version, ok: true });
                         continue;
                     }
-                    Output::Bug(_) | Output::Notice(_) | Output::Abandon(_) | Output::Reply { .. } => continue,
+                    Output::Bug(_)
+                    | Output::Notice(_)
+                    | Output::Abandon(_)
+                    | Output::Shoot(_)
+                    | Output::Reply { .. } => {
+                        continue;
+                    }
                 };
                 self.did.push((self.now, did));
             }

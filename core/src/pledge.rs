@@ -82,6 +82,18 @@ impl Cluster {
         self.tell_pledge(index, false);
     }
 
+    /// A person says that the other node has no power: it uses nothing that was pledged to it.
+    pub(crate) fn end_pledges(&mut self) {
+        let peer = self.config.me.peer();
+        for index in 0..self.standings.len() {
+            if self.is_pledged(index)
+                && let Some(standing) = self.standings.get_mut(index)
+            {
+                standing.vote.taken_from(peer);
+            }
+        }
+    }
+
     fn tell_pledge(&mut self, index: usize, pledged: bool) {
         if let Ok(group) = u8::try_from(index) {
             let group = GroupId(group);

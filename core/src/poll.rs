@@ -37,7 +37,7 @@ impl Cluster {
             let (version, bytes) = (self.version, frame.state(length));
             return Output::Store { version, bytes };
         }
-        if let Some(output) = self.poll_effects() {
+        if let Some(output) = self.poll_effects().or_else(|| self.poll_stonith()) {
             return output;
         }
         for link in 0..self.links.len() {
@@ -180,6 +180,7 @@ impl Cluster {
         consider(self.hold_until, Reason::Hold);
         consider(self.fence.map(|fence| fence.by), Reason::Retry);
         consider(self.lonely_deadline(self.now), Reason::Silence);
+        consider(self.shot_due(), Reason::Retry);
         consider(self.votes_deadline(self.now), Reason::Silence);
         if let Some(third) = &self.third {
             consider(third.link.is_open().then_some(third.link.due), Reason::Heartbeat);

@@ -165,6 +165,7 @@ impl Cluster {
                 return;
             }
             Belief::NewLife => {
+                self.stonith.heard();
                 self.links.iter_mut().for_each(Link::new_life);
                 // our own restart is no reason to move anything: only the peer's is
                 if restarted {
@@ -178,7 +179,8 @@ impl Cluster {
                     self.notice(Notice::PeerAlive { restarted });
                 }
             }
-            Belief::Known | Belief::Old => {}
+            Belief::Known => self.stonith.heard(),
+            Belief::Old => {}
         }
         self.over_link(now, link, header, message.as_ref().filter(|_| belief != Belief::Old));
         if belief == Belief::Old {

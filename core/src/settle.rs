@@ -47,6 +47,7 @@ impl Cluster {
         self.settle_settling(now);
         self.settle_ask(now);
         self.settle_isolation(now);
+        self.settle_stonith(now);
         for group in 0..self.config.groups.len() {
             self.settle_group(now, group);
         }
@@ -386,6 +387,6 @@ const fn agreed(peer: &Peer) -> bool {
     match peer {
         Peer::Dead | Peer::NeverHeard | Peer::Left => true,
         Peer::Alive(peer) => peer.fresh && matches!(peer.phase, Phase::Idle | Phase::Failed),
-        Peer::Awaited | Peer::Newer => false,
+        Peer::Awaited | Peer::Newer | Peer::Unfenced | Peer::Unfenceable => false,
     }
 }

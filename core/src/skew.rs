@@ -166,6 +166,7 @@ mod tests {
             resources_digest: [1; 4],
             timings_digest: [1; 4],
             witness: false,
+            stonith: None,
             commanded: false,
             speaks: 2,
         })

@@ -56,6 +56,8 @@ pub struct Snapshot {
     pub bugs: Vec<Bug, GROUPS_MAX>,
     /// The witness, where there is to be one.
     pub witness: Option<WitnessView>,
+    /// The peer's power, where a device cuts it.
+    pub peer_power: Option<PeerPower>,
     /// The groups.
     pub groups: Vec<GroupView, GROUPS_MAX>,
 }
@@ -67,6 +69,23 @@ pub struct WitnessView {
     pub heard: Option<Span>,
     /// What came from it and was not used.
     pub rejections: Rejections,
+}
+
+/// What is known of the peer's power.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PeerPower {
+    /// Nobody needs to know.
+    Unasked,
+    /// It is silent, and nothing waits for it to be off.
+    Unknown,
+    /// It is cut after so long.
+    Due(Span),
+    /// It has been being cut for so long.
+    Cut(Span),
+    /// It could not be; the next try comes after so long.
+    Failed(Span),
+    /// It has none.
+    Off,
 }
 
 /// The votes of one group.
@@ -178,6 +197,7 @@ impl Cluster {
             store_failed: self.store_failed.is_some(),
             bugs: gather(self.bugs.iter()),
             witness: self.witness_view(now),
+            peer_power: self.peer_power(now),
             groups: gather((0..self.groups.len()).filter_map(|index| self.group_view(now, index))),
         }
     }

@@ -9,6 +9,11 @@ use crate::time::{Instant, Span};
 
 impl Cluster {
     pub(crate) fn peer(&self, now: Instant, index: usize, group: &Group) -> Peer {
+        self.fenced(self.heard_peer(now, index, group))
+    }
+
+    /// The peer as far as it was heard.
+    pub(crate) fn heard_peer(&self, now: Instant, index: usize, group: &Group) -> Peer {
         if self.member.newer(now, self.deadtime()).is_some() {
             return Peer::Newer;
         }
@@ -69,13 +74,18 @@ impl Cluster {
 
     /// What the failover table sees of one group.
     pub(crate) fn view(&self, now: Instant, index: usize) -> Option<View> {
+        let peer = self.peer(now, index, self.groups.get(index)?);
+        self.view_of(now, index, peer)
+    }
+
+    /// The same if the peer were this one.
+    pub(crate) fn view_of(&self, now: Instant, index: usize, peer: Peer) -> Option<View> {
         let group = self.groups.get(index)?;
-        let peer = self.peer(now, index, group);
         // who reset itself twice tries again only when a peer is gone that was there
         let gone = matches!(peer, Peer::Dead | Peer::Left) || (peer == Peer::NeverHeard && !group.durable.fenced);
         let chance = gone && !group.chance_used;
         let moving = self.ask.as_ref().is_some_and(|ask| ask.moves(index));
-        let alone = matches!(peer, Peer::Awaited | Peer::NeverHeard);
+        let alone = self.member.heard().is_none();
         let strangers = self.strangers.present(now, self.deadtime());
         Some(View {
             mine: group.mine(chance),

@@ -114,6 +114,10 @@ pub enum Why {
     AwaitingVote,
     /// The votes that this node was lent end soon.
     RightEnds,
+    /// The peer's power is to be cut first, and seen off.
+    AwaitingFence,
+    /// It could not be.
+    FenceFailed,
 }
 
 impl Why {
@@ -185,6 +189,10 @@ impl fmt::Display for Why {
             Self::Bug => "a bug of ovzha was found: nothing is decided until `ovzha clear`",
             Self::AwaitingVote => "neither the witness nor the peer lends its vote",
             Self::RightEnds => "no vote of the witness or the peer is left",
+            Self::AwaitingFence => "the peer's power is to be cut first",
+            Self::FenceFailed => {
+                "the peer's power could not be cut: it is tried again; if it has none: `ovzha confirm-fenced NODE`"
+            }
         })
     }
 }

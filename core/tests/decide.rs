@@ -83,7 +83,15 @@ mod tests {
 
     /// Every peer there can be, of the given phase if it lives.
     fn peers() -> impl Iterator<Item = Peer> {
-        let silent = [Peer::Awaited, Peer::NeverHeard, Peer::Newer, Peer::Dead, Peer::Left];
+        let silent = [
+            Peer::Awaited,
+            Peer::NeverHeard,
+            Peer::Newer,
+            Peer::Dead,
+            Peer::Left,
+            Peer::Unfenced,
+            Peer::Unfenceable,
+        ];
         let alive = PHASES.into_iter().flat_map(|phase| {
             (0_u8..128).map(move |bits| {
                 let bit = |n: u8| bits & (1 << n) != 0;
@@ -187,8 +195,9 @@ mod tests {
                         view.data = data;
                         let without = decide(&view);
                         assert!(!matches!(without, Decision::Acquire(_)), "{view:?}");
-                        // and it changes nothing else
-                        if matches!(with, Decision::Acquire(_)) {
+                        // and it changes nothing else, but that nobody is shot for it
+                        let shoots = matches!(peer, Peer::Unfenced | Peer::Unfenceable);
+                        if matches!(with, Decision::Acquire(_)) || shoots {
                             refused += 1;
                         } else {
                             assert_eq!(without, with, "{view:?}");
@@ -208,7 +217,7 @@ mod tests {
                 let mut view = view(Mine::Idle, peer);
                 (view.preferred, view.wanted, view.yielded) = (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0);
                 let forbidden = match peer {
-                    Peer::Newer | Peer::Awaited => true,
+                    Peer::Newer | Peer::Awaited | Peer::Unfenced | Peer::Unfenceable => true,
                     Peer::Alive(group) => !group.phase.is_clear(),
                     Peer::NeverHeard | Peer::Dead | Peer::Left => false,
                 };
@@ -234,6 +243,44 @@ mod tests {
         let mut idle = view(Mine::Idle, Peer::Alive(peer(Phase::Claiming, true)));
         idle.preferred = true;
         assert_eq!(decide(&idle), Decision::Stay(Why::PeersTurn));
+    }
+
+    /// Row "fencing": what may have power is not taken over; where a dead peer would be, the reason is that.
+    #[test]
+    fn nothing_is_acquired_from_a_peer_that_may_have_power() {
+        let mut waits = 0;
+        for mine in MINE {
+            for bits in 0_u8..32 {
+                let bit = |n: u8| bits & (1 << n) != 0;
+                let mut view = view(mine, Peer::Dead);
+                (view.preferred, view.held, view.lonely) = (bit(0), bit(1), bit(2));
+                view.attached = if bit(3) { Attached::Proved } else { Attached::Unproved };
+                view.data = if bit(4) { Data::Current } else { Data::Old };
+                let dead = decide(&view);
+                for (peer, instead) in [
+                    (Peer::Unfenced, Decision::Stay(Why::AwaitingFence)),
+                    (Peer::Unfenceable, Decision::Hold(Why::FenceFailed)),
+                ] {
+                    view.peer = peer;
+                    let now = decide(&view);
+                    // what was begun goes on, for the peer starts nothing before this node is off
+                    let begun = matches!(mine, Mine::Starting | Mine::StartingPart);
+                    if begun || !matches!(dead, Decision::Acquire(_)) {
+                        assert_eq!(now, dead, "{view:?}");
+                        continue;
+                    }
+                    waits += 1;
+                    if mine == Mine::Claiming {
+                        assert!(matches!(now, Decision::Release(_)), "{view:?}");
+                    } else if mine == Mine::Partial && peer == Peer::Unfenced {
+                        assert_eq!(now, Decision::Stay(Why::Partial), "{view:?}");
+                    } else {
+                        assert_eq!(now, instead, "{view:?}");
+                    }
+                }
+            }
+        }
+        assert!(waits > 10, "{waits}");
     }
 
     /// Row "ping": alone, a node acts only on proof of its own attachment.
@@ -365,7 +412,12 @@ mod tests {
                         let clear = match peer {
                             Peer::Newer => false,
                             Peer::Alive(peer) => peer.phase.is_clear(),
-                            Peer::Awaited | Peer::NeverHeard | Peer::Dead | Peer::Left => true,
+                            Peer::Awaited
+                            | Peer::NeverHeard
+                            | Peer::Dead
+                            | Peer::Left
+                            | Peer::Unfenced
+                            | Peer::Unfenceable => true,
                         };
                         assert!(clear || !matches!(decision, Decision::Acquire(_)), "{peer:?}");
                     }

@@ -5,7 +5,8 @@
 //! one line for people; stdout carries only what `observe` answers.
 use crate::owner::Owner;
 use crate::program::{self, Deadline, one_line};
-use crate::{address, bugs, demo_step, drbd, external, filesystem, hooks, mail, record, respawn, store, validate, vz};
+use crate::{address, bugs, demo_step, drbd, external, filesystem, hooks, mail, record, respawn};
+use crate::{stonith, store, validate, vz};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{Read, Write};
@@ -198,6 +199,7 @@ const ORDER_TIMEOUT: Duration = Duration::from_mins(1);
 const USAGE: &str = "usage: ovzha agent start|stop|probe|observe|monitor [--timeout SECONDS] NAME [ARGS...], \
                      ovzha agent outdate|resume [--timeout SECONDS] DRBD_RESOURCE..., \
                      ovzha agent watch [--up] DRBD_RESOURCE..., \
+                     ovzha agent shoot --timeout SECONDS NODE, \
                      ovzha agent store --state-dir DIR [--owner NODE PEER], \
                      ovzha agent validate CONFIG_DIR NODE PROGRAM STATE_DIR";
 
@@ -220,6 +222,12 @@ fn dispatch(args: &[OsString]) -> Result<Answer, String> {
         [respawn::WORD, user, command] => Ok(respawn::become_program(Path::new("/"), user, command)),
         [hooks::WORD, file, args @ ..] => Ok(hooks::become_script(Path::new(file), args)),
         [drbd::watch::WORD, words @ ..] => Ok(drbd::watch::run(words)),
+        [stonith::WORD, rest @ ..] => {
+            let (Some(timeout), [node]) = take_timeout(rest)? else {
+                return Err(USAGE.to_owned());
+            };
+            stonith::run(node, Deadline::after(timeout.saturating_sub(margin(timeout))))
+        }
         [word, rest @ ..] if let Some(order) = drbd::Order::parse(word) => {
             let (timeout, names) = take_timeout(rest)?;
             let timeout = timeout.unwrap_or(ORDER_TIMEOUT);

@@ -266,8 +266,12 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
         }
         | Notice::DiskLost { .. }
         | Notice::Frozen { frozen: true, .. }
+        | Notice::ShotFailed { .. }
+        | Notice::ShotVoid { .. }
         | Notice::StoreFailed => Some(Kind::Failure),
-        Notice::PeerDead(_) | Notice::PeerNeverHeard | Notice::Witness { heard: false } => Some(Kind::Peer),
+        Notice::PeerDead(_) | Notice::PeerNeverHeard | Notice::PeerOff | Notice::Witness { heard: false } => {
+            Some(Kind::Peer)
+        }
         Notice::TwoActive { .. } | Notice::NameTwice => Some(Kind::Split),
         Notice::Step { .. }
         | Notice::Phase { .. }
@@ -275,6 +279,8 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
         | Notice::Marked { .. }
         | Notice::Frozen { frozen: false, .. }
         | Notice::DataConfirmed { .. }
+        | Notice::PeerShot
+        | Notice::PeerSaidOff
         | Notice::Pledged { .. }
         | Notice::PledgeHeld { .. }
         | Notice::LinkUp(_)

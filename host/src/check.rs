@@ -16,6 +16,7 @@ mod fstab;
 mod lacking;
 mod running;
 mod serial;
+mod stonith;
 mod watchdog;
 
 use std::fmt;
@@ -24,13 +25,16 @@ use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::config::{self, Files};
+use crate::config::{self, Config, Files};
 use crate::diagnostic::printable;
 use crate::external::{self, Found};
 use crate::haresources::{self, Resource};
+use crate::ovzha_cf::OvzhaCf;
+use crate::ovzha_cf::stonith::Means;
 use crate::owner::Owner;
 
 pub use drbd_model::{DrbdModel, drbd_model};
+pub use stonith::takeover;
 
 /// Largest file a check reads, in bytes (`modules.alias` of a distribution kernel has 1.5 million).
 const READ_MAX: u64 = 8 << 20;
@@ -120,8 +124,40 @@ pub enum Protection {
     Watchdog(Timer),
     /// All of these.
     PingNodesAndWatchdog(Timer),
+    /// A fence agent: nothing is taken from a node that was not seen without power.
+    Fencing,
     /// A third vote, and a watchdog if there is one.
     Witness(Option<Timer>),
+    /// The same, and the witness cuts the power of a silent node, so that the other one need not wait.
+    WitnessWithRelays(Timer),
+    /// A third vote, lent to who wants to start only while the other node is seen without power.
+    WitnessInPlace,
+}
+
+/// What cuts power, of what makes a row.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Cuts {
+    /// Nothing.
+    Nothing,
+    /// A fence agent of this node.
+    Agent,
+    /// The relays of the witness, beside watchdogs.
+    Beside,
+    /// The same in place of them.
+    InPlace,
+}
+
+impl Cuts {
+    /// What the settings say for this node.
+    #[must_use]
+    pub fn of(settings: &OvzhaCf, node: &str) -> Self {
+        match settings.stonith(node) {
+            None => Self::Nothing,
+            Some((Means::External(_), _)) => Self::Agent,
+            Some((Means::Board { in_place: false }, _)) => Self::Beside,
+            Some((Means::Board { in_place: true }, _)) => Self::InPlace,
+        }
+    }
 }
 
 /// What counts a watchdog's timeout.
@@ -146,19 +182,34 @@ impl Timer {
 }
 
 impl Protection {
-    /// The row that holds with this many ping nodes, this watchdog, and a witness or none: with one the votes decide, whatever
-    /// the ping nodes say.
+    /// The row that holds with this many ping nodes, this watchdog, a witness or none, and what cuts power: with a witness the
+    /// votes decide, whatever the ping nodes say; relays beside watchdogs are worth nothing without one.
     #[must_use]
-    pub const fn of(pings: usize, watchdog: Option<Timer>, witness: bool) -> Self {
-        if witness {
-            return Self::Witness(watchdog);
+    pub const fn of(pings: usize, watchdog: Option<Timer>, witness: bool, cuts: Cuts) -> Self {
+        match (witness, cuts, watchdog) {
+            (true, Cuts::InPlace, _) => Self::WitnessInPlace,
+            (true, Cuts::Beside, Some(timer)) => Self::WitnessWithRelays(timer),
+            (true, Cuts::Nothing | Cuts::Agent | Cuts::Beside, _) => Self::Witness(watchdog),
+            (false, Cuts::Agent, _) => Self::Fencing,
+            (false, Cuts::Nothing | Cuts::Beside | Cuts::InPlace, _) => match (pings, watchdog) {
+                (0, None) => Self::None,
+                (_, None) => Self::PingNodes,
+                (0, Some(timer)) => Self::Watchdog(timer),
+                (_, Some(timer)) => Self::PingNodesAndWatchdog(timer),
+            },
         }
-        match (pings, watchdog) {
-            (0, None) => Self::None,
-            (_, None) => Self::PingNodes,
-            (0, Some(timer)) => Self::Watchdog(timer),
-            (_, Some(timer)) => Self::PingNodesAndWatchdog(timer),
-        }
+    }
+
+    /// The row of a node with these settings, ping nodes, and this watchdog.
+    #[must_use]
+    pub fn of_node(settings: &OvzhaCf, node: &str, pings: usize, watchdog: Option<Timer>) -> Self {
+        Self::of(pings, watchdog, settings.witness().is_some(), Cuts::of(settings, node))
+    }
+
+    /// The row of the node whose configuration it is, with this watchdog.
+    #[must_use]
+    pub fn of_config(config: &Config, watchdog: Option<Timer>) -> Self {
+        Self::of_node(&config.settings, config.own_node(), config.pings.len(), watchdog)
     }
 
     /// The row in one word, for programs.
@@ -171,6 +222,10 @@ impl Protection {
             Self::Watchdog(Timer::Software) => "softdog",
             Self::PingNodesAndWatchdog(Timer::Hardware) => "ping+watchdog",
             Self::PingNodesAndWatchdog(Timer::Software) => "ping+softdog",
+            Self::Fencing => "fencing",
+            Self::WitnessInPlace => "witness+relay",
+            Self::WitnessWithRelays(Timer::Hardware) => "witness+watchdog+relay",
+            Self::WitnessWithRelays(Timer::Software) => "witness+softdog+relay",
             Self::Witness(None) => "witness",
             Self::Witness(Some(Timer::Hardware)) => "witness+watchdog",
             Self::Witness(Some(Timer::Software)) => "witness+softdog",
@@ -199,6 +254,18 @@ impl fmt::Display for Protection {
             Self::PingNodesAndWatchdog(Timer::Software) => {
                 "ping nodes and softdog: a node cut off from everything, ping nodes too, stops and does not take over, and an active node whose daemon hangs or dies is reset before a takeover; two active nodes stay possible when only the links are cut, or when the kernel of the active node hangs"
             }
+            Self::Fencing => {
+                "fencing: a takeover follows only when the other node was seen without power, or a person said so; never two active nodes, as long as that is true"
+            }
+            Self::WitnessInPlace => {
+                "witness and relays in place of watchdogs: never two active nodes, whatever links do, and whoever crashes, hangs, is paused or started again, as long as what the board sees of their power is true; that it was told to use its relays so, this node can't see"
+            }
+            Self::WitnessWithRelays(Timer::Hardware) => {
+                "witness, watchdog and relays: never two active nodes, whatever links do, and whoever crashes, hangs or is started again; a machine that is paused together with its clock is left out, unless the relay cuts it"
+            }
+            Self::WitnessWithRelays(Timer::Software) => {
+                "witness, softdog and relays: never two active nodes, whatever links do and whoever crashes or is started again; two active nodes stay possible when the kernel of the active node hangs, unless the relay cuts it"
+            }
             Self::Witness(None) => {
                 "witness without a watchdog: whatever links do, a node that has lost its votes stops what it runs before the other one starts it; two active nodes stay possible when the active node freezes, or its daemon dies"
             }
@@ -217,7 +284,14 @@ impl fmt::Display for Protection {
 pub fn protection(root: &Path, files: &Files) -> Protection {
     let device = files.settings.watchdog().map(|(device, _)| device);
     let timer = device.map(|device| watchdog::timer(root, device));
-    Protection::of(files.ha_cf.pings.len(), timer, files.settings.witness().is_some())
+    let name = config::own_name(root);
+    let nodes: Vec<String> = files.ha_cf.nodes.iter().map(|node| node.value.clone()).collect();
+    // files are checked on other machines, too: the lines for both nodes make the same row
+    let node = config::place_of(&name, &nodes)
+        .or(Some(0))
+        .and_then(|place| nodes.get(place));
+    let node = node.map_or("", String::as_str);
+    Protection::of_node(&files.settings, node, files.ha_cf.pings.len(), timer)
 }
 
 /// What the checks look at.
@@ -296,6 +370,7 @@ pub fn machine(root: &Path, files: &Files) -> Vec<Finding> {
     findings.extend(lacking::check(&subject));
     findings.extend(beside::check(&subject));
     findings.extend(watchdog::check(&subject));
+    findings.extend(stonith::check(&subject));
     findings.sort_by_key(|finding| (!finding.two_actives, finding.class));
     findings
 }

@@ -23,6 +23,7 @@ use crate::haresources::Resource;
 use crate::label::{group_of, label};
 use crate::owner::Owner;
 use crate::record::keep;
+use crate::stonith;
 use crate::sys::{CoreLimit, Pid};
 use crate::task::{self, Exit, How, Spec, TaskId, Tasks};
 use crate::validate::Handover;
@@ -53,6 +54,8 @@ enum Job {
     Bug,
     Keep,
     Validate,
+    /// A shot at the other node's power.
+    Shot(EffectId),
     /// Left by a former life; of that group, or nobody knows of which.
     Former(Option<GroupId>),
 }
@@ -62,6 +65,8 @@ enum Job {
 pub enum Ended {
     /// An effect.
     Effect(Effect, Outcome, String),
+    /// A shot at the other node's power.
+    Shot(EffectId, Outcome, String),
     /// The durable state of this version was written, or why not.
     Stored(u32, Result<(), String>),
     /// A bug could not be recorded, and why.
@@ -120,8 +125,10 @@ impl Children {
             let group = group_of(&config.groups, &former.label);
             let look = former.label.starts_with(agent::Op::Monitor.word());
             let copy = former.label == keep::WORD;
+            // what it has seen nobody is told: the next one begins anew
+            let shot = former.label.starts_with(stonith::WORD);
             if let Ok(id) = tasks.adopt(now, former) {
-                if look || copy {
+                if look || copy || shot {
                     // nobody wants to know any more, and the first probe waits for it; of a copy the next is newer
                     tasks.abandon(now, id);
                 }
@@ -360,6 +367,33 @@ impl Children {
         }
     }
 
+    /// Cuts the other node's power, and sees that it is off.
+    pub fn shoot(&mut self, now: Instant, config: &Config, id: EffectId) {
+        let label = format!("{} {}", stonith::WORD, config.peer_node());
+        let limit = config.settings.fence_timeout();
+        let seconds = limit.as_millis().div_ceil(1000).to_string();
+        let argv = [
+            "ovzha",
+            "agent",
+            stonith::WORD,
+            "--timeout",
+            &seconds,
+            config.peer_node(),
+        ];
+        let busy = self.jobs.iter().any(|(_, job)| matches!(job, Job::Shot(_)));
+        let begun = match config.settings.fence_agent(config.own_node()) {
+            Some(_) if busy => Err("the agent that was called before can't be killed".to_owned()),
+            Some(agent) => {
+                let input = stonith::input(agent);
+                self.spawn(now, &argv, &[], Some(input.as_bytes()), limit, &label, Job::Shot(id))
+            }
+            None => Err("there is no fence agent".to_owned()),
+        };
+        if let Err(why) = begun {
+            self.stillborn.push(Ended::Shot(id, Outcome::Failed, why));
+        }
+    }
+
     /// Writes the durable state.
     pub fn store(&mut self, now: Instant, version: u32, bytes: &[u8]) {
         let dir = self.state_dir.to_string_lossy().into_owned();
@@ -450,7 +484,13 @@ impl Children {
                 task::Event::Exit(exit) => self.exited(exit),
                 task::Event::Unstuck { id, .. } => self.take(id, false).and_then(|job| match job {
                     Job::Effect(effect) => Some(Ended::Unstuck(effect.group, effect.resource)),
-                    Job::Store(_) | Job::Bug | Job::Keep | Job::Observe(..) | Job::Validate | Job::Former(_) => None,
+                    Job::Store(_)
+                    | Job::Bug
+                    | Job::Keep
+                    | Job::Observe(..)
+                    | Job::Validate
+                    | Job::Shot(_)
+                    | Job::Former(_) => None,
                 }),
             };
             for effect in std::mem::take(&mut self.waiting) {
@@ -480,6 +520,7 @@ impl Children {
         let job = self.take(exit.id, exit.how == How::Stuck)?;
         match job {
             Job::Effect(effect) => Some(Ended::Effect(effect, outcome(exit.how), exit.last_line)),
+            Job::Shot(id) => Some(Ended::Shot(id, outcome(exit.how), exit.last_line)),
             Job::Store(version) => Some(Ended::Stored(version, exit.done())),
             Job::Keep => Some(Ended::Kept(exit.done())),
             // what was seen before the watching child's last word is old news

@@ -39,6 +39,9 @@ pub const fn of(why: Why) -> &'static str {
         Why::Bug => "S-47",
         // votes
         Why::AwaitingVote | Why::RightEnds => "S-71",
+        // the other node's power
+        Why::AwaitingFence => "S-80",
+        Why::FenceFailed => "S-81",
         Why::Unrecorded => "S-48",
         Why::EarlierTenure => "S-50",
         // watching
@@ -61,7 +64,7 @@ mod tests {
         let safety = include_str!("../../docs/SAFETY.md");
         let known = |number: u8| postcard::from_bytes::<Why>(&[number]).ok();
         let all: Vec<Why> = (0..=u8::MAX).map_while(known).collect();
-        assert_eq!(all.last(), Some(&Why::RightEnds), "the last of them");
+        assert_eq!(all.last(), Some(&Why::FenceFailed), "the last of them");
         for why in all {
             let clause = of(why);
             assert!(safety.contains(&format!("- **{clause}** ")), "{why:?}: {clause}");

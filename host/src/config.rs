@@ -13,6 +13,7 @@ use crate::authkeys::{self, AuthKeys};
 use crate::diagnostic::{Diagnostic, Problems, Severity, quote};
 use crate::ha_cf::{self, HaCf, LinkConfig, LinkKind, LogSettings, Parsed, PingNode, Timings};
 use crate::haresources::{self, GroupLine, Resource};
+use crate::ovzha_cf::stonith;
 use crate::ovzha_cf::watchdog::Heartbeat;
 use crate::ovzha_cf::{self, Operation, OvzhaCf};
 use crate::respawn::Client;
@@ -234,6 +235,9 @@ pub fn read_files(dir: &Path) -> Loadable {
         let mut parsed = ovzha_cf::parse(file, bytes, heartbeat);
         let links = ha_cf.iter().flat_map(|ha_cf| &ha_cf.links);
         parsed.diagnostics.extend(two_speeds(file, links, &parsed.value));
+        parsed
+            .diagnostics
+            .extend(stonith::problems(file, &parsed.value, &nodes));
         parsed
     });
     let refused = diagnostics.iter().any(Diagnostic::is_error);

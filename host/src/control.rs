@@ -53,6 +53,11 @@ pub enum Wish {
         /// Its number or name.
         word: String,
     },
+    /// The other node has no power.
+    ConfirmFenced {
+        /// Its name, so that nobody says it of the wrong one.
+        node: String,
+    },
     /// DRBD's fence-peer handler asks.
     FencePeer {
         /// A DRBD resource.
@@ -298,6 +303,7 @@ struct Request {
     group: Option<Value>,
     groups: Option<Vec<String>>,
     resource: Option<String>,
+    node: Option<String>,
     seconds: Option<u64>,
     reason: Option<String>,
 }
@@ -329,6 +335,10 @@ pub fn parse(line: &[u8]) -> Result<Wish, String> {
             } else {
                 Wish::ConfirmData { word }
             });
+        }
+        "confirm-fenced" => {
+            let node = request.node.ok_or("confirm-fenced wants a node")?;
+            return Ok(Wish::ConfirmFenced { node });
         }
         "fence-peer" => {
             let resource = request.resource.ok_or("fence-peer wants a resource")?;

@@ -1,7 +1,7 @@
 //! From what the files say to what the core is told.
 
 use ovzha_core::auth::{Domain, Keyring};
-use ovzha_core::config::{Config as CoreConfig, Draft, GroupDraft, Kind};
+use ovzha_core::config::{Config as CoreConfig, Device, Draft, GroupDraft, Kind};
 use ovzha_core::frame::VERSION;
 use ovzha_core::id::{ClusterId, Mark, NodeId};
 use ovzha_core::watchdog::Watchdog;
@@ -90,6 +90,7 @@ pub fn core_config(config: &Config, last_resort: bool, watchdog: Option<Watchdog
         });
     let groups: Result<Vec<_>, _> = groups.collect();
     let timings = &config.timings;
+    let agent = config.settings.fence_agent(config.own_node());
     CoreConfig::new(Draft {
         me: NodeId(small(config.me)?),
         cluster: cluster_id(&config.nodes),
@@ -110,6 +111,10 @@ pub fn core_config(config: &Config, last_resort: bool, watchdog: Option<Watchdog
         resources_digest: config.resources_digest,
         timings_digest: config.timings_digest,
         witness: config.settings.witness().is_some(),
+        stonith: agent.map(|_| Device {
+            delay: config.settings.fence_delay(),
+            timeout: config.settings.fence_timeout(),
+        }),
         commanded: config.settings.commanded(),
         speaks: VERSION,
     })

@@ -94,7 +94,11 @@ pub fn call(config: &Config, notice: &Notice) -> Option<Call> {
         Notice::Phase { group: id, phase, why } => group("group", id, told::phase(phase), &why.to_string()),
         Notice::Holding { group: id, why } => group("held", id, "on", &why.to_string()),
         Notice::TwoActive { group: id, yields } => group("two-active", id, if yields { "yields" } else { "stays" }, ""),
-        Notice::DiskLost { .. }
+        Notice::PeerOff | Notice::PeerSaidOff => status("dead", "dead", "fenced"),
+        Notice::PeerShot
+        | Notice::ShotFailed { .. }
+        | Notice::ShotVoid { .. }
+        | Notice::DiskLost { .. }
         | Notice::Ahead { .. }
         | Notice::Marked { .. }
         | Notice::Frozen { .. }

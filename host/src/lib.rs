@@ -56,6 +56,7 @@ pub mod services;
 pub mod setup;
 pub mod since;
 pub mod status;
+pub mod stonith;
 pub mod store;
 pub mod sys;
 pub mod systemd;

@@ -56,6 +56,19 @@ fn preferring(config: &Config, wanted: impl Fn(usize) -> bool) -> GroupSet {
     )
 }
 
+/// The other node, if that is what the word means.
+///
+/// # Errors
+/// A sentence about it.
+pub fn peer(config: &Config, word: &str) -> Result<(), String> {
+    let (peer, own) = (config.peer_node(), config.own_node());
+    match word.to_ascii_lowercase() {
+        name if name == peer => Ok(()),
+        name if name == own => Err(format!("{own} is this node: say it about {peer}, on {own}")),
+        _ => Err(format!("{} is no node: the other one is {peer}", quote(word))),
+    }
+}
+
 /// The group that has this DRBD resource.
 ///
 /// # Errors

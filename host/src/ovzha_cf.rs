@@ -5,6 +5,7 @@
 
 pub mod mails;
 pub mod settings;
+pub mod stonith;
 pub mod watchdog;
 pub mod witness;
 
@@ -64,6 +65,9 @@ pub struct OvzhaCf {
     watchdog: Option<At<Wanted>>,
     /// The way to the witness.
     witness: Option<At<LinkKind>>,
+    stonith: Vec<stonith::StonithHost>,
+    fence_delay: Option<At<Span>>,
+    fence_timeout: Option<At<Span>>,
     /// A start is the witness's to say.
     commanded: Option<At<bool>>,
     /// Mebibytes of the record, 0 for off.
@@ -155,6 +159,7 @@ pub fn parse(file: &Path, bytes: &[u8], heartbeat: Option<Heartbeat>) -> Parsed<
         reader.check_decisions();
         if let Some(heartbeat) = heartbeat {
             reader.check_stop_budget(heartbeat.deadtime);
+            reader.check_fence_delay(heartbeat.keepalive);
             let said = reader.value.watchdog().is_some();
             reader.check_watchdog(heartbeat);
             reader.check_votes(heartbeat, said);

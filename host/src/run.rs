@@ -118,7 +118,7 @@ impl Daemon {
         self.log.say(&Line::Started { version, node });
         self.log.say(&Line::Standing(&self.facts.realtime));
         let timer = self.watchdog.as_ref().map(Watchdog::timer);
-        let row = Protection::of(self.config.pings.len(), timer, self.config.settings.witness().is_some());
+        let row = Protection::of_config(&self.config, timer);
         self.log.say(&Line::Protection(row));
         self.tell_watchdog();
         self.aside.begin(&mut self.log);
@@ -320,6 +320,10 @@ impl Daemon {
                     let effect = effect.id;
                     self.feed(now, Event::Done { effect, outcome });
                 }
+                Ended::Shot(effect, outcome, reason) => {
+                    self.reason = reason;
+                    self.feed(now, Event::Done { effect, outcome });
+                }
                 Ended::Stored(version, written) => {
                     let ok = written.is_ok();
                     self.reason = written.err().unwrap_or_default();
@@ -435,6 +439,7 @@ impl Daemon {
                 Wish::ConfirmData { word } => {
                     meant::group(&self.config, &word).map(|group| Command::ConfirmData { group })
                 }
+                Wish::ConfirmFenced { node } => meant::peer(&self.config, &node).map(|()| Command::ConfirmFenced),
                 Wish::FencePeer { resource } => {
                     meant::group_of_drbd(&self.config, &resource).map(|group| Command::FencePeer { group })
                 }
@@ -506,6 +511,7 @@ impl Daemon {
                 Output::Start(effect) => self.begin(now, effect),
                 Output::Pet { within } => self.pet(within),
                 Output::Disarm => self.disarm(),
+                Output::Shoot(effect) => self.children.shoot(now, &self.config, effect),
                 Output::Abandon(effect) => self.children.abandon(now, effect),
                 Output::Store { version, bytes } => self.children.store(now, version, bytes),
                 Output::Reply { client, answer } => {

@@ -9,7 +9,7 @@ use ovzha_core::link::LinkState;
 use ovzha_core::member::MemberState;
 use ovzha_core::message::{Connection, Disk, Drbd, Phase, Silence};
 use ovzha_core::rejection::Rejections;
-use ovzha_core::snapshot::{GroupView, LinkView, Snapshot, VotesView, WitnessVote};
+use ovzha_core::snapshot::{GroupView, LinkView, PeerPower, Snapshot, VotesView, WitnessVote};
 use ovzha_core::time::{Instant, Span};
 use serde_json::{Map, Value, json};
 
@@ -111,7 +111,7 @@ fn said(silence: Option<Silence>) -> Value {
 #[must_use]
 pub fn status(config: &Config, facts: &HostFacts, snapshot: &Snapshot) -> Value {
     let timer = facts.watchdog.as_ref().map(|(timer, _)| *timer);
-    let protection = Protection::of(config.pings.len(), timer, config.settings.witness().is_some());
+    let protection = Protection::of_config(config, timer);
     let hold = snapshot
         .hold
         .held
@@ -152,11 +152,24 @@ pub fn status(config: &Config, facts: &HostFacts, snapshot: &Snapshot) -> Value 
         "bugs": snapshot.bugs.iter().map(|bug| told::bug(config, *bug)).collect::<Vec<_>>(),
         "realtime": facts.realtime,
         "links": links.collect::<Vec<_>>(),
+        "peer_power": snapshot.peer_power.map(peer_power),
         "witness": witness_value(config, facts, snapshot),
         "ping_nodes": pings.collect::<Vec<_>>(),
         "attached": attached(snapshot.attached),
         "groups": groups.collect::<Vec<_>>(),
     })
+}
+
+fn peer_power(power: PeerPower) -> Value {
+    let (word, for_ms, in_ms) = match power {
+        PeerPower::Unasked => ("unasked", None, None),
+        PeerPower::Unknown => ("unknown", None, None),
+        PeerPower::Due(after) => ("due", None, Some(after)),
+        PeerPower::Cut(since) => ("being cut", Some(since), None),
+        PeerPower::Failed(after) => ("failed", None, Some(after)),
+        PeerPower::Off => ("off", None, None),
+    };
+    json!({ "state": word, "for_ms": opt(for_ms), "in_ms": opt(in_ms) })
 }
 
 fn watchdog_value(seen: &Seen) -> Value {

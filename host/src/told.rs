@@ -108,6 +108,8 @@ pub fn refusal(names: &dyn Named, refusal: Refusal) -> String {
         Refusal::NoSuchGroup => "there is no such group".to_owned(),
         Refusal::NoMirror => "the group has no DRBD".to_owned(),
         Refusal::PeerRuns => format!("{peer} runs it, or is about to"),
+        Refusal::PeerHeard => format!("{peer} is heard, so it has power"),
+        Refusal::NoStonith => "nothing waits for that: ovzha.cf has no stonith_host line with a fence agent".to_owned(),
         Refusal::Differs => format!("haresources differs between this node and {peer}"),
     }
 }
@@ -142,6 +144,7 @@ pub fn command(names: &dyn Named, command: &Command) -> String {
         Command::Resume => "resume".to_owned(),
         Command::Clear { group: id } => format!("clear {}", group(names, *id)),
         Command::ConfirmData { group: id } => format!("confirm-data {}", group(names, *id)),
+        Command::ConfirmFenced => format!("confirm-fenced {}", names.peer_node()),
         Command::FencePeer { group: id } => format!("fence-peer of {}", group(names, *id)),
         Command::Stop => "stop".to_owned(),
     }
@@ -189,6 +192,7 @@ pub const fn is_state(notice: Notice) -> bool {
             | Notice::PeerNeverHeard
             | Notice::PeerLeft
             | Notice::Isolated
+            | Notice::PeerOff
             | Notice::TwoActive { .. }
             | Notice::HoldBegan
             | Notice::HoldEnded
@@ -227,6 +231,12 @@ pub fn line(names: &dyn Named, notice: Notice, reason: &str) -> Told {
 fn words(names: &dyn Named, notice: Notice, reason: &str) -> (Level, String) {
     let peer = names.peer_node();
     let name = |id| group(names, id);
+    // a child that was killed may have said nothing
+    let said = if reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {reason}")
+    };
     match notice {
         Notice::LinkUp(id) => (Level::Info, format!("link {} up: {peer} is heard", link(names, id))),
         Notice::LinkLate(id, span) => (
@@ -319,11 +329,9 @@ fn words(names: &dyn Named, notice: Notice, reason: &str) -> (Level, String) {
                 Outcome::Failed | Outcome::TimedOut | Outcome::Unfit | Outcome::Stuck => Level::Error,
             };
             let step = format!("{} {}", operation(op), resource(names, group, place));
-            // a child that was killed may have said nothing
-            let said = if reason.is_empty() { "" } else { ": " };
             (
                 level,
-                format!("{}: {step}: {} after {took}{said}{reason}", name(group), outcome(end)),
+                format!("{}: {step}: {} after {took}{said}", name(group), outcome(end)),
             )
         }
         Notice::MoveBegins { takeover, groups, .. } => {
@@ -365,6 +373,24 @@ fn words(names: &dyn Named, notice: Notice, reason: &str) -> (Level, String) {
             Level::Warning,
             format!("{}: this node's data count, a person said so", name(group)),
         ),
+        Notice::PeerShot => (Level::Warning, format!("the power of {peer} is being cut")),
+        Notice::PeerOff => (Level::Warning, format!("{peer} has no power{said}")),
+        Notice::PeerSaidOff => (Level::Warning, format!("{peer} has no power, a person said so")),
+        Notice::ShotFailed { again } => (
+            Level::Error,
+            format!("the power of {peer} could not be cut, or not be seen off, again in {again}{said}"),
+        ),
+        Notice::ShotVoid { off } => {
+            let text = if off {
+                "seen without power"
+            } else {
+                "not seen without power"
+            };
+            (
+                Level::Error,
+                format!("{peer} was heard while its power was being cut, which counts for nothing: {text}{said}"),
+            )
+        }
         Notice::Pledged { group, pledged: true } => (
             Level::Warning,
             format!(

@@ -153,6 +153,7 @@ fn what_is_no_request_is_told() {
         ("{\"command\":\"dance\"}\n", "unknown command \\\"dance\\\""),
         ("{\"command\":\"clear\"}\n", "clear wants a group"),
         ("{\"command\":\"confirm-data\"}\n", "confirm-data wants a group"),
+        ("{\"command\":\"confirm-fenced\"}\n", "confirm-fenced wants a node"),
         ("{\"command\":\"fence-peer\"}\n", "fence-peer wants a resource"),
         ("{\"command\":\"hold\",\"seconds\":0,\"reason\":\"x\"}\n", "no time"),
         ("nothing\n", "no request"),

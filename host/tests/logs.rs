@@ -117,9 +117,14 @@ const fn notice_number(notice: Notice) -> u8 {
         Notice::Witness { .. } => 37,
         Notice::Pledged { .. } => 38,
         Notice::PledgeHeld { .. } => 39,
+        Notice::PeerShot => 40,
+        Notice::PeerOff => 41,
+        Notice::PeerSaidOff => 42,
+        Notice::ShotFailed { .. } => 43,
+        Notice::ShotVoid { .. } => 44,
     }
 }
-const NOTICES: u8 = 40;
+const NOTICES: u8 = 45;
 
 fn step(outcome: Outcome) -> Notice {
     Notice::Step {
@@ -191,6 +196,12 @@ fn notices() -> Vec<Notice> {
         Notice::DataConfirmed { group },
         Notice::Witness { heard: true },
         Notice::Witness { heard: false },
+        Notice::PeerShot,
+        Notice::PeerOff,
+        Notice::PeerSaidOff,
+        Notice::ShotFailed { again: span },
+        Notice::ShotVoid { off: true },
+        Notice::ShotVoid { off: false },
         Notice::Pledged { group, pledged: true },
         Notice::Pledged { group, pledged: false },
         Notice::PledgeHeld { group, held: true },

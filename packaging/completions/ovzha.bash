@@ -28,6 +28,9 @@ _ovzha() {
             ovzha,confirm-data)
                 cmd="ovzha__subcmd__confirm__subcmd__data"
                 ;;
+            ovzha,confirm-fenced)
+                cmd="ovzha__subcmd__confirm__subcmd__fenced"
+                ;;
             ovzha,daemon)
                 cmd="ovzha__subcmd__daemon"
                 ;;
@@ -89,7 +92,7 @@ _ovzha() {
 
     case "${cmd}" in
         ovzha)
-            opts="-h -V --run-dir --help --version daemon status standby takeover hold resume clear confirm-data fence-peer check witness witness-key board simulate events explain replay demo"
+            opts="-h -V --run-dir --help --version daemon status standby takeover hold resume clear confirm-data confirm-fenced fence-peer check witness witness-key board simulate events explain replay demo"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -281,6 +284,24 @@ _ovzha() {
             return 0
             ;;
         ovzha__subcmd__confirm__subcmd__data)
+            opts="-h --yes --run-dir --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --run-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ovzha__subcmd__confirm__subcmd__fenced)
             opts="-h --yes --run-dir --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -35,6 +35,7 @@ complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "hold" -d 'Let neither n
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "resume" -d 'End a hold'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "clear" -d 'Forget that a group failed here, so that it may be started here again'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "confirm-data" -d 'Say that this node\'s copy of a group\'s data is the one to go on with'
+complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "confirm-fenced" -d 'Say that the other node has no power'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "fence-peer" -d 'Answer DRBD: its fence-peer handler (outdate-peer before 8.3)'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "check" -d 'Check the files, then this machine, and print every problem with file and line'
 complete -c ovzha -n "__fish_ovzha_needs_command" -f -a "witness" -d 'Be the third vote of many clusters, on a host that is none of their nodes, in the foreground'
@@ -72,6 +73,9 @@ complete -c ovzha -n "__fish_ovzha_using_subcommand clear" -s h -l help -d 'Prin
 complete -c ovzha -n "__fish_ovzha_using_subcommand confirm-data" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand confirm-data" -l yes -d 'Don\'t ask'
 complete -c ovzha -n "__fish_ovzha_using_subcommand confirm-data" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ovzha -n "__fish_ovzha_using_subcommand confirm-fenced" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
+complete -c ovzha -n "__fish_ovzha_using_subcommand confirm-fenced" -l yes -d 'Don\'t ask'
+complete -c ovzha -n "__fish_ovzha_using_subcommand confirm-fenced" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ovzha -n "__fish_ovzha_using_subcommand fence-peer" -l timeout -d 'Longest wait, in seconds' -r
 complete -c ovzha -n "__fish_ovzha_using_subcommand fence-peer" -l run-dir -d 'Where the daemon has its sockets; a directory in memory' -r -F
 complete -c ovzha -n "__fish_ovzha_using_subcommand fence-peer" -s h -l help -d 'Print help (see more with \'--help\')'

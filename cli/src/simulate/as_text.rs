@@ -2,6 +2,7 @@
 
 use ovzha_host::config::Group;
 use ovzha_host::haresources::Resource;
+use ovzha_world::stonith::Agent;
 
 use super::Shown;
 use super::room::{BOOT_MS, NOTICE_MS, Room};
@@ -59,6 +60,12 @@ fn head(shown: &Shown<'_>) -> String {
             span::human(BOOT_MS)
         ),
     ];
+    if shown.stage.room.world.setup.stonith {
+        let takes = span::human(Agent::default().takes / 1000);
+        lines.push(format!(
+            "assumed: a fence agent cuts and looks in {takes}; who was shot stays without power"
+        ));
+    }
     lines.extend(drbd(shown));
     if !shown.options.faults.is_empty() {
         let first: Vec<String> = config

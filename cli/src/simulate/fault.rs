@@ -27,6 +27,8 @@ pub enum When {
 pub enum Act {
     /// A node loses power.
     PowerCut(usize),
+    /// The fence agent of a node fails, or works again.
+    AgentFails(usize, bool),
     /// It gets it back.
     PowerOn(usize),
     /// It stands still, for so many milliseconds or until `thaw`.
@@ -82,7 +84,7 @@ const fn verb(name: &'static str, takes: &'static str, read: Read) -> Verb {
     Verb { name, takes, read }
 }
 
-const VERBS: [Verb; 25] = [
+const VERBS: [Verb; 28] = [
     verb("power-cut", "NODE", |r| Ok(Act::PowerCut(r.node()?))),
     verb("power-on", "NODE", |r| Ok(Act::PowerOn(r.node()?))),
     verb("freeze", "NODE [TIME] [process|kernel|machine]", freeze),
@@ -117,6 +119,11 @@ const VERBS: [Verb; 25] = [
     verb("confirm-data", "NODE GROUP", |r| {
         let node = r.node()?;
         Ok(Act::Ask(Some(node), Command::ConfirmData { group: r.group()? }))
+    }),
+    verb("fencing-fails", "NODE", |r| Ok(Act::AgentFails(r.node()?, true))),
+    verb("fencing-works", "NODE", |r| Ok(Act::AgentFails(r.node()?, false))),
+    verb("confirm-fenced", "NODE", |r| {
+        Ok(Act::Ask(Some(r.node()?), Command::ConfirmFenced))
     }),
     // these two say when, and stand before another one, or alone
     verb("wait", "TIME", |r| r.when(When::After)),

@@ -143,6 +143,7 @@ fn setup(config: &Config) -> Setup {
         ipfail: config.ipfail,
         diskless_hands_over: config.settings.diskless_hands_over(),
         last_resort: true,
+        stonith: config.settings.fence_agent(config.own_node()).is_some(),
         crc: signing.is_some_and(|key| key.method == Method::Crc),
         groups: config
             .groups

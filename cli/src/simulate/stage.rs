@@ -10,6 +10,7 @@ use ovzha_world::act::{Act as Choice, UNTIL_THAWED};
 use ovzha_world::check::Cause;
 use ovzha_world::node::Freeze;
 use ovzha_world::record::Happening;
+use ovzha_world::stonith::{Agent, Does};
 
 use super::fault::{Act, Fault, When};
 use super::names::{Names, Ways};
@@ -221,6 +222,17 @@ impl Stage {
         match act {
             Act::PowerCut(node) if !self.has_power(*node) => return Some("it has no power".to_owned()),
             Act::PowerCut(node) => self.choose(&Choice::Off(*node)),
+            Act::AgentFails(_, _) if !self.room.world.setup.stonith => {
+                return Some("ovzha.cf names no fence agent".to_owned());
+            }
+            Act::AgentFails(node, fails) => {
+                let does = if *fails { Does::Fails } else { Does::Cuts };
+                let agent = Agent {
+                    does,
+                    ..Agent::default()
+                };
+                self.choose(&Choice::Agent(*node, agent));
+            }
             Act::PowerOn(node) if self.has_power(*node) => return Some("it has power".to_owned()),
             Act::PowerOn(node) => self.choose(&Choice::On(*node)),
             Act::Freeze(node, kind, ms) => return self.freeze(*node, *kind, *ms),

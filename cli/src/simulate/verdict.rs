@@ -15,7 +15,9 @@ pub const fn row(protection: Protection) -> &'static str {
         Protection::PingNodes => "S-11",
         Protection::Watchdog(_) => "S-12",
         Protection::PingNodesAndWatchdog(_) => "S-11, S-12",
-        Protection::Witness(_) => "S-14",
+        Protection::Fencing => "S-13",
+        Protection::Witness(_) | Protection::WitnessWithRelays(_) => "S-14",
+        Protection::WitnessInPlace => "S-15",
     }
 }
 

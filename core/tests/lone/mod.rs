@@ -56,6 +56,7 @@ impl Node {
             resources_digest: [1; 4],
             timings_digest: [1; 4],
             witness: false,
+            stonith: None,
             commanded: false,
             speaks: 2,
         });
@@ -91,6 +92,7 @@ impl Node {
                 Output::Store { version, .. } => self.cluster.handle(self.now, Event::Stored { version, ok: true }),
                 Output::Reply { answer, .. } => self.answers.push(answer),
                 Output::Send { .. }
+                | Output::Shoot(_)
                 | Output::Abandon(_)
                 | Output::Notice(_)
                 | Output::FenceSelf { .. }

@@ -6,7 +6,9 @@
 
 use std::fmt::Write;
 
-use super::{Reader, Said, data, mails, monitor, on_diskless, record, stop_budget, timeout, watchdog, witness};
+use super::{
+    Reader, Said, data, mails, monitor, on_diskless, record, stonith, stop_budget, timeout, watchdog, witness,
+};
 
 /// One directive.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +101,29 @@ pub const SETTINGS: &[Setting] = &[
                third host, port 694 if not said; none if not set. The same witness on both nodes",
         example: "witness udp 192.0.2.7",
         read: witness::witness,
+    },
+    Setting {
+        name: "stonith_host",
+        takes: "HOST external PROGRAM [NAME=VALUE...] | * board [in-place]",
+        note: "what cuts the other node's power (section \"Fencing\"), from the node HOST or, `*`, from both: a fence agent or a plugin \
+               of cluster-glue, or the relays of the witness board; none if not set. Each node needs one",
+        example: "stonith_host * external /usr/sbin/fence_ipmilan ip=192.0.2.8 username=ovzha password_script=/etc/ha.d/ipmi",
+        read: stonith::stonith_host,
+    },
+    Setting {
+        name: "fence-delay",
+        takes: "TIME",
+        note: "the head start of a node that runs something when both would cut the other one's power; 10 if not set, at most 120, longer \
+               than two keepalives",
+        example: "fence-delay 15s",
+        read: stonith::fence_delay,
+    },
+    Setting {
+        name: "fence-timeout",
+        takes: "TIME",
+        note: "how long cutting the power and seeing it off may take; 60 if not set, 5 to 120",
+        example: "fence-timeout 90s",
+        read: stonith::fence_timeout,
     },
     Setting {
         name: "decisions",

@@ -296,7 +296,13 @@ fn other_peers(view: &View) -> Vec<(&'static str, View)> {
         ("the peer ran it", lives(Phase::Active, true)),
     ];
     if view.attached == Attached::Unknown {
-        peers.insert(0, ("the peer were dead", Peer::Dead));
+        let text = match view.peer {
+            Peer::Unfenced | Peer::Unfenceable => "the peer were seen without power",
+            Peer::Awaited | Peer::NeverHeard | Peer::Newer | Peer::Alive(_) | Peer::Dead | Peer::Left => {
+                "the peer were dead"
+            }
+        };
+        peers.insert(0, (text, Peer::Dead));
     }
     let other = |(text, peer)| (text, View { peer, ..*view });
     peers.into_iter().map(other).collect()
@@ -325,6 +331,8 @@ fn peer(peer: Peer) -> String {
         Peer::Newer => "lives, speaks a newer protocol".to_owned(),
         Peer::Dead => "dead: silent for deadtime".to_owned(),
         Peer::Left => "stopped in order".to_owned(),
+        Peer::Unfenced => "silent, and not seen without power yet".to_owned(),
+        Peer::Unfenceable => "silent, and its power could not be cut".to_owned(),
         Peer::Alive(group) => {
             let able = if group.flags.able { "able" } else { "not able" };
             let mut text = format!("lives; the group is {} there, {able}", told::phase(group.phase));

@@ -170,6 +170,11 @@ impl Known {
                 false,
                 format!("{}: this machine is to reset itself", told::group(names, *group)),
             ),
+            Output::Shoot(effect) => (
+                "shoot",
+                false,
+                format!("effect {}: cut the other node's power", effect.0),
+            ),
             Output::Pet { within } => (
                 "pet",
                 true,

@@ -73,6 +73,7 @@ pub fn config(me: u8) -> Config {
         resources_digest: [1; 4],
         timings_digest: [2; 4],
         witness: false,
+        stonith: None,
         commanded: false,
         speaks: ovzha_core::frame::VERSION,
     })
@@ -148,7 +149,8 @@ impl Node {
                     return;
                 }
                 Output::Exit => return,
-                Output::Abandon(_)
+                Output::Shoot(_)
+                | Output::Abandon(_)
                 | Output::Reply { .. }
                 | Output::Notice(_)
                 | Output::FenceSelf { .. }

@@ -19,5 +19,6 @@ mod rename;
 mod scripts;
 mod several_groups;
 mod start;
+mod stonith;
 mod wire;
 mod witness;

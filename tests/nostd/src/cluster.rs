@@ -100,6 +100,7 @@ fn draft() -> Draft {
         resources_digest: black_box([0; 4]),
         timings_digest: black_box([0; 4]),
         witness: false,
+        stonith: None,
         commanded: false,
             speaks: byte(),
     }

@@ -145,6 +145,8 @@ pub struct Machine {
     pub wake: u64,
     /// When the watchdog fires, while it is armed.
     pub watchdog: Option<u64>,
+    /// A fence agent at work: the number of the shot, its daemon's life, whether it will cut, when it ends.
+    pub shot: Option<(u32, u8, bool, u64)>,
     /// When its supervisor starts the daemon again.
     pub restart: Option<u64>,
     /// How the next start or stop goes wrong.
@@ -164,6 +166,8 @@ pub enum Wrong {
     Stop,
     /// The next stop hangs until it is given up.
     Hang,
+    /// The next shot cuts nothing, and says so.
+    Shot,
 }
 
 impl Hash for Machine {
@@ -172,6 +176,7 @@ impl Hash for Machine {
         (self.power, self.clock, &self.daemon, self.life, &self.disk).hash(state);
         (self.truth, &self.tasks, self.still, &self.inbox, self.wake).hash(state);
         (self.watchdog, self.restart, self.wrong, self.newest, self.yields).hash(state);
+        self.shot.hash(state);
     }
 }
 
@@ -191,6 +196,7 @@ impl Machine {
             inbox: Vec::new(),
             wake: u64::MAX,
             watchdog: None,
+            shot: None,
             restart: None,
             wrong: None,
             newest: 0,
@@ -255,6 +261,7 @@ impl Machine {
         self.lose_daemon();
         self.power = false;
         (self.still, self.watchdog, self.restart, self.wrong) = (None, None, None, None);
+        self.shot = None;
         self.tasks.clear();
         self.truth = [Truth::Off; RESOURCES];
         self.yields = false;
@@ -270,6 +277,9 @@ impl Machine {
         }
         for task in &mut self.tasks {
             task.ends = task.ends.saturating_add(now - since);
+        }
+        if let Some((.., ends)) = &mut self.shot {
+            *ends = ends.saturating_add(now - since);
         }
         if kind == Still::Machine {
             self.clock.stood(since, now);

@@ -31,6 +31,8 @@ mod rows;
 #[cfg(test)]
 mod search;
 #[cfg(test)]
+mod shot;
+#[cfg(test)]
 mod third;
 
 #[cfg(test)]

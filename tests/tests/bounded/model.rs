@@ -39,6 +39,7 @@ enum Did {
     Store(u32, Rc<[u8]>),
     Notice(Notice),
     Fence,
+    Shoot(EffectId),
     Pet(Instant),
     Disarm,
     Bug(String),
@@ -84,7 +85,7 @@ pub struct Model {
     pub violations: Vec<Violation>,
     /// What happened, for people; kept if wanted.
     pub story: Option<Vec<String>>,
-    pending: VecDeque<(usize, Input)>,
+    pub pending: VecDeque<(usize, Input)>,
     watchdog: Option<u64>,
 }
 
@@ -277,8 +278,10 @@ impl Model {
             .filter(|_| machine.is_moving());
         let stands = matches!(machine.still, Some((Still::Machine, _)));
         let watchdog = machine.watchdog.filter(|_| !stands);
+        let shot = machine.shot.map(|(.., ends)| ends).filter(|_| machine.is_moving());
         tasks
             .chain([wake])
+            .chain(shot)
             .chain(watchdog)
             .chain(machine.restart)
             .min()
@@ -298,6 +301,9 @@ impl Model {
         {
             let task = machine.tasks.remove(place);
             return self.finish(node, task);
+        }
+        if machine.is_moving() && machine.shot.is_some_and(|(.., ends)| ends <= now) {
+            return self.shot_ends(node);
         }
         if machine.restart.is_some_and(|at| at <= now) {
             return self.start_daemon(node);
@@ -369,6 +375,7 @@ impl Model {
                 Output::Store { version, bytes } => Did::Store(version, bytes.into()),
                 Output::Notice(notice) => Did::Notice(notice),
                 Output::FenceSelf { .. } => Did::Fence,
+                Output::Shoot(id) => Did::Shoot(id),
                 Output::Pet { within } => Did::Pet(within),
                 Output::Disarm => Did::Disarm,
                 Output::Bug(bug) => Did::Bug(bug.id.to_string()),
@@ -413,6 +420,7 @@ impl Model {
                 self.tell(|| format!("{} resets itself", letter(node)));
                 self.power_off(node);
             }
+            Did::Shoot(id) => self.shoot(node, id.0),
             Did::Pet(within) => {
                 let machine = &mut self.nodes[node];
                 if machine.clock.local(self.now) <= within {

@@ -1,6 +1,6 @@
 //! The rows that are searched: what the files say, what can go wrong, and what SAFETY.md admits then.
 
-use ovzha_core::config::{Config, Draft, GroupDraft, Kind};
+use ovzha_core::config::{Config, Device, Draft, GroupDraft, Kind};
 use ovzha_core::frame::VERSION;
 use ovzha_core::id::{ClusterId, Mark, NodeId};
 use ovzha_core::time::Span;
@@ -98,6 +98,7 @@ impl Choice {
                 Wrong::Start => "start will fail",
                 Wrong::Stop => "stop will fail",
                 Wrong::Hang => "stop will hang",
+                Wrong::Shot => "shot will cut nothing",
             };
             words.push(format!("{}'s next {how}", letter(node)));
         }
@@ -175,6 +176,8 @@ pub struct Row {
     pub ping: bool,
     /// There is a witness, which does this with the nodes' power.
     pub votes: Option<Relay>,
+    /// Each node has a fence agent.
+    pub agents: bool,
     /// The watchdog's timeout, in milliseconds.
     pub watchdog: Option<u64>,
     /// How fast each clock runs, in thousandths.
@@ -229,6 +232,10 @@ impl Row {
             resources_digest: [1; 4],
             timings_digest: [1; 4],
             witness: self.votes.is_some(),
+            stonith: self.agents.then_some(Device {
+                delay: Span::from_millis(2 * TICK + 1),
+                timeout: keepalives(60),
+            }),
             commanded: false,
             speaks: if self.votes.is_some() { VERSION } else { 2 },
         };

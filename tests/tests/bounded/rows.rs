@@ -12,6 +12,22 @@ const A_FAST: [u64; 2] = [1010, 990];
 const CRASHES: &[Act] = &[Act::PowerCut(0), Act::PowerCut(1)];
 const DEATHS: &[Act] = &[Act::PowerCut(0), Act::PowerCut(1), Act::WitnessDies];
 const KILLS: &[Act] = &[Act::Kill(0), Act::Kill(1)];
+const KILLS_AND_CRASHES: &[Act] = &[
+    Act::Kill(0),
+    Act::Kill(1),
+    Act::Restart(0, 1500),
+    Act::Restart(1, 1500),
+    Act::PowerCut(0),
+    Act::PowerCut(1),
+];
+const BAD_SHOTS: &[Act] = &[
+    Act::GoesWrong(0, Wrong::Shot),
+    Act::GoesWrong(1, Wrong::Shot),
+    Act::PowerCut(0),
+    Act::PowerCut(1),
+    Act::Freeze(0, Still::Machine),
+    Act::Freeze(1, Still::Machine),
+];
 const RESTARTS: &[Act] = &[
     Act::Restart(0, 500),
     Act::Restart(1, 500),
@@ -59,6 +75,7 @@ const fn none(name: &'static str, quick: u8, deep: u8) -> Row {
         deadtime: 4,
         ping: false,
         votes: None,
+        agents: false,
         watchdog: None,
         rates: EXACT,
         cold: false,
@@ -113,6 +130,13 @@ const fn votes_and_watchdog(name: &'static str, quick: u8, deep: u8) -> Row {
         deadtime: 10,
         watchdog: Some(3000),
         ..votes(name, quick, deep)
+    }
+}
+
+const fn fencing(name: &'static str, quick: u8, deep: u8) -> Row {
+    Row {
+        agents: true,
+        ..none(name, quick, deep)
     }
 }
 
@@ -252,6 +276,30 @@ pub const ROWS: &[Row] = &[
         acts: HANGS,
         faults: 1,
         ..both("ping+watchdog: isolations beside a hang", 5, 9)
+    },
+    Row {
+        net: Net::Cuts,
+        ..fencing("fencing: links cut", 7, 10)
+    },
+    Row {
+        net: Net::Cuts,
+        cold: true,
+        ..fencing("fencing: the same from a cold start", 7, 9)
+    },
+    Row {
+        acts: FREEZES,
+        faults: 2,
+        ..fencing("fencing: two nodes stand still", 10, 13)
+    },
+    Row {
+        acts: KILLS_AND_CRASHES,
+        faults: 2,
+        ..fencing("fencing: dead daemons and crashes", 10, 13)
+    },
+    Row {
+        acts: BAD_SHOTS,
+        faults: 2,
+        ..fencing("fencing: shots that fail beside a crash or a freeze", 9, 12)
     },
     votes("witness: links and ways to it cut", 7, 14),
     Row {

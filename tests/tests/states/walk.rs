@@ -68,6 +68,7 @@ fn config(me: u8, seed: u64) -> Config {
         resources_digest: [1; 4],
         timings_digest: [1; 4],
         witness: false,
+        stonith: None,
         commanded: false,
         speaks: 2,
     })
@@ -120,7 +121,8 @@ impl Node {
                     return sent;
                 }
                 Output::Wait { .. } => return sent,
-                Output::Abandon(_)
+                Output::Shoot(_)
+                | Output::Abandon(_)
                 | Output::Reply { .. }
                 | Output::Notice(_)
                 | Output::FenceSelf { .. }

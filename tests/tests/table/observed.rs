@@ -27,7 +27,16 @@ pub type Fact = &'static str;
 const CHOICES: [Fact; 8] = [
     "mine", "peer", "failed", "data", "attached", "foreign", "ailing", "entitled",
 ];
-const PEERS: [&str; 6] = ["Awaited", "NeverHeard", "Newer", "Dead", "Left", ALIVE];
+const PEERS: [&str; 8] = [
+    "Awaited",
+    "NeverHeard",
+    "Newer",
+    "Dead",
+    "Left",
+    "Unfenced",
+    "Unfenceable",
+    ALIVE,
+];
 /// The one peer that has facts of its own.
 const ALIVE: &str = "Alive";
 const PHASE: Fact = "peer.phase";
@@ -51,6 +60,8 @@ enum Peer<'a> {
     Alive(PeerGroup<'a>),
     Dead,
     Left,
+    Unfenced,
+    Unfenceable,
 }
 
 impl View {
@@ -71,6 +82,8 @@ impl View {
             "Newer" => Peer::Newer,
             "Dead" => Peer::Dead,
             "Left" => Peer::Left,
+            "Unfenced" => Peer::Unfenced,
+            "Unfenceable" => Peer::Unfenceable,
             _ => Peer::Alive(PeerGroup(self)),
         }
     }
@@ -131,6 +144,8 @@ macro_rules! switches {
                 "Newer" => decide::Peer::Newer,
                 "Dead" => decide::Peer::Dead,
                 "Left" => decide::Peer::Left,
+                "Unfenced" => decide::Peer::Unfenced,
+                "Unfenceable" => decide::Peer::Unfenceable,
                 _ => decide::Peer::Alive(decide::PeerGroup {
                     phase: text::PHASE[value(PHASE)],
                     flags: GroupFlags { $($flag: value(concat!("peer.", stringify!($flag))) == 1),* },

@@ -8,6 +8,7 @@ use ovzha_core::event::Command;
 use ovzha_core::output::Op;
 
 use crate::node::{Freeze, Input, Script, op_number};
+use crate::stonith::Agent;
 use crate::wire::Origin;
 use crate::world::World;
 
@@ -56,6 +57,10 @@ pub enum Act {
     WitnessPower(bool),
     /// The relay of a node's power sticks, or moves again.
     RelayStuck(usize, bool),
+    /// What a node's fence agent does from now on.
+    Agent(usize, Agent),
+    /// A person at the machine of the other node says to this one that it is off, if it is.
+    ConfirmFenced(usize),
     /// The way between a node and the witness.
     WitnessCut(usize, bool),
     /// DRBD's path is cut or mended.
@@ -140,6 +145,8 @@ impl World {
             Act::Device(node, link, there) => self.set_device(*node, *link, *there),
             Act::WitnessPower(on) => self.power_witness(*on),
             Act::RelayStuck(node, stuck) => self.witness.stuck[*node] = *stuck,
+            Act::Agent(node, agent) => self.agents.of[*node] = *agent,
+            Act::ConfirmFenced(node) => self.confirm_fenced(*node),
             Act::WitnessCut(node, cut) => self.witness.cut[*node] = *cut,
             Act::Isolate(node, isolated) => self.set_isolated(*node, *isolated),
             Act::Drbd(cut) => self.set_drbd_cut(*cut),
@@ -186,6 +193,7 @@ impl World {
             Act::Reap(node) => self.reap(*node),
             Act::Ask(node, command) => {
                 self.clients += 1;
+                self.is_told_off(*node, command);
                 self.ask(*node, self.clients, command.clone());
             }
             Act::Disk(node, well) => self.nodes[*node].disk_fails = !well,

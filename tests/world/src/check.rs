@@ -71,6 +71,10 @@ pub enum Fact {
     WitnessUp,
     /// It believed a frame of a node.
     WitnessHeard(usize),
+    /// A node wants the other one's power cut, and with what number.
+    Shot(usize, u32),
+    /// The agent of such a shot has ended.
+    ShotEnded(usize, u32),
     /// It wants a node's power switched.
     Relay {
         /// The node.
@@ -159,6 +163,7 @@ pub struct Watch {
     abandoned: [Vec<u32>; 2],
     open: [BTreeMap<u32, u64>; 2],
     cuts: Cuts,
+    shots: [Option<u32>; 2],
     both: Vec<bool>,
     /// Two actives that were admitted, and the one that was active first has been so ever since: who, why.
     goes_on: Vec<Option<(usize, Cause)>>,
@@ -205,6 +210,7 @@ impl Watch {
             abandoned: [Vec::new(), Vec::new()],
             open: [BTreeMap::new(), BTreeMap::new()],
             cuts: Cuts::default(),
+            shots: [None; 2],
             violations: Vec::new(),
             admitted: Vec::new(),
         }
@@ -276,20 +282,7 @@ impl Watch {
             Fact::Abandoned(node, id) => self.abandon(now, *node, *id),
             Fact::Unstuck(node, group, resource) => self.places[*node][*group].stuck &= !bit(*resource),
             Fact::Died(node, group, resource) => self.places[*node][*group].dead |= bit(*resource),
-            Fact::PowerLost(node) => {
-                for place in &mut self.places[*node] {
-                    let tenure = place.tenure;
-                    *place = Place {
-                        tenure,
-                        ..Place::default()
-                    };
-                }
-                self.both.fill(false);
-                for goes_on in &mut self.goes_on {
-                    *goes_on = goes_on.filter(|(first, _)| first != node);
-                }
-                self.new_life(*node);
-            }
+            Fact::PowerLost(node) => self.power_lost(*node),
             Fact::DaemonUp(node) => self.new_life(*node),
             Fact::WitnessUp => self.cuts.begins(),
             Fact::WitnessHeard(node) => self.cuts.hears(now, *node),
@@ -297,6 +290,8 @@ impl Watch {
                 let wrong = self.cuts.moves(now, (*node, *on), *term);
                 wrong.inspect(|wrong| self.violation(now, &format!("S7 {wrong}")));
             }
+            Fact::Shot(node, id) => self.shot(now, *node, *id),
+            Fact::ShotEnded(node, id) => self.shots[*node] = self.shots[*node].filter(|shot| shot != id),
             Fact::Asked(node, client) => {
                 self.open[*node].insert(*client, now);
             }
@@ -324,12 +319,27 @@ impl Watch {
         }
     }
 
+    fn power_lost(&mut self, node: usize) {
+        for place in &mut self.places[node] {
+            let tenure = place.tenure;
+            *place = Place {
+                tenure,
+                ..Place::default()
+            };
+        }
+        self.both.fill(false);
+        for goes_on in &mut self.goes_on {
+            *goes_on = goes_on.filter(|(first, _)| *first != node);
+        }
+        self.new_life(node);
+    }
+
     fn new_life(&mut self, node: usize) {
         self.pinged.fill(None);
         for place in &mut self.places[node] {
             (place.flight, place.stuck, place.yields) = (None, 0, false);
         }
-        self.used[node] = 0;
+        (self.used[node], self.shots[node]) = (0, None);
         self.abandoned[node].clear();
         self.open[node].clear();
     }
@@ -355,6 +365,17 @@ impl Watch {
                 &format!("S8 node {} touched a resource with a stuck child", step.node),
             );
         }
+    }
+
+    /// S-83: one shot at a time.
+    fn shot(&mut self, now: u64, node: usize, id: u32) {
+        if self.shots[node].replace(id).is_some() || id <= self.used[node] {
+            self.violation(
+                now,
+                &format!("S-83 node {node} shoots twice at once, or with a used number"),
+            );
+        }
+        self.used[node] = id;
     }
 
     fn abandon(&mut self, now: u64, node: usize, id: u32) {

@@ -27,6 +27,7 @@ enum Owed {
     Store(u32, Rc<[u8]>),
     Reply(ClientId, Answer),
     Notice(Notice),
+    Shoot(EffectId),
     Fence(GroupId),
     Pet(Instant),
     Disarm,
@@ -61,6 +62,7 @@ impl World {
             Output::Store { version, bytes } => Owed::Store(version, bytes.into()),
             Output::Reply { client, answer } => Owed::Reply(client, answer),
             Output::Notice(notice) => Owed::Notice(notice),
+            Output::Shoot(id) => Owed::Shoot(id),
             Output::FenceSelf { group } => Owed::Fence(group),
             Output::Pet { within } => Owed::Pet(within),
             Output::Disarm => Owed::Disarm,
@@ -107,6 +109,7 @@ impl World {
                     }
                 }
             }
+            Owed::Shoot(id) => self.shoot(node, id),
             Owed::Fence(group) => {
                 self.trace.line(now, &(node, group, "reset"), || {
                     format!("{who} resets itself for g{}", group.0)

@@ -47,6 +47,8 @@ impl World {
             | Fact::Forgot(_)
             | Fact::WitnessUp
             | Fact::WitnessHeard(_)
+            | Fact::Shot(..)
+            | Fact::ShotEnded(..)
             | Fact::Relay { .. } => Excuses::default(),
         };
         let before = (self.watch.violations.len(), self.watch.admitted.len());
@@ -65,8 +67,8 @@ impl World {
 
     /// Which troubles of the last deadtime could excuse a start on `node` beside an active other.
     pub(crate) fn excuses(&self, node: usize) -> Excuses {
-        // two of three votes: there is no excuse (S-14)
-        if self.setup.witness {
+        // two of three votes, or no power: there is no excuse (S-13, S-14)
+        if self.setup.witness || self.setup.stonith && !self.agents.lied {
             return Excuses::default();
         }
         let window = self.deadtime() * 1050 + 2_000_000;

@@ -1,6 +1,6 @@
 //! What a seed does to a World: its configuration, its kind of trouble, and when it strikes.
 //!
-//! Five kinds, because the promises differ (SAFETY S-10, S-11, S-14):
+//! Six kinds, because the promises differ (SAFETY S-10, S-11, S-13, S-14):
 //!
 //! | kind | faults | two actives |
 //! |---|---|---|
@@ -8,6 +8,7 @@
 //! | `Isolation` | row ping: the same, and one node at a time loses everything together, hanging stops | never |
 //! | `Anything` | rows none and ping: all of it, cuts between living nodes, freezes, dead daemons | only with an excuse, counted |
 //! | `Voted` | row witness and watchdog: all of it but a machine that stands still with its clock, and the witness dies, restarts, is cut off | never |
+//! | `Fenced` | row fencing: all of it, and fence agents that fail, are slow, or cut without seeing it | never |
 //! | `Restarts` | daemons restarted within deadtime | never, and nothing is started or stopped |
 
 use ovzha_core::witness::Relay;
@@ -28,6 +29,8 @@ pub enum Kind {
     Anything,
     /// Everything but machines that stand still with their clocks, with a witness and watchdogs.
     Voted,
+    /// Everything, with a fence agent on each node.
+    Fenced,
     /// Daemons restart in time.
     Restarts,
 }
@@ -39,7 +42,8 @@ impl Kind {
         match seed % 16 {
             0 | 1 | 8 | 9 => Self::Crash,
             2..=4 | 10..=12 => Self::Isolation,
-            5 | 6 | 13 => Self::Anything,
+            5 | 13 => Self::Anything,
+            6 => Self::Fenced,
             14 | 15 => Self::Voted,
             _ => Self::Restarts,
         }
@@ -60,7 +64,7 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
     let groups = (0..many).map(|_| group(rng)).collect();
     let pings = match kind {
         Kind::Isolation => u8::from(rng.chance(300)) + 1,
-        Kind::Anything | Kind::Crash | Kind::Voted => u8::from(rng.chance(500)),
+        Kind::Anything | Kind::Crash | Kind::Voted | Kind::Fenced => u8::from(rng.chance(500)),
         Kind::Restarts => 0,
     };
     Setup {
@@ -84,6 +88,8 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         witness: voted,
         commanded: voted && rng.chance(300),
         relay: Relay::None,
+        stonith: kind == Kind::Fenced,
+        fence_delay: keepalive * 5,
         groups,
     }
 }

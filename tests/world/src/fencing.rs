@@ -233,7 +233,9 @@ impl World {
         // nothing has been heard of the other one since it began to write alone: a cut, and then its end (S-10)
         let cut = |until: Option<u64>| until.is_some_and(|until| until >= since);
         let parted = cut(self.troubles.cut) || (self.setup.pings == 0 && cut(self.troubles.isolated));
-        let unheard = parted && self.nodes[node].heard.is_none_or(|at| at < since.saturating_add(told));
+        // with a fence agent DRBD keeps the other one from writing alone until this node is off (S-85)
+        let kept = self.setup.stonith && mirror.fencing && !self.agents.lied;
+        let unheard = parted && !kept && self.nodes[node].heard.is_none_or(|at| at < since.saturating_add(told));
         // an isolated active writes on until it has stopped (S-11)
         let apart = self.troubles.isolated.is_some_and(|until| until >= since);
         let unfenced = !mirror.fencing && (window || apart || excuses.daemon);

@@ -240,6 +240,7 @@ pub fn word(command: &Command) -> String {
         Command::Clear { group } => format!("clear g{}", group.0),
         Command::Stop => "stop".to_owned(),
         Command::ConfirmData { group } => format!("confirm-data g{}", group.0),
+        Command::ConfirmFenced => "confirm-fenced".to_owned(),
         Command::FencePeer { group } => format!("fence-peer g{}", group.0),
     }
 }

@@ -31,6 +31,7 @@ pub mod script;
 pub mod seed;
 pub mod setup;
 pub mod shrink;
+pub mod stonith;
 pub mod strike;
 mod struck;
 pub mod trace;

@@ -7,7 +7,7 @@
 //!
 //! | command | |
 //! |---|---|
-//! | `new [KEY=VALUE..]` | two machines without power: `links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail monitor on-diskless last-resort fencing watchdog preferred group drbd-notices drbd-link reset-takes resync-takes seed`; every further `group` is one more, `preferred` is of the group before it |
+//! | `new [KEY=VALUE..]` | two machines without power: `stonith fence-delay links pings keepalive warntime deadtime deadping initdead stop-budget failback ipfail monitor on-diskless last-resort fencing watchdog preferred group drbd-notices drbd-link reset-takes resync-takes seed`; every further `group` is one more, `preferred` is of the group before it |
 //! | `on NODE..`, `off NODE..` | power |
 //! | `daemon NODE kill`, `daemon NODE start` | the daemon alone |
 //! | `run SPAN` | time passes |
@@ -18,8 +18,9 @@
 //! | `will NODE RESOURCE OP OUTCOME [SPAN] [xN]` | how the next N (default: all) calls end; `normal`: no longer; `feigned`: one call says "done" and does nothing; `g1/RESOURCE`: of another group than g0 |
 //! | `die NODE RESOURCE [part]` | the resource ends by itself, or in part |
 //! | `drbd NODE diskless\|attached\|suspended\|running` | its half's disk is lost, its I/O waits |
+//! | `agent NODE cuts\|fails\|cuts-unseen\|lies [SPAN]` | its fence agent, and how long a shot takes |
 //! | `unstick NODE`, `reap NODE` | stuck children, what lying stops have left running, are gone |
-//! | `ask NODE standby [gN..]\|takeover [gN..]\|stop\|hold [SPAN]\|resume\|clear [gN]\|confirm-data [gN]` | a request |
+//! | `ask NODE standby [gN..]\|takeover [gN..]\|stop\|hold [SPAN]\|resume\|clear [gN]\|confirm-data [gN]\|confirm-fenced` | a request |
 //! | `disk NODE fail\|well\|hangs` | the disk of the state directory |
 //! | `state NODE damaged\|gone\|older N` | what its next daemon finds there; `older`: what it held N writes ago |
 //! | `device NODE LN up\|down` | a link's device is there or not |
@@ -50,6 +51,7 @@ use ovzha_core::witness::Relay;
 use crate::act::{Act, Loss, UNTIL_THAWED};
 use crate::node::{Freeze, Input, Script};
 use crate::setup::{Model, Setup};
+use crate::stonith::{Agent, Does};
 use crate::trace::letter;
 use crate::world::{World, group_id};
 
@@ -235,12 +237,25 @@ fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Result<Vec<Act>, Str
             let place = number(arg(args, 2)?)?;
             Act::Recall(node, usize::from(to == "b"), place, size(args, 3)?, link)
         }
+        ("agent", does) => Act::Agent(node, agent(does, args.get(2))?),
         ("relay", "stuck" | "moves") => Act::RelayStuck(node, second == "stuck"),
         ("will", _) => will(world, node, args)?,
         ("set", _) => Act::Config(node, Box::new(set(world, node, args)?)),
         _ => return Err("no such command".to_owned()),
     };
     Ok(vec![act])
+}
+
+fn agent(does: &str, takes: Option<&&str>) -> Result<Agent, String> {
+    let does = match does {
+        "cuts" => Does::Cuts,
+        "fails" => Does::Fails,
+        "cuts-unseen" => Does::CutsUnseen,
+        "lies" => Does::Lies,
+        _ => return Err("cuts, fails, cuts-unseen or lies".to_owned()),
+    };
+    let takes = takes.map_or(Ok(Agent::default().takes), |takes| span(takes))?;
+    Ok(Agent { does, takes })
 }
 
 fn lie(world: &World, node: usize, what: &str) -> Result<Input, String> {
@@ -276,6 +291,8 @@ fn option(setup: &mut Setup, key: &str, value: &str) -> Done {
         "fencing" => setup.fencing = value == "on",
         "watchdog" => setup.watchdog = Some(ms()?),
         "witness" => setup.witness = value == "on",
+        "stonith" => setup.stonith = value == "on",
+        "fence-delay" => setup.fence_delay = ms()?,
         "decisions" => setup.commanded = value == "witness",
         "relay" => {
             setup.relay = match value {
@@ -398,6 +415,7 @@ fn ask(world: &World, args: &[&str]) -> Result<Act, String> {
         },
         "stop" => Command::Stop,
         "resume" => Command::Resume,
+        "confirm-fenced" => Command::ConfirmFenced,
         "clear" => Command::Clear {
             group: group_id(args.get(2).map_or(Ok(0), |name| group(world, name))?),
         },

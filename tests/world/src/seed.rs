@@ -17,6 +17,7 @@ use crate::faults::{Kind, plan, setup};
 use crate::node::Node;
 use crate::rng::Rng;
 use crate::setup::Setup;
+use crate::stonith::Agent;
 use crate::strike::{SECOND, Strike};
 use crate::world::{World, group_id};
 
@@ -116,6 +117,8 @@ pub fn run_case(case: &Case, verbose: bool) -> Report {
     world.drbd_notices = case.notices;
     world.reset_takes = Some(case.resets);
     world.resync_takes = case.resync;
+    // who was shot is turned on again
+    world.agents.back = Some(case.resets);
     let mut plan: Vec<(u64, &Act)> = case
         .strikes
         .iter()
@@ -250,6 +253,7 @@ fn repairs(setup: &Setup) -> Vec<Act> {
     all.extend(setup.witness.then_some(Act::WitnessPower(true)));
     for node in 0..2 {
         all.extend([
+            Act::Agent(node, Agent::default()),
             Act::Isolate(node, false),
             Act::WitnessCut(node, false),
             Act::Cut(None, node, false),

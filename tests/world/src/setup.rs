@@ -1,7 +1,7 @@
 //! What a World is built from: times, links, groups, and who differs in what.
 
 use ovzha_core::auth::{Domain, Keyring, Method};
-use ovzha_core::config::{Config, Draft, GroupDraft, Kind};
+use ovzha_core::config::{Config, Device, Draft, GroupDraft, Kind};
 use ovzha_core::frame::VERSION;
 use ovzha_core::id::{ClusterId, KeyId, Mark, NodeId};
 use ovzha_core::time::Span;
@@ -96,6 +96,10 @@ pub struct Setup {
     pub commanded: bool,
     /// What it does with the nodes' power.
     pub relay: Relay,
+    /// Each node has a fence agent that cuts the other one's power.
+    pub stonith: bool,
+    /// `fence-delay`.
+    pub fence_delay: u64,
     /// `haresources`.
     pub groups: Vec<GroupSetup>,
 }
@@ -122,6 +126,8 @@ impl Default for Setup {
             witness: false,
             commanded: false,
             relay: Relay::None,
+            stonith: false,
+            fence_delay: 4000,
             groups: vec![GroupSetup {
                 preferred: 0,
                 resources: vec![Model::Drbd, Model::Data, Model::Mail],
@@ -165,6 +171,10 @@ impl Setup {
             resources_digest: [1; 4],
             timings_digest: [1; 4],
             witness: self.witness,
+            stonith: self.stonith.then_some(Device {
+                delay: ms(self.fence_delay),
+                timeout: ms(60_000),
+            }),
             commanded: self.commanded,
             speaks: VERSION,
         }

@@ -11,6 +11,7 @@ use crate::faults::Kind;
 use crate::node::{Freeze, Script};
 use crate::rng::Rng;
 use crate::setup::Setup;
+use crate::stonith::{Agent, Does};
 use crate::world::group_id;
 
 pub(crate) const SECOND: u64 = 1_000_000;
@@ -48,8 +49,9 @@ impl Striker<'_> {
         let acts = match self.kind {
             Kind::Restarts => self.restart(node, at),
             Kind::Voted if self.rng.chance(250) => self.voter(node, at, until),
-            Kind::Anything | Kind::Voted if self.rng.chance(450) => self.anything(node, at, until),
-            Kind::Crash | Kind::Isolation | Kind::Anything | Kind::Voted => self.crash(node, at, until),
+            Kind::Fenced if self.rng.chance(200) => self.agent(node, at, until),
+            Kind::Anything | Kind::Voted | Kind::Fenced if self.rng.chance(450) => self.anything(node, at, until),
+            Kind::Crash | Kind::Isolation | Kind::Anything | Kind::Voted | Kind::Fenced => self.crash(node, at, until),
         };
         Strike { acts }
     }
@@ -140,6 +142,30 @@ impl Striker<'_> {
                 .flat_map(|node| [(at, cut(node, true)), (until, cut(node, false))])
                 .collect(),
         }
+    }
+
+    /// A fence agent that can't do all of its work, or is slow; perhaps while the other machine is off, and a person sees that.
+    fn agent(&mut self, node: usize, at: u64, until: u64) -> Vec<(u64, Act)> {
+        let does = self
+            .rng
+            .pick(&[Does::Cuts, Does::Fails, Does::CutsUnseen])
+            .unwrap_or(Does::Fails);
+        let takes = self.rng.between(SECOND / 10, 20 * SECOND);
+        let mut acts = vec![
+            (at, Act::Agent(node, Agent { does, takes })),
+            (until, Act::Agent(node, Agent::default())),
+        ];
+        if self.rng.chance(500) {
+            acts.push((at, Act::Off(1 - node)));
+            acts.push((until + self.rng.below(20 * SECOND), Act::On(1 - node)));
+        }
+        if self.rng.chance(500) {
+            acts.push((
+                at + self.rng.below(self.setup.deadtime * 3000),
+                Act::ConfirmFenced(node),
+            ));
+        }
+        acts
     }
 
     /// What some row admits two actives for.

@@ -5,6 +5,7 @@
 
 use crate::act::Act;
 use crate::node::{Freeze, Truth};
+use crate::stonith::Does;
 use crate::world::World;
 
 impl World {
@@ -26,6 +27,7 @@ impl World {
             Act::Isolate(node, true) => !self.wire.isolated[*node],
             Act::WitnessPower(false) => self.witness.daemon.is_some(),
             Act::RelayStuck(node, true) => !self.witness.stuck[*node],
+            Act::Agent(_, agent) => agent.does != Does::Cuts,
             Act::WitnessCut(node, true) => self.setup.witness && !self.witness.cut[*node],
             Act::Drbd(true) => self.mirrors.iter().any(|mirror| !mirror.cut),
             Act::Path(group, true) => !self.mirrors[*group].cut,
@@ -59,6 +61,7 @@ impl World {
             | Act::WitnessPower(true)
             | Act::WitnessCut(_, false)
             | Act::RelayStuck(_, false)
+            | Act::ConfirmFenced(_)
             | Act::Drbd(false)
             | Act::Path(_, false)
             | Act::Script(..)

@@ -22,6 +22,7 @@ use crate::node::{Input, Node};
 use crate::record::Record;
 use crate::rng::Rng;
 use crate::setup::{Model, Setup};
+use crate::stonith::Agents;
 use crate::trace::Trace;
 use crate::wire::{Origin, Wire};
 use crate::witness::Room;
@@ -105,6 +106,16 @@ pub(crate) enum What {
         node: usize,
         on: bool,
     },
+    Hit {
+        node: usize,
+        boots: u32,
+    },
+    ShotEnds {
+        node: usize,
+        boots: u32,
+        life: u32,
+        id: u32,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -147,6 +158,8 @@ pub struct World {
     pub wire: Wire,
     /// The third voter.
     pub witness: Room,
+    /// What cuts a node's power for the other one.
+    pub agents: Agents,
     /// DRBD, one device a group.
     pub mirrors: Vec<Mirror>,
     /// The checkers.
@@ -213,6 +226,7 @@ impl World {
             now: 0,
             nodes,
             witness,
+            agents: Agents::default(),
             wire: Wire::new(setup.links, setup.keepalive * 1000),
             mirrors: setup.groups.iter().map(|_| mirror(setup.fencing)).collect(),
             watch: Watch::new(models),
@@ -337,6 +351,8 @@ impl World {
             What::WitnessWakes { life } => self.witness_wakes(life),
             What::WitnessKept { life } => self.witness_kept(life),
             What::Relay { life, node, on } => self.relay_moves(life, node, on),
+            What::Hit { node, boots } => self.hit(node, boots),
+            What::ShotEnds { node, boots, life, id } => self.shot_ends(node, (boots, life), id),
             What::Daemon { node, boots } => {
                 if self.nodes[node].boots == boots {
                     self.start_daemon(node);

@@ -202,7 +202,7 @@ pub const DIRECTIVES: &[Directive] = &[
         "stonith",
         "TYPE FILE",
         Both,
-        "not in this release; a cluster that counts on it must not run without",
+        "write `stonith_host HOST external PROGRAM NAME=VALUE...` into `ovzha.cf`",
         "stonith baytech /etc/ha.d/conf/stonith.baytech",
     )
     .refused(),
@@ -210,7 +210,7 @@ pub const DIRECTIVES: &[Directive] = &[
         "stonith_host",
         "HOST TYPE PARAMETER...",
         Both,
-        "not in this release; a cluster that counts on it must not run without",
+        "write `stonith_host HOST external PROGRAM NAME=VALUE...` into `ovzha.cf`: there each value has its name",
         "stonith_host * baytech 10.0.0.3 login password",
     )
     .refused(),

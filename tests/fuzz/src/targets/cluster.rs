@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use ovzha_core::auth::{Domain, Keyring, Method};
 use ovzha_core::bug::BugId;
 use ovzha_core::cluster::Cluster;
-use ovzha_core::config::{Config, Draft, GroupDraft, Kind};
+use ovzha_core::config::{Config, Device, Draft, GroupDraft, Kind};
 use ovzha_core::data::Seen;
 use ovzha_core::decide::{Decision, Why};
 use ovzha_core::event::{Command, Event, Outcome};
@@ -54,6 +54,8 @@ struct Host {
     sequence: u32,
     open: BTreeSet<u8>,
     flights: Vec<Effect>,
+    /// The other node's power is being cut.
+    shot: Option<EffectId>,
     newest: EffectId,
     storing: Option<(u32, Vec<u8>)>,
     disk: Vec<u8>,
@@ -139,6 +141,11 @@ fn config(choices: &mut Choices<'_>) -> Config {
         resources_digest: [1; 4],
         timings_digest: [1; 4],
         witness: false,
+        // a bit that means nothing without a watchdog
+        stonith: (on(1) && !on(0)).then_some(Device {
+            delay: Span::from_secs(5),
+            timeout: Span::from_secs(60),
+        }),
         commanded: false,
         speaks: if on(7) { 1 } else { frame::VERSION },
     };
@@ -162,6 +169,7 @@ impl Host {
             sequence: 0,
             open: BTreeSet::new(),
             flights: Vec::new(),
+            shot: None,
             newest: EffectId(0),
             storing: None,
             disk: Vec::new(),
@@ -180,6 +188,7 @@ impl Host {
         (self.sequence, self.newest) = (0, EffectId(0));
         self.open.clear();
         self.flights.clear();
+        self.shot = None;
         self.asked.clear();
         (self.storing, self.lied, self.over) = (None, false, false);
         self.drain();
@@ -312,14 +321,17 @@ impl Host {
             // one that ended, or was never begun
             let effect = EffectId(u32::from_be_bytes(choices.word()));
             self.flights.retain(|flight| flight.id != effect || !self.lied);
-            self.lied |= !self.flights.iter().any(|flight| flight.id == effect);
+            self.lied |= !self.flights.iter().any(|flight| flight.id == effect) && self.shot != Some(effect);
             effect
+        } else if let Some(shot) = self.shot.filter(|_| which % 4 == 3 || self.flights.is_empty()) {
+            shot
         } else if self.flights.is_empty() {
             return;
         } else {
             self.flights[which % self.flights.len()].id
         };
         self.flights.retain(|flight| flight.id != effect);
+        self.shot = self.shot.filter(|shot| *shot != effect);
         self.tell(Event::Done { effect, outcome });
     }
 
@@ -358,6 +370,8 @@ impl Host {
             },
             4 => Command::Resume,
             5 => Command::Clear { group },
+            // a group that nobody has
+            6 if group.0 == 16 => Command::ConfirmFenced,
             6 => Command::ConfirmData { group },
             7 => Command::FencePeer { group },
             _ => Command::Stop,
@@ -397,7 +411,7 @@ impl Host {
             if self.over || self.asked.is_empty() {
                 return;
             }
-            if let Some(Effect { id: effect, .. }) = self.flights.pop() {
+            if let Some(effect) = self.flights.pop().map(|flight| flight.id).or_else(|| self.shot.take()) {
                 let outcome = Outcome::Done;
                 self.tell(Event::Done { effect, outcome });
             } else if let Some((version, _)) = self.storing.take() {
@@ -434,6 +448,11 @@ impl Host {
                     self.newest = effect.id;
                     let (config, flights) = (&self.config, &mut self.flights);
                     begun(config, flights, effect, self.lied);
+                }
+                Output::Shoot(id) => {
+                    assert!(id > self.newest || self.lied, "{id:?} is not a new number");
+                    assert!(self.shot.is_none() || self.lied, "two shots at once");
+                    (self.newest, self.shot) = (id, Some(id));
                 }
                 Output::Abandon(id) => {
                     let known = self.flights.iter().any(|flight| flight.id == id);

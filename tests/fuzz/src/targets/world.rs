@@ -44,6 +44,8 @@ pub fn world(bytes: &[u8]) {
     };
     world.drbd_notices = u64::from(choices.below(24)) * SECOND / 2 + SECOND / 2;
     world.reset_takes = Some(u64::from(choices.below(8)) * 5 * SECOND + 5 * SECOND);
+    // who was shot is turned on again
+    world.agents.back = world.reset_takes;
     let plan = plan(&mut choices, trouble, &world.setup);
     world.step(&Act::On(0));
     world.step(&Act::On(1));
@@ -97,6 +99,8 @@ fn setup(choices: &mut Choices<'_>, trouble: Trouble) -> Setup {
         witness: false,
         commanded: false,
         relay: Relay::None,
+        stonith: trouble == Trouble::Anything && on(6),
+        fence_delay: keepalive * 5,
         groups,
     }
 }
