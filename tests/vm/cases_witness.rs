@@ -99,7 +99,7 @@ fn a_restarted_witness_still_knows_whose_copy_is_old() {
     assert!(said.contains("heard 0."), "the witness is heard\n{said}");
     // with node 1 back its data are there, and whoever runs them has lost none
     cut_links(&pair, false);
-    pair.node(1).set_words("drbd ovzha");
+    pair.node(1).set_words("drbd wdt ovzha");
     pair.node(1).start();
     pair.node(1).wait_boot(1);
     pair.wait_active(1);
