@@ -1,6 +1,7 @@
 //! One emulated board: a child process that is told each step, and answers what came of it.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};

@@ -210,7 +210,9 @@ impl Node {
                     .push(format!("{} node {}: {notice:?}", now.as_millis(), self.me)),
                 Output::Wait { .. } => return,
                 Output::Abandon(_) | Output::Reply { .. } | Output::Disarm | Output::Pet { .. } => {}
-                output @ (Output::FenceSelf { .. } | Output::Bug(_) | Output::Exit) => panic!("{output:?}"),
+                output @ (Output::FenceSelf { .. } | Output::Shoot(_) | Output::Bug(_) | Output::Exit) => {
+                    panic!("{output:?}")
+                }
             }
         }
     }

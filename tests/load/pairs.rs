@@ -151,7 +151,9 @@ impl Load {
                 }
                 Output::Notice(_) | Output::Abandon(_) | Output::Reply { .. } | Output::Disarm | Output::Pet { .. } => {
                 }
-                output @ (Output::FenceSelf { .. } | Output::Bug(_) | Output::Exit) => panic!("{output:?}"),
+                output @ (Output::FenceSelf { .. } | Output::Shoot(_) | Output::Bug(_) | Output::Exit) => {
+                    panic!("{output:?}")
+                }
             }
         }
     }

@@ -70,7 +70,7 @@ fn switch(dir: &Path, node: Number, pid: u32, life: Option<&String>) {
 impl Strip {
     /// With both nodes on it, as they are now.
     fn with(pair: &Pair) -> Self {
-        let dir = pair.dir.shared().to_path_buf();
+        let dir = pair.dir.shared().clone();
         let nodes = [1, 2].map(|number| {
             let pid = pair.node(number).pid();
             (number, pid, began(pid))
