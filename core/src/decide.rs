@@ -61,15 +61,9 @@ pub const fn decide(view: &View) -> Decision {
 /// The peer took over while a part was being stopped here, or came back with what it has yet to stop: it is not started
 /// again (S-54).
 const fn peer_has_it(view: &View) -> bool {
-    match view.peer {
-        Peer::Alive(peer) => !view.held && matches!(peer.phase, Phase::Starting | Phase::Active | Phase::Stopping),
-        Peer::Awaited
-        | Peer::NeverHeard
-        | Peer::Newer
-        | Peer::Dead
-        | Peer::Left
-        | Peer::Unfenced
-        | Peer::Unfenceable => false,
+    match view.peer.living() {
+        Some(peer) => !view.held && matches!(peer.phase, Phase::Starting | Phase::Active | Phase::Stopping),
+        None => false,
     }
 }
 
@@ -271,15 +265,8 @@ const fn keep(view: &View) -> Decision {
     if view.lonely {
         return Decision::Release(Why::Isolated);
     }
-    let peer = match view.peer {
-        Peer::Alive(peer) => peer,
-        Peer::Awaited
-        | Peer::NeverHeard
-        | Peer::Dead
-        | Peer::Newer
-        | Peer::Left
-        | Peer::Unfenced
-        | Peer::Unfenceable => return tend(view),
+    let Some(peer) = view.peer.living() else {
+        return tend(view);
     };
     match peer.phase {
         Phase::Starting | Phase::Active => two_active(view, &peer),
@@ -376,8 +363,8 @@ const fn go_on(view: &View) -> Decision {
     if view.lonely {
         return Decision::Release(Why::Isolated);
     }
-    match view.peer {
-        Peer::Alive(peer) => match peer.phase {
+    match view.peer.living() {
+        Some(peer) => match peer.phase {
             Phase::Starting | Phase::Active => match two_active(view, &peer) {
                 Decision::Release(why) => Decision::Release(why),
                 Decision::Stay(_) | Decision::Acquire(_) | Decision::Restart(_) | Decision::Hold(_) => {
@@ -392,13 +379,7 @@ const fn go_on(view: &View) -> Decision {
                 }
             }
         },
-        Peer::Awaited
-        | Peer::NeverHeard
-        | Peer::Dead
-        | Peer::Newer
-        | Peer::Left
-        | Peer::Unfenced
-        | Peer::Unfenceable => Decision::Acquire(Why::Busy),
+        None => Decision::Acquire(Why::Busy),
     }
 }
 

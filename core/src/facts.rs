@@ -51,6 +51,23 @@ pub enum Peer {
     Unfenceable,
 }
 
+impl Peer {
+    /// What is known of the group there, if it lives and can be read.
+    #[must_use]
+    pub const fn living(self) -> Option<PeerGroup> {
+        match self {
+            Self::Alive(peer) => Some(peer),
+            Self::Awaited
+            | Self::NeverHeard
+            | Self::Newer
+            | Self::Dead
+            | Self::Left
+            | Self::Unfenced
+            | Self::Unfenceable => None,
+        }
+    }
+}
+
 /// A living peer and the group there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[expect(

@@ -334,6 +334,9 @@ pub struct Ballot {
     /// What is lent without end, in a message of its own.
     #[serde(skip)]
     pub pledge: Pledge,
+    /// To the witness, in a message of its own: a person said that the other node has no power.
+    #[serde(skip)]
+    pub peer_off: bool,
 }
 
 /// Votes that are lent without end (SAFETY S-91), a bit a group as in a [`Ballot`].
@@ -408,12 +411,17 @@ enum Wire {
     Voter(Head, Ballot, Identities),
     /// The witness to a node.
     Word(Head, Word),
-    /// A ballot with pledges, which are rare; never with a detail.
+    /// From version 4 on: a ballot with pledges, which are rare; never with a detail.
     Pledge(Head, Ballot, Pledge),
+    /// A node to the witness, and a person said that the other node has no power.
+    PeerOff(Head, Ballot, Identities),
 }
 
 /// Which groups a node has, in the order of its reports.
 pub type Identities = Vec<Mark, GROUPS_MAX>;
+
+/// From this version on a node says what it lends without end, and what a person told it of the peer's power.
+pub const PLEDGES_FROM: u8 = 4;
 
 /// A message of the present version.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -438,6 +446,7 @@ impl Message {
     pub fn encode<'b>(&self, out: &'b mut [u8]) -> Option<&'b [u8]> {
         let ballot = self.ballot.unwrap_or_default();
         let wire = match (&self.identities, &self.detail, &self.names, &self.ballot) {
+            (Some(identities), ..) if ballot.peer_off => Wire::PeerOff(self.head, ballot, identities.clone()),
             (Some(identities), ..) => Wire::Voter(self.head, ballot, identities.clone()),
             (None, Some(detail), _, Some(ballot)) => Wire::BallotReport(self.head, *ballot, detail.clone()),
             (None, Some(detail), _, None) => Wire::Report(self.head, detail.clone()),
@@ -497,6 +506,14 @@ impl Message {
                 ballot: Some(Ballot { pledge, ..ballot }),
                 ..plain(head)
             },
+            Wire::PeerOff(head, ballot, identities) => Self {
+                ballot: Some(Ballot {
+                    peer_off: true,
+                    ..ballot
+                }),
+                identities: Some(identities),
+                ..plain(head)
+            },
             // no node says so
             Wire::Word(..) => return None,
         };
@@ -530,7 +547,8 @@ impl Verdict {
             | Wire::Ballot(..)
             | Wire::BallotReport(..)
             | Wire::Voter(..)
-            | Wire::Pledge(..) => None,
+            | Wire::Pledge(..)
+            | Wire::PeerOff(..) => None,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::decide::{Decision, Entitled, Mine, View, decide};
 use crate::gather::gather;
 use crate::group::{Group, State};
 use crate::id::{GroupSet, NodeId, Sequence};
-use crate::message::{Ballot, Echo, Head, Identities, Message, Silence};
+use crate::message::{Ballot, Echo, Head, Identities, Message, PLEDGES_FROM, Pledge, Silence};
 use crate::term::Times;
 use crate::time::{Instant, Span};
 use crate::vote::{Right, Vote, right};
@@ -33,8 +33,8 @@ pub(crate) struct Standing {
     pub(crate) pledge: Right,
     /// That is given back.
     pub(crate) returns: bool,
-    /// It is to be started here as soon as the votes allow it.
-    candidate: bool,
+    /// Since when it is to be started here as soon as the votes allow it.
+    candidate: Option<Instant>,
 }
 
 /// What is said of a group's votes.
@@ -55,7 +55,7 @@ impl Standing {
             command: Right::default(),
             pledge: Right::default(),
             returns: false,
-            candidate: false,
+            candidate: None,
         }
     }
 
@@ -82,7 +82,7 @@ impl Cluster {
             return Bid::Neither;
         };
         match group.state() {
-            State::Idle if standing.candidate => Bid::Asks,
+            State::Idle if standing.candidate.is_some() => Bid::Asks,
             State::Idle => Bid::Frees,
             State::Probing(_) if group.may_run() => Bid::Asks,
             State::Probing(_) => Bid::Neither,
@@ -127,6 +127,7 @@ impl Cluster {
         };
         let newest = self.member.lives.newest();
         let answers = newest == Some(echo);
+        let pledges = self.spoken() >= PLEDGES_FROM;
         for (place, standing) in self.standings.iter().enumerate() {
             match self.bid(place) {
                 Bid::Asks => {
@@ -141,13 +142,13 @@ impl Cluster {
                     if answers && answer == newest {
                         ballot.votes.insert(place);
                     }
-                    if answers && answer == newest && self.is_pledge_kept(place) {
+                    if answers && answer == newest && pledges && self.is_pledge_kept(place) {
                         ballot.pledge.given.insert(place);
                     }
                 }
                 Bid::Neither => {}
             }
-            if standing.returns {
+            if standing.returns && pledges {
                 ballot.pledge.returned.insert(place);
             }
             if self.groups.get(place).is_some_and(|group| group.evidence.confirmed) {
@@ -162,7 +163,8 @@ impl Cluster {
         let (now, forget) = (self.now, self.deadtime());
         // the votes in it are for the peer, which does not hear it
         let mut ballot = self.ballot(Echo::NOBODY);
-        ballot.votes = GroupSet::default();
+        (ballot.votes, ballot.pledge) = (GroupSet::default(), Pledge::default());
+        ballot.peer_off = self.says_off(now);
         let bits = self.node_bits();
         let groups = self.group_reports();
         let identities: Identities = gather(self.config.groups.iter().map(|group| group.identity));
@@ -343,6 +345,12 @@ impl Cluster {
         Some(ends.before(self.times().reset()))
     }
 
+    /// It has been waiting for votes for longer than one is ever lent to the other node.
+    pub(crate) fn waits_for_votes(&self, now: Instant, index: usize) -> bool {
+        let since = self.standings.get(index).and_then(|standing| standing.candidate);
+        since.is_some_and(|since| now.since(since) >= self.deadtime())
+    }
+
     /// Whoever would start a group if only the votes were there asks for them.
     pub(crate) fn settle_candidate(&mut self, now: Instant, index: usize) {
         let wants = self.view(now, index).is_some_and(|view| {
@@ -356,8 +364,8 @@ impl Cluster {
         let Some(standing) = self.standings.get_mut(index) else {
             return;
         };
-        if standing.candidate != wants {
-            standing.candidate = wants;
+        if standing.candidate.is_some() != wants {
+            standing.candidate = wants.then_some(now);
             self.links.iter_mut().for_each(|link| link.urgent = true);
             if let Some(third) = &mut self.third {
                 third.link.urgent = true;

@@ -238,6 +238,7 @@ fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Result<Vec<Act>, Str
             Act::Recall(node, usize::from(to == "b"), place, size(args, 3)?, link)
         }
         ("agent", does) => Act::Agent(node, agent(does, args.get(2))?),
+        ("sense", "blind" | "sees") => Act::SenseBlind(node, second == "blind"),
         ("relay", "stuck" | "moves") => Act::RelayStuck(node, second == "stuck"),
         ("will", _) => will(world, node, args)?,
         ("set", _) => Act::Config(node, Box::new(set(world, node, args)?)),

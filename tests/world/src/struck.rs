@@ -47,7 +47,7 @@ impl World {
             Act::Suspend(node, group, true) => self.mirrors[*group].primary[*node],
             Act::Disk(node, false) => !self.nodes[*node].disk_fails,
             Act::DiskTakes(_, takes) => *takes > 100_000,
-            Act::Lose(..) => true,
+            Act::Lose(..) | Act::SenseBlind(..) => true,
             Act::Pings(node, false) => self.setup.pings > 0 && self.nodes[*node].pings,
             Act::Pass(_)
             | Act::Next

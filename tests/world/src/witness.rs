@@ -36,6 +36,8 @@ pub struct Room {
     pub cut: [bool; 2],
     /// The relay of a node does not move.
     pub stuck: [bool; 2],
+    /// The input of a node's power sees power whatever there is.
+    pub blind: [bool; 2],
     /// What its disk keeps.
     kept: Vec<(Mark, NodeId)>,
     /// What is being written to it.
@@ -52,6 +54,7 @@ impl Room {
             life: 0,
             cut: [false; 2],
             stuck: [false; 2],
+            blind: [false; 2],
             kept: Vec::new(),
             writing: None,
         }
@@ -169,7 +172,8 @@ impl World {
             return;
         }
         for (node, id) in [NodeId(0), NodeId(1)].into_iter().enumerate() {
-            let power = if self.nodes[node].power { Power::On } else { Power::Off };
+            let seen = self.nodes[node].power || self.witness.blind[node];
+            let power = if seen { Power::On } else { Power::Off };
             if let Some(daemon) = &mut self.witness.daemon {
                 daemon.sensed(now, id, power);
             }
@@ -242,6 +246,7 @@ impl World {
                 WitnessNotice::Restored(node) => format!("the witness gives {} its power back", who(node)),
                 WitnessNotice::Stuck(node) => format!("the witness can't cut {}'s power", who(node)),
                 WitnessNotice::TooLong { node, term } => format!("{} asks the witness for {term}: too long", who(node)),
+                WitnessNotice::SaidOff(node) => format!("the witness takes a person's word: {} is off", who(node)),
                 WitnessNotice::Kept(good) => format!("the witness's disk works: {good}"),
                 WitnessNotice::Lost(count) => format!("the witness lost {count} notices"),
             }
