@@ -132,7 +132,7 @@ const fn acquire(view: &View) -> Decision {
         (Decision::Acquire(_), Data::Unproved) => Decision::Hold(Why::DataUnproved),
         (Decision::Acquire(_), Data::Old) => Decision::Hold(Why::DataOld),
         (Decision::Acquire(_), Data::Unusable) => Decision::Hold(Why::DataUnusable),
-        (Decision::Acquire(_), Data::Current) if matches!(view.entitled, Entitled::No) => {
+        (Decision::Acquire(_), Data::Current) if matches!(view.entitled, Entitled::No | Entitled::Kept) => {
             Decision::Stay(Why::AwaitingVote)
         }
         (Decision::Acquire(why), Data::Current) => fenced(view, why),
@@ -385,6 +385,9 @@ const fn go_on(view: &View) -> Decision {
 
 /// Found running in part: complete it where a start would be right, else stop the part once that is clear.
 const fn complete(view: &View) -> Decision {
+    if matches!(view.entitled, Entitled::No) {
+        return Decision::Release(Why::RightEnds);
+    }
     match acquire(view) {
         Decision::Acquire(why) => Decision::Acquire(why),
         // the peer may have found a part, too, and wait for this node: the preferred one waits, the other stops
@@ -394,6 +397,7 @@ const fn complete(view: &View) -> Decision {
             | Why::AwaitingPing
             | Why::AwaitingData
             | Why::AwaitingFence
+            | Why::AwaitingVote
             | Why::Held
             | Why::PeerBusy,
         )

@@ -135,8 +135,10 @@ pub enum Ailing {
 pub enum Entitled {
     /// There is no witness: votes are not counted.
     Unneeded,
-    /// It may run the group, for some time yet.
+    /// It may start the group, and run it for some time yet.
     Yes,
+    /// The part of it that runs may do so for some time yet; nothing more of it is started.
+    Kept,
     /// Not any more, or not for long: what runs is to be stopped, and nothing is started.
     No,
 }

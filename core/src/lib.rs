@@ -56,6 +56,7 @@ mod rights;
 mod said;
 pub mod serial;
 mod settle;
+mod silence;
 mod skew;
 pub mod snapshot;
 mod speak;

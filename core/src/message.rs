@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::half::{Connection, Disk, Drbd};
 use crate::id::{BootId, GROUPS_MAX, GroupSet, Mark, Sequence, Tenure};
+pub use crate::silence::Silence;
 use crate::time::Span;
 
 /// Longest reason of a hold, in bytes of UTF-8.
@@ -46,55 +47,6 @@ impl Echo {
         boot: BootId([0; 4]),
         sequence: Sequence(0),
     };
-}
-
-/// A silence in one byte: tenths of a second below 12.8 s, then whole seconds up to 138 s; 255: longer, or never heard.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub struct Silence(pub u8);
-
-impl Default for Silence {
-    fn default() -> Self {
-        Self::NEVER
-    }
-}
-
-impl Silence {
-    /// Longer than can be said, or for ever.
-    pub const NEVER: Self = Self(255);
-    const STEP: u64 = 12_800;
-
-    /// Rounded down, so that nobody is accused of more silence than there was.
-    #[must_use]
-    pub fn of(span: Option<Span>) -> Self {
-        let Some(ms) = span.map(Span::as_millis) else {
-            return Self::NEVER;
-        };
-        let steps = if ms < Self::STEP {
-            ms.checked_div(100).unwrap_or(0)
-        } else {
-            ms.saturating_sub(Self::STEP)
-                .checked_div(1000)
-                .unwrap_or(0)
-                .saturating_add(128)
-        };
-        Self(u8::try_from(steps).unwrap_or(u8::MAX))
-    }
-
-    /// The silence said, `None` for longer than can be said.
-    #[must_use]
-    pub fn span(self) -> Option<Span> {
-        let steps = u64::from(self.0);
-        match self.0 {
-            0..=127 => Some(Span::from_millis(steps.saturating_mul(100))),
-            128..=254 => Some(Span::from_millis(
-                steps
-                    .saturating_sub(128)
-                    .saturating_mul(1000)
-                    .saturating_add(Self::STEP),
-            )),
-            255 => None,
-        }
-    }
 }
 
 /// Bits about the node as a whole, and how many ping nodes answer it (the low four bits, 15: so many or more).
@@ -325,7 +277,7 @@ pub struct Ballot {
     pub frees: GroupSet,
     /// "My vote is yours, in answer to the frame that I echo." Implies that it is free.
     pub votes: GroupSet,
-    /// It runs here now, or is being started or stopped (LEASE `holder`).
+    /// It runs here now, or is being started or stopped (LEASE `holder`); not a part of it that was found.
     pub holds: GroupSet,
     /// A person said that this node's copy of the data counts: the witness forgets that it lacks something.
     pub confirmed: GroupSet,
@@ -556,21 +508,6 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn silence_is_monotone_and_never_exaggerates() {
-        let mut last = Silence(0);
-        for ms in (0..200_000).step_by(37) {
-            let said = Silence::of(Some(Span::from_millis(ms)));
-            assert!(said >= last);
-            if let Some(span) = said.span() {
-                assert!(span.as_millis() <= ms);
-            }
-            last = said;
-        }
-        assert_eq!(Silence::of(None), Silence::NEVER);
-        assert_eq!(last, Silence::NEVER);
-    }
 
     #[test]
     fn drbd_survives_its_byte() {

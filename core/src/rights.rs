@@ -27,8 +27,9 @@ pub(crate) struct Standing {
     pub(crate) vote: Vote,
     /// What the others' allow us.
     pub(crate) right: Right,
-    /// What the witness's alone does.
-    command: Right,
+    /// What may begin a start: lent in answer to a frame that did not say that it runs here (`Ballot::holds`), and by the witness
+    /// where that commands.
+    start: Right,
     /// What the peer's does that is pledged.
     pub(crate) pledge: Right,
     /// That is given back.
@@ -52,7 +53,7 @@ impl Standing {
         Self {
             vote: Vote::forgotten(Some(peer), until),
             right: Right::default(),
-            command: Right::default(),
+            start: Right::default(),
             pledge: Right::default(),
             returns: false,
             candidate: None,
@@ -62,7 +63,7 @@ impl Standing {
     /// Nothing that answers to a frame up to `newest` counts any more.
     fn give_up(&mut self, newest: Sequence) {
         self.right.give_up(newest);
-        self.command.give_up(newest);
+        self.start.give_up(newest);
         self.pledge.give_up(newest);
     }
 
@@ -93,6 +94,12 @@ impl Cluster {
             | State::Stopping(..)
             | State::Stuck(..) => Bid::Asks,
         }
+    }
+
+    /// It runs here, or may. A part of it that was found is to be started, or stopped.
+    fn holds(&self, index: usize) -> bool {
+        let group = self.groups.get(index);
+        group.is_some_and(|group| !group.is_clear() && group.state() != State::Partial)
     }
 
     /// For how long our asks bind, and our own vote at least.
@@ -132,7 +139,7 @@ impl Cluster {
             match self.bid(place) {
                 Bid::Asks => {
                     ballot.asks.insert(place);
-                    if self.groups.get(place).is_some_and(|group| !group.is_clear()) {
+                    if self.holds(place) {
                         ballot.holds.insert(place);
                     }
                 }
@@ -186,13 +193,18 @@ impl Cluster {
         })
     }
 
-    /// A frame with a ballot goes out: of what it does not ask for nothing counts any more that was lent up to it.
+    /// A frame with a ballot goes out: of what it does not ask for nothing counts any more that was lent up to it. Where it runs
+    /// already, votes are lent with the other node's power on: they keep it, and start nothing.
     pub(crate) fn said_to_all(&mut self, sequence: Sequence) {
         for place in 0..self.standings.len() {
-            if self.bid(place) != Bid::Asks
-                && let Some(standing) = self.standings.get_mut(place)
-            {
+            let (asks, holds) = (self.bid(place) == Bid::Asks, self.holds(place));
+            let Some(standing) = self.standings.get_mut(place) else {
+                continue;
+            };
+            if !asks {
                 standing.give_up(sequence);
+            } else if holds {
+                standing.start.give_up(sequence);
             }
         }
     }
@@ -217,12 +229,14 @@ impl Cluster {
     fn granted(&mut self, ask: Sequence, votes: GroupSet, witness: bool) {
         let Some(sent) = self.sent_at(ask) else { return };
         let span = right(self.term_span());
-        for (place, standing) in self.standings.iter_mut().enumerate() {
-            if votes.contains(place) {
-                standing.right.granted(ask, sent, span);
-            }
-            if votes.contains(place) && witness {
-                standing.command.granted(ask, sent, span);
+        let starts = witness || !self.config.commanded;
+        for (_, standing) in (0..)
+            .zip(&mut self.standings)
+            .filter(|(place, _)| votes.contains(*place))
+        {
+            standing.right.granted(ask, sent, span);
+            if starts {
+                standing.start.granted(ask, sent, span);
             }
         }
     }
@@ -287,20 +301,24 @@ impl Cluster {
         let (Some(group), Some(standing)) = (self.groups.get(index), self.standings.get(index)) else {
             return Entitled::No;
         };
-        let yes = match group.state() {
-            State::Idle | State::Probing(_) | State::Partial | State::Claiming(_) => {
-                let right = if self.config.commanded {
-                    standing.command
-                } else {
-                    standing.right
-                };
-                standing.vote.is_free(now) && right.left(now) >= self.times().start()
-            }
-            State::Starting(..) | State::Active | State::Stopping(..) | State::Stuck(..) => self
-                .right_ends(index)
-                .is_some_and(|ends| ends.since(now) > self.times().stop()),
+        let starts = || standing.vote.is_free(now) && standing.start.left(now) >= self.times().start();
+        let keeps = || {
+            let ends = self.right_ends(index);
+            ends.is_some_and(|ends| ends.since(now) > self.times().stop())
         };
-        if yes { Entitled::Yes } else { Entitled::No }
+        match group.state() {
+            State::Idle | State::Probing(_) | State::Partial | State::Claiming(_) if starts() => Entitled::Yes,
+            State::Partial if keeps() => Entitled::Kept,
+            State::Starting(..) | State::Active | State::Stopping(..) | State::Stuck(..) if keeps() => Entitled::Yes,
+            State::Idle
+            | State::Probing(_)
+            | State::Partial
+            | State::Claiming(_)
+            | State::Starting(..)
+            | State::Active
+            | State::Stopping(..)
+            | State::Stuck(..) => Entitled::No,
+        }
     }
 
     /// The witness may lend a group's vote to this node by and by; where a start needs no command this is no question.
