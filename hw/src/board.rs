@@ -11,9 +11,17 @@
 //! GP16 to GP21        the W5500's, where there is one
 //! ```
 
-use crate::pin::{Pin, Pull};
-use crate::uart::{LINE_0, LINE_1, Line};
+#[cfg(feature = "eth")]
+use rp_pac::{SPI0, spi::Spi};
+use rp_pac::{UART0, UART1};
 
+use crate::pin::{Pin, Pull};
+use crate::uart::Uart;
+
+/// Of the crystal; it divides 1,500.
+pub const CRYSTAL_MHZ: u16 = 12;
+/// The crystal swings well behind so long.
+pub const CRYSTAL_MS: u16 = 128;
 /// Both lines, 8N1.
 pub const BAUD: u32 = 19_200;
 /// The flash chip's size; what the board keeps stands at its end.
@@ -27,9 +35,11 @@ pub const SENSES: [Pin; 2] = [Pin(12), Pin(13)];
 pub const LIGHTS: [Pin; 3] = [Pin(25), Pin(10), Pin(11)];
 /// Low: held.
 pub const BUTTON: Pin = Pin(9);
-/// The W5500's SPI: in, clock, out.
+/// The W5500's SPI, and its pins: in, clock, out.
 #[cfg(feature = "eth")]
-pub const SPI: [Pin; 3] = [Pin(16), Pin(18), Pin(19)];
+pub const SPI: Spi = SPI0;
+#[cfg(feature = "eth")]
+pub const SPI_PINS: [Pin; 3] = [Pin(16), Pin(18), Pin(19)];
 /// Low: the W5500 is meant.
 #[cfg(feature = "eth")]
 pub const W5500_SELECT: Pin = Pin(17);
@@ -40,7 +50,7 @@ pub const W5500_RESET: Pin = Pin(20);
 const CABLES: [Pin; 4] = [Pin(0), Pin(1), Pin(4), Pin(5)];
 
 /// The cables.
-pub static LINES: [&Line; 2] = [&LINE_0, &LINE_1];
+pub static LINES: [Uart; 2] = [Uart::new(UART0), Uart::new(UART1)];
 
 /// Sets the relays to rest, then everything else.
 pub fn start() {

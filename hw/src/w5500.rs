@@ -4,9 +4,7 @@
 //! It resolves addresses by itself, within 0.1 s as it is set here; one datagram of a socket is under way at a time. Nothing here
 //! waits for the network: what can't go out now is lost.
 
-use rp_pac::SPI0;
-
-use crate::board::{SPI, W5500_RESET, W5500_SELECT};
+use crate::board::{SPI, SPI_PINS, W5500_RESET, W5500_SELECT};
 use crate::{clock, watchdog};
 
 /// 125 MHz by this: 31.25 MHz, of 33.3 that the chip takes.
@@ -75,14 +73,14 @@ pub const ADDRESS: Socket = Socket {
 
 /// Starts it, with this address on the wire. False: there is none.
 pub fn start(hardware: [u8; 6]) -> bool {
-    for pin in &SPI {
+    for pin in &SPI_PINS {
         pin.spi();
     }
     W5500_SELECT.output(true);
-    SPI0.cpsr().write(|it| it.set_cpsdvsr(SPI_DIVIDER));
+    SPI.cpsr().write(|it| it.set_cpsdvsr(SPI_DIVIDER));
     // eight bits, the clock low at rest
-    SPI0.cr0().write(|it| it.set_dss(7));
-    SPI0.cr1().write(|it| it.set_sse(true));
+    SPI.cr0().write(|it| it.set_dss(7));
+    SPI.cr1().write(|it| it.set_sse(true));
     W5500_RESET.output(false);
     clock::sleep(clock::micros().saturating_add(RESET_US));
     W5500_RESET.output(true);
@@ -211,8 +209,8 @@ fn meant(block: u8, at: u16, writes: bool) {
 
 /// A byte each way. The SPI ends it by itself, whatever is wired to it.
 fn exchange(byte: u8) -> u8 {
-    SPI0.dr().write(|it| it.set_data(u16::from(byte)));
-    while !SPI0.sr().read().rne() {}
-    let [low, _] = SPI0.dr().read().data().to_le_bytes();
+    SPI.dr().write(|it| it.set_data(u16::from(byte)));
+    while !SPI.sr().read().rne() {}
+    let [low, _] = SPI.dr().read().data().to_le_bytes();
     low
 }
