@@ -13,6 +13,8 @@ mod eth;
 mod log;
 mod pin;
 mod reset;
+#[cfg(feature = "eth")]
+mod spi;
 mod store;
 mod sys;
 mod uart;

@@ -20,6 +20,8 @@ const NODES: [&str; 2] = ["10.0.0.1", "10.0.0.2"];
 const SERVER: [u8; 4] = [10, 0, 0, 254];
 /// The address that the board is given.
 pub const BOARD: &str = "10.0.0.9";
+/// Another one than the server.
+pub const ROUTER: &str = "10.0.0.253";
 /// Short, so that every case sees it renewed.
 const LEASE_S: u32 = 20;
 
@@ -31,6 +33,10 @@ pub struct Lan {
     pub split: bool,
     pub unplugged: [bool; 2],
     pub serverless: bool,
+    /// The server answers another client, too, each time that it answers the board.
+    pub crowded: bool,
+    /// The chip says a wrong length with the next datagram for the witness.
+    pub faulty: bool,
     /// Words that reached a node.
     pub words: [u64; 2],
     deframers: [Deframer; 2],
@@ -61,6 +67,8 @@ impl Lan {
             split: false,
             unplugged: [false; 2],
             serverless: false,
+            crowded: false,
+            faulty: false,
             words: [0; 2],
             deframers: [Deframer::new(), Deframer::new()],
             replies: (Deframer::new(), Vec::new()),
@@ -142,7 +150,12 @@ impl Lan {
                 };
                 let to_witness = peek(frame).is_ok_and(|header| header.addressee == NodeId::WITNESS);
                 if to_witness && !self.unplugged[place] && self.board.address == BOARD {
-                    self.arriving.push(json!([address, PORT, PORT, frame]));
+                    let said = if std::mem::take(&mut self.faulty) {
+                        1_500
+                    } else {
+                        frame.len()
+                    };
+                    self.arriving.push(json!([address, PORT, PORT, frame, said]));
                 }
             }
             if !self.split {
@@ -175,6 +188,12 @@ impl Lan {
                 if !self.serverless {
                     let answer = answer(&bytes);
                     let server = SERVER.map(|byte| byte.to_string()).join(".");
+                    if self.crowded {
+                        let mut other = answer.clone();
+                        other[4..8].copy_from_slice(b"else");
+                        other[28..34].copy_from_slice(b"\x02other");
+                        self.arriving.push(json!([server, SERVER_PORT, CLIENT_PORT, other]));
+                    }
                     self.arriving.push(json!([server, SERVER_PORT, CLIENT_PORT, answer]));
                 }
                 continue;
@@ -206,9 +225,7 @@ fn answer(ask: &[u8]) -> Vec<u8> {
     out[16..20].copy_from_slice(&[10, 0, 0, 9]);
     out.extend([53, 1, kind, 54, 4]);
     out.extend(SERVER);
-    out.extend([1, 4, 255, 255, 255, 0, 3, 4]);
-    out.extend(SERVER);
-    out.extend([51, 4]);
+    out.extend([1, 4, 255, 255, 255, 0, 3, 4, 10, 0, 0, 253, 51, 4]);
     out.extend(LEASE_S.to_be_bytes());
     out.push(255);
     out
