@@ -1,8 +1,8 @@
 //! The Ethernet image between two nodes that reach it over UDP only: a switch, a server that gives addresses, two real cores.
 
 use ovzha_board_logic::provision::Hand;
-use ovzha_board_logic::service::{self, Reply, Request, Status};
-use ovzha_core::frame::{FRAME_MAX, peek};
+use ovzha_board_logic::service::{Reply, Request};
+use ovzha_core::frame::peek;
 use ovzha_core::id::NodeId;
 use ovzha_core::serial::{Deframer, SerialBuf, encode};
 use ovzha_core::time::Instant;
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::bed::{SECRET, provision};
 use crate::emulator::Emulator;
 use crate::node::{Node, Times};
+use crate::pair::{Admin, Pair, STEP_MS};
 
-const STEP_MS: u64 = 5;
 const PORT: u16 = 694;
 const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
@@ -25,22 +25,29 @@ pub const ROUTER: &str = "10.0.0.253";
 /// Short, so that every case sees it renewed.
 const LEASE_S: u32 = 20;
 
+/// What gives addresses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    Answers,
+    /// Another client, too, each time before the board.
+    AnswersAnother,
+    Silent,
+}
+
 /// All of it.
 pub struct Lan {
     pub board: Emulator,
     pub nodes: [Node; 2],
-    /// Cut: the network between the nodes; each node's way to the board; the server's.
+    /// Cut: the network between the nodes; each node's way to the board.
     pub split: bool,
     pub unplugged: [bool; 2],
-    pub serverless: bool,
-    /// The server answers another client, too, each time that it answers the board.
-    pub crowded: bool,
+    pub server: Server,
     /// The chip says a wrong length with the next datagram for the witness.
     pub faulty: bool,
     /// Words that reached a node.
     pub words: [u64; 2],
     deframers: [Deframer; 2],
-    replies: (Deframer, Vec<Reply>),
+    admin: Admin,
     arriving: Vec<Value>,
 }
 
@@ -48,7 +55,7 @@ impl Lan {
     /// A board that votes only, with its record and its address, and two nodes that know nothing of each other yet.
     pub fn new(secrets: [&'static str; 2]) -> Self {
         let mut lan = Self::bare(secrets);
-        let reply = lan.ask(&Request::Provision(provision(Hand::None, SECRET), None));
+        let reply = lan.ask(0, &Request::Provision(provision(Hand::None, SECRET), None));
         assert_eq!(reply, Reply::Done);
         lan.board.run(1_000);
         let now = lan.now();
@@ -66,77 +73,60 @@ impl Lan {
             nodes: [0, 1].map(|me| Node::new(me, Times::USUAL, secrets[usize::from(me)], now)),
             split: false,
             unplugged: [false; 2],
-            serverless: false,
-            crowded: false,
+            server: Server::Answers,
             faulty: false,
             words: [0; 2],
             deframers: [Deframer::new(), Deframer::new()],
-            replies: (Deframer::new(), Vec::new()),
+            admin: Admin::default(),
             arriving: Vec::new(),
         }
     }
 
-    pub fn now(&self) -> Instant {
-        Instant::from_millis(self.board.us / 1000)
-    }
-
-    pub fn active(&self) -> [bool; 2] {
-        self.nodes.each_ref().map(Node::active)
-    }
-
-    /// Lets so much time pass.
-    pub fn run(&mut self, ms: u64) {
-        let end = self.board.us + ms * 1000;
-        while self.board.us < end {
-            self.step();
-        }
-    }
-
-    /// Until it is so, or this long; answers how long it took.
-    pub fn until(&mut self, ms: u64, what: &str, mut so: impl FnMut(&Self) -> bool) -> u64 {
-        let began = self.board.us;
-        while !so(self) {
-            assert!(
-                self.board.us < began + ms * 1000,
-                "not within {ms} ms: {what}\n{}",
-                self.story()
-            );
-            self.step();
-        }
-        (self.board.us - began) / 1000
-    }
-
-    /// Asks the board over the first node's cable, which is there for admins only.
-    pub fn ask(&mut self, request: &Request) -> Reply {
-        let (mut out, mut serial) = ([0; FRAME_MAX], SerialBuf::new());
-        let frame = service::write(request, &mut out).unwrap();
-        self.board.feed(0, &[0]);
-        self.board.feed(0, encode(frame, &mut serial).unwrap());
-        self.replies.1.clear();
-        for _ in 0..400 {
-            self.step();
-            if let Some(reply) = self.replies.1.pop() {
-                return reply;
+    /// What the board sent, to whom it goes.
+    fn carry(&mut self) {
+        let now = self.now();
+        for (to, port, bytes) in std::mem::take(&mut self.board.datagrams) {
+            if (to.as_str(), port) == ("255.255.255.255", SERVER_PORT) {
+                if self.server != Server::Silent {
+                    let answer = answer(&bytes);
+                    let server = SERVER.map(|byte| byte.to_string()).join(".");
+                    if self.server == Server::AnswersAnother {
+                        let mut other = answer.clone();
+                        other[4..8].copy_from_slice(b"else");
+                        other[28..34].copy_from_slice(b"\x02other");
+                        self.arriving.push(json!([server, SERVER_PORT, CLIENT_PORT, other]));
+                    }
+                    self.arriving.push(json!([server, SERVER_PORT, CLIENT_PORT, answer]));
+                }
+                continue;
+            }
+            let place = NODES
+                .iter()
+                .position(|node| *node == to)
+                .expect("it speaks to the nodes only");
+            assert_eq!(port, PORT);
+            if !self.unplugged[place] {
+                self.words[place] += 1;
+                let mut serial = SerialBuf::new();
+                self.nodes[place].cable(now, encode(&bytes, &mut serial).unwrap());
             }
         }
-        panic!("the board does not answer\n{}", self.story());
+    }
+}
+
+impl Pair for Lan {
+    fn board(&self) -> &Emulator {
+        &self.board
     }
 
-    pub fn status(&mut self) -> Status {
-        match self.ask(&Request::Status) {
-            Reply::Status(status) => status,
-            reply @ (Reply::Done | Reply::Refused(_)) => panic!("{reply:?}"),
-        }
+    fn nodes(&self) -> &[Node; 2] {
+        &self.nodes
     }
 
-    pub fn story(&self) -> String {
-        let told: Vec<&str> = self
-            .nodes
-            .iter()
-            .flat_map(|node| node.told.iter())
-            .map(String::as_str)
-            .collect();
-        format!("{}\n{}", told.join("\n"), self.board.lines())
+    /// The first node's, which is there for admins only.
+    fn cable(&mut self, line: usize) -> (&mut Emulator, &mut Admin) {
+        assert_eq!(line, 0);
+        (&mut self.board, &mut self.admin)
     }
 
     fn step(&mut self) {
@@ -172,43 +162,8 @@ impl Lan {
         self.board.lan["udp"] = Value::Array(std::mem::take(&mut self.arriving));
         self.board.run(STEP_MS);
         self.carry();
-        for byte in std::mem::take(&mut self.board.tx[0]) {
-            if let Some(Ok(frame)) = self.replies.0.push(byte) {
-                self.replies.1.extend(service::read::<Reply>(frame));
-            }
-        }
+        self.admin.hear(&std::mem::take(&mut self.board.tx[0]));
         assert_ne!(self.active(), [true, true], "two actives\n{}", self.story());
-    }
-
-    /// What the board sent, to whom it goes.
-    fn carry(&mut self) {
-        let now = self.now();
-        for (to, port, bytes) in std::mem::take(&mut self.board.datagrams) {
-            if (to.as_str(), port) == ("255.255.255.255", SERVER_PORT) {
-                if !self.serverless {
-                    let answer = answer(&bytes);
-                    let server = SERVER.map(|byte| byte.to_string()).join(".");
-                    if self.crowded {
-                        let mut other = answer.clone();
-                        other[4..8].copy_from_slice(b"else");
-                        other[28..34].copy_from_slice(b"\x02other");
-                        self.arriving.push(json!([server, SERVER_PORT, CLIENT_PORT, other]));
-                    }
-                    self.arriving.push(json!([server, SERVER_PORT, CLIENT_PORT, answer]));
-                }
-                continue;
-            }
-            let place = NODES
-                .iter()
-                .position(|node| *node == to)
-                .expect("it speaks to the nodes only");
-            assert_eq!(port, PORT);
-            if !self.unplugged[place] {
-                self.words[place] += 1;
-                let mut serial = SerialBuf::new();
-                self.nodes[place].cable(now, encode(&bytes, &mut serial).unwrap());
-            }
-        }
     }
 }
 
