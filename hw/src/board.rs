@@ -26,6 +26,7 @@ pub const CRYSTAL_MS: u16 = 128;
 pub const BAUD: u32 = 19_200;
 /// The flash chip's size; what the board keeps stands at its end.
 pub const FLASH_SIZE: usize = 2 * 1024 * 1024;
+const _: () = assert!(FLASH_SIZE >= 1024 * 1024, "memory.x gives the image 512 KiB");
 
 /// Take a node's power when high.
 pub const RELAYS: [Pin; 2] = [Pin(14), Pin(15)];
@@ -40,6 +41,9 @@ pub const BUTTON: Pin = Pin(9);
 pub const SPI: Spi = SPI0;
 #[cfg(feature = "eth")]
 pub const SPI_PINS: [Pin; 3] = [Pin(16), Pin(18), Pin(19)];
+/// No faster: the W5500 takes no more.
+#[cfg(feature = "eth")]
+pub const SPI_HZ: u32 = 33_300_000;
 /// Low: the W5500 is meant.
 #[cfg(feature = "eth")]
 pub const W5500_SELECT: Pin = Pin(17);

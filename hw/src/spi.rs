@@ -5,8 +5,16 @@ use core::convert::Infallible;
 use embedded_hal::spi::{ErrorType, Operation, SpiDevice};
 use rp_pac::spi::Spi;
 
+use crate::board::SPI_HZ;
 use crate::clock;
 use crate::pin::Pin;
+
+/// The processor's clock by this is the SPI's; an even number.
+const DIVIDER: u8 = match clock::HZ.div_ceil(SPI_HZ).next_multiple_of(2).to_le_bytes() {
+    [divider, 0, 0, 0] => divider,
+    _ => 0,
+};
+const _: () = assert!(DIVIDER > 0, "the SPI can't be so slow");
 
 /// The chip, and the pin that selects it: low, it is meant.
 pub struct Device {
@@ -15,13 +23,13 @@ pub struct Device {
 }
 
 impl Device {
-    /// Gives it its pins. The processor's clock by this, an even number, is the SPI's.
-    pub fn start(spi: Spi, pins: &[Pin], select: Pin, divider: u8) -> Self {
+    /// Gives it its pins.
+    pub fn start(spi: Spi, pins: &[Pin], select: Pin) -> Self {
         for pin in pins {
             pin.spi();
         }
         select.output(true);
-        spi.cpsr().write(|it| it.set_cpsdvsr(divider));
+        spi.cpsr().write(|it| it.set_cpsdvsr(DIVIDER));
         // eight bits, the clock low at rest
         spi.cr0().write(|it| it.set_dss(7));
         spi.cr1().write(|it| it.set_sse(true));

@@ -15,8 +15,6 @@ use crate::board::{SPI, SPI_PINS, W5500_RESET, W5500_SELECT};
 use crate::spi::Device;
 use crate::{clock, watchdog};
 
-/// 125 MHz by this: 31.25 MHz, of 33.3 that the chip takes.
-const SPI_DIVIDER: u8 = 4;
 /// How long an answer to a question for an address is waited for, in 0.1 ms, and how often it is asked again.
 const PATIENCE: u16 = 500;
 const AGAIN: u8 = 1;
@@ -37,7 +35,7 @@ pub struct Socket {
 impl Chip {
     /// Starts it, with this address on the wire. None: there is none.
     pub fn start(hardware: [u8; 6]) -> Option<Self> {
-        let mut chip = W5500::new(Device::start(SPI, &SPI_PINS, W5500_SELECT, SPI_DIVIDER));
+        let mut chip = W5500::new(Device::start(SPI, &SPI_PINS, W5500_SELECT));
         W5500_RESET.output(false);
         clock::sleep(clock::micros().saturating_add(RESET_US));
         W5500_RESET.output(true);
