@@ -114,7 +114,7 @@ fn mark(text: &str) -> Option<Mark> {
 /// The word of the agent that writes.
 pub(crate) const WORD: &str = "marks";
 /// How long a write may take, and how long its child has to end by itself then.
-const LIMIT: Span = Span::from_secs(20);
+const LIMIT: Span = Span::from_secs(10);
 const GRACE: Span = Span::from_secs(5);
 
 /// Replaces the file, and waits for the disk.
