@@ -282,6 +282,7 @@ mod tests {
                 witness: false,
                 stonith: None,
                 commanded: false,
+                relay: crate::witness::Relay::None,
                 speaks: 2,
             })
             .unwrap();

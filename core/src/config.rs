@@ -8,6 +8,7 @@ use crate::id::{ClusterId, GROUPS_MAX, LINKS_MAX, Mark, NodeId, RESOURCES_MAX};
 use crate::term::Times;
 use crate::time::Span;
 use crate::watchdog::Watchdog;
+use crate::witness::Relay;
 
 /// Most ping nodes.
 pub const PINGS_MAX: usize = 16;
@@ -96,6 +97,8 @@ pub struct Draft {
     pub stonith: Option<Device>,
     /// A start needs the witness's own vote: the peer's keeps running what runs, and starts nothing.
     pub commanded: bool,
+    /// What the witness is to do with the nodes' power: in place of watchdogs, no vote counts of one that does something else.
+    pub relay: Relay,
     /// The groups, in the order of `haresources`.
     pub groups: Vec<GroupDraft, GROUPS_MAX>,
     /// Digest of what `haresources` means.

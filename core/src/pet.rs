@@ -231,6 +231,7 @@ mod tests {
             witness: false,
             stonith: None,
             commanded: false,
+            relay: crate::witness::Relay::None,
             speaks: 2,
         }
     }

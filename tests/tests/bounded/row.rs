@@ -237,6 +237,7 @@ impl Row {
                 timeout: keepalives(60),
             }),
             commanded: false,
+            relay: ovzha_core::witness::Relay::None,
             speaks: if self.votes.is_some() { VERSION } else { 2 },
         };
         Config::new(draft).unwrap()

@@ -88,6 +88,7 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         witness: voted,
         commanded: voted && rng.chance(300),
         relay: Relay::None,
+        named: None,
         stonith: kind == Kind::Fenced,
         fence_delay: keepalive * 5,
         groups,
