@@ -109,6 +109,45 @@ pub struct Draft {
     pub speaks: u8,
 }
 
+#[cfg(test)]
+impl Draft {
+    /// A node of a pair without ping nodes, whose one group has data.
+    pub(crate) fn sample() -> Self {
+        let group = GroupDraft {
+            preferred: NodeId(0),
+            identity: Mark([0; 3]),
+            digest: Mark([0; 3]),
+            resources: core::iter::once(Kind::Data).collect(),
+            monitors: Vec::new(),
+        };
+        Self {
+            me: NodeId(0),
+            cluster: ClusterId([7, 7]),
+            links: 1,
+            pings: 0,
+            keepalive: Span::from_secs(1),
+            warntime: Span::from_secs(4),
+            deadtime: Span::from_secs(10),
+            deadping: Span::from_secs(10),
+            initdead: Span::from_secs(20),
+            stop_budget: Span::from_secs(3),
+            auto_failback: false,
+            ipfail: false,
+            diskless_hands_over: true,
+            last_resort: true,
+            watchdog: None,
+            groups: core::iter::once(group).collect(),
+            resources_digest: [1; 4],
+            timings_digest: [1; 4],
+            witness: false,
+            stonith: None,
+            commanded: false,
+            relay: Relay::None,
+            speaks: 2,
+        }
+    }
+}
+
 /// A checked configuration.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
