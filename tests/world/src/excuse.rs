@@ -49,6 +49,7 @@ impl World {
             | Fact::WitnessHeard(_)
             | Fact::Shot(..)
             | Fact::ShotEnded(..)
+            | Fact::RelayStuck(_)
             | Fact::Relay { .. } => Excuses::default(),
         };
         let before = (self.watch.violations.len(), self.watch.admitted.len());

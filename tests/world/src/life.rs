@@ -37,7 +37,7 @@ impl World {
         let boot = BootId([random[0], random[1], random[2], random[3]]);
         let machine = &mut self.nodes[node];
         machine.life += 1;
-        machine.proved = self.now;
+        (machine.proved, machine.began) = (self.now, self.now);
         machine.left = false;
         machine.inbox.clear();
         machine.given.clear();
@@ -101,7 +101,7 @@ impl World {
 
     /// Power comes, the machine boots its daemon.
     pub fn power_on(&mut self, node: usize) {
-        if self.nodes[node].power {
+        if self.nodes[node].power || !self.witness.relays[node].lets_on() {
             return;
         }
         let rate = self.nodes[node].clock.rate();
@@ -124,6 +124,7 @@ impl World {
 
     /// Power goes: everything on the node stops, only the disk keeps what was written.
     pub fn power_off(&mut self, node: usize) {
+        self.witness.relays[node].lets_off();
         if !self.nodes[node].power {
             return;
         }

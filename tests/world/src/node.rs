@@ -185,6 +185,8 @@ pub struct Node {
     pub daemon: Option<Box<Cluster>>,
     /// When its daemon last said that the peer's life is proved.
     pub proved: u64,
+    /// When its daemon last began a life.
+    pub began: u64,
     /// Counts daemons' lives.
     pub life: u32,
     /// Counts power-ons.
@@ -250,6 +252,7 @@ impl Node {
             power: false,
             daemon: None,
             proved: 0,
+            began: 0,
             life: 0,
             boots: 0,
             freeze: None,
