@@ -61,15 +61,9 @@ pub const fn decide(view: &View) -> Decision {
 /// The peer took over while a part was being stopped here, or came back with what it has yet to stop: it is not started
 /// again (S-54).
 const fn peer_has_it(view: &View) -> bool {
-    match view.peer {
-        Peer::Alive(peer) => !view.held && matches!(peer.phase, Phase::Starting | Phase::Active | Phase::Stopping),
-        Peer::Awaited
-        | Peer::NeverHeard
-        | Peer::Newer
-        | Peer::Dead
-        | Peer::Left
-        | Peer::Unfenced
-        | Peer::Unfenceable => false,
+    match view.peer.living() {
+        Some(peer) => !view.held && matches!(peer.phase, Phase::Starting | Phase::Active | Phase::Stopping),
+        None => false,
     }
 }
 
@@ -138,7 +132,7 @@ const fn acquire(view: &View) -> Decision {
         (Decision::Acquire(_), Data::Unproved) => Decision::Hold(Why::DataUnproved),
         (Decision::Acquire(_), Data::Old) => Decision::Hold(Why::DataOld),
         (Decision::Acquire(_), Data::Unusable) => Decision::Hold(Why::DataUnusable),
-        (Decision::Acquire(_), Data::Current) if matches!(view.entitled, Entitled::No) => {
+        (Decision::Acquire(_), Data::Current) if matches!(view.entitled, Entitled::No | Entitled::Kept) => {
             Decision::Stay(Why::AwaitingVote)
         }
         (Decision::Acquire(why), Data::Current) => fenced(view, why),
@@ -271,15 +265,8 @@ const fn keep(view: &View) -> Decision {
     if view.lonely {
         return Decision::Release(Why::Isolated);
     }
-    let peer = match view.peer {
-        Peer::Alive(peer) => peer,
-        Peer::Awaited
-        | Peer::NeverHeard
-        | Peer::Dead
-        | Peer::Newer
-        | Peer::Left
-        | Peer::Unfenced
-        | Peer::Unfenceable => return tend(view),
+    let Some(peer) = view.peer.living() else {
+        return tend(view);
     };
     match peer.phase {
         Phase::Starting | Phase::Active => two_active(view, &peer),
@@ -376,8 +363,8 @@ const fn go_on(view: &View) -> Decision {
     if view.lonely {
         return Decision::Release(Why::Isolated);
     }
-    match view.peer {
-        Peer::Alive(peer) => match peer.phase {
+    match view.peer.living() {
+        Some(peer) => match peer.phase {
             Phase::Starting | Phase::Active => match two_active(view, &peer) {
                 Decision::Release(why) => Decision::Release(why),
                 Decision::Stay(_) | Decision::Acquire(_) | Decision::Restart(_) | Decision::Hold(_) => {
@@ -392,18 +379,15 @@ const fn go_on(view: &View) -> Decision {
                 }
             }
         },
-        Peer::Awaited
-        | Peer::NeverHeard
-        | Peer::Dead
-        | Peer::Newer
-        | Peer::Left
-        | Peer::Unfenced
-        | Peer::Unfenceable => Decision::Acquire(Why::Busy),
+        None => Decision::Acquire(Why::Busy),
     }
 }
 
 /// Found running in part: complete it where a start would be right, else stop the part once that is clear.
 const fn complete(view: &View) -> Decision {
+    if matches!(view.entitled, Entitled::No) {
+        return Decision::Release(Why::RightEnds);
+    }
     match acquire(view) {
         Decision::Acquire(why) => Decision::Acquire(why),
         // the peer may have found a part, too, and wait for this node: the preferred one waits, the other stops
@@ -413,6 +397,7 @@ const fn complete(view: &View) -> Decision {
             | Why::AwaitingPing
             | Why::AwaitingData
             | Why::AwaitingFence
+            | Why::AwaitingVote
             | Why::Held
             | Why::PeerBusy,
         )

@@ -63,6 +63,16 @@ pub struct Durable {
     pub pledged: Vec<Mark, GROUPS_MAX>,
 }
 
+/// Layout 4: of a node that knows of a witness, and of no pledge.
+#[derive(Deserialize)]
+struct Fourth {
+    hold: Hold,
+    groups: Vec<GroupDurable, GROUPS_MAX>,
+    names: Vec<Mark, GROUPS_MAX>,
+    fences: u8,
+    term: u16,
+}
+
 /// Layout 3: version 0.3.0.
 #[derive(Deserialize)]
 struct Third {
@@ -101,6 +111,19 @@ struct SecondGroup {
     known: Tenure,
     failed: bool,
     fenced: bool,
+}
+
+impl From<Fourth> for Durable {
+    fn from(fourth: Fourth) -> Self {
+        Self {
+            hold: fourth.hold,
+            groups: fourth.groups,
+            names: fourth.names,
+            fences: fourth.fences,
+            term: fourth.term,
+            pledged: Vec::new(),
+        }
+    }
 }
 
 impl From<Third> for Durable {
@@ -154,7 +177,8 @@ impl Durable {
     const FIRST: u8 = 1;
     const SECOND: u8 = 2;
     const THIRD: u8 = 3;
-    const LAYOUT: u8 = 4;
+    const FOURTH: u8 = 4;
+    const LAYOUT: u8 = 5;
 
     /// Writes it; `None` if it doesn't fit, which sixteen groups do in [`DURABLE_MAX`] bytes.
     #[must_use]
@@ -170,6 +194,7 @@ impl Durable {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         match bytes.split_first() {
             Some((&Self::LAYOUT, rest)) => postcard::from_bytes(rest).ok(),
+            Some((&Self::FOURTH, rest)) => postcard::from_bytes::<Fourth>(rest).ok().map(Self::from),
             Some((&Self::THIRD, rest)) => postcard::from_bytes::<Third>(rest).ok().map(Self::from),
             Some((&Self::SECOND, rest)) => postcard::from_bytes::<Second>(rest).ok().map(Self::from),
             Some((&Self::FIRST, rest)) => postcard::from_bytes::<First>(rest).ok().map(Self::from),
@@ -292,7 +317,16 @@ mod tests {
         };
         assert_eq!(read.groups, [known(5, 300, false), known(6, 7, true)]);
         assert_eq!((read.names.len(), read.fences), (0, 0));
-        assert_eq!(Durable::decode(&[5, 0, 0, 0, 0, 0, 0, 0, 0]), None);
+        assert_eq!(Durable::decode(&[6, 0, 0, 0, 0, 0, 0, 0, 0]), None);
+    }
+
+    /// Bytes that a node of layout 4 wrote: do not change the test, change the code.
+    #[test]
+    fn the_fourth_layout_is_read_for_ever() {
+        let bytes = [4, 3, 0, 0, 0, 1, 5, 0xac, 2, 0, 1, 1, 0, 1, 1, 9, 8, 7, 1, 0xac, 2];
+        let read = Durable::decode(&bytes).unwrap();
+        assert_eq!((read.names[0], read.fences, read.term), (Mark([9, 8, 7]), 1, 300));
+        assert_eq!((read.groups.len(), read.pledged.len()), (1, 0));
     }
 
     /// Bytes that 0.3.0 wrote: do not change the test, change the code.

@@ -51,6 +51,23 @@ pub enum Peer {
     Unfenceable,
 }
 
+impl Peer {
+    /// What is known of the group there, if it lives and can be read.
+    #[must_use]
+    pub const fn living(self) -> Option<PeerGroup> {
+        match self {
+            Self::Alive(peer) => Some(peer),
+            Self::Awaited
+            | Self::NeverHeard
+            | Self::Newer
+            | Self::Dead
+            | Self::Left
+            | Self::Unfenced
+            | Self::Unfenceable => None,
+        }
+    }
+}
+
 /// A living peer and the group there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[expect(
@@ -118,8 +135,10 @@ pub enum Ailing {
 pub enum Entitled {
     /// There is no witness: votes are not counted.
     Unneeded,
-    /// It may run the group, for some time yet.
+    /// It may start the group, and run it for some time yet.
     Yes,
+    /// The part of it that runs may do so for some time yet; nothing more of it is started.
+    Kept,
     /// Not any more, or not for long: what runs is to be stopped, and nothing is started.
     No,
 }

@@ -15,7 +15,7 @@ use crate::rejection::Rejection;
 /// The first byte of every frame: in no ASCII and no UTF-8 text, and nothing an idle or mistuned line repeats.
 pub const MAGIC: u8 = 0xf7;
 /// The newest version this code speaks; it understands all from 1 on.
-pub const VERSION: u8 = 3;
+pub const VERSION: u8 = 4;
 /// Bytes of the header, for ever.
 pub const HEADER_LEN: usize = 14;
 /// Longest body.

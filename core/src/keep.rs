@@ -24,8 +24,6 @@ pub(crate) struct Keeper {
     writing: bool,
     /// Not before this: it failed.
     again: Option<Instant>,
-    /// It was told that it fails.
-    told: bool,
     /// When a mark was last found to be over.
     over: Option<Instant>,
 }
@@ -80,13 +78,11 @@ impl Witness {
         }
         if good {
             self.seats.iter_mut().for_each(|seat| seat.kept.now = seat.kept.next);
-            self.keeper.again = None;
             // who waits to be told that it is known hears it at once
             self.stations.iter_mut().for_each(|it| it.link.urgent = true);
-        } else {
-            self.keeper.again = Some(self.now.after(AGAIN));
         }
-        if core::mem::replace(&mut self.keeper.told, !good) == good {
+        let again = (!good).then(|| self.now.after(AGAIN));
+        if core::mem::replace(&mut self.keeper.again, again).is_some() == good {
             self.notice(WitnessNotice::Kept(good));
         }
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::half::{Connection, Disk, Drbd};
 use crate::id::{BootId, GROUPS_MAX, GroupSet, Mark, Sequence, Tenure};
+pub use crate::silence::Silence;
 use crate::time::Span;
 
 /// Longest reason of a hold, in bytes of UTF-8.
@@ -46,55 +47,6 @@ impl Echo {
         boot: BootId([0; 4]),
         sequence: Sequence(0),
     };
-}
-
-/// A silence in one byte: tenths of a second below 12.8 s, then whole seconds up to 138 s; 255: longer, or never heard.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-pub struct Silence(pub u8);
-
-impl Default for Silence {
-    fn default() -> Self {
-        Self::NEVER
-    }
-}
-
-impl Silence {
-    /// Longer than can be said, or for ever.
-    pub const NEVER: Self = Self(255);
-    const STEP: u64 = 12_800;
-
-    /// Rounded down, so that nobody is accused of more silence than there was.
-    #[must_use]
-    pub fn of(span: Option<Span>) -> Self {
-        let Some(ms) = span.map(Span::as_millis) else {
-            return Self::NEVER;
-        };
-        let steps = if ms < Self::STEP {
-            ms.checked_div(100).unwrap_or(0)
-        } else {
-            ms.saturating_sub(Self::STEP)
-                .checked_div(1000)
-                .unwrap_or(0)
-                .saturating_add(128)
-        };
-        Self(u8::try_from(steps).unwrap_or(u8::MAX))
-    }
-
-    /// The silence said, `None` for longer than can be said.
-    #[must_use]
-    pub fn span(self) -> Option<Span> {
-        let steps = u64::from(self.0);
-        match self.0 {
-            0..=127 => Some(Span::from_millis(steps.saturating_mul(100))),
-            128..=254 => Some(Span::from_millis(
-                steps
-                    .saturating_sub(128)
-                    .saturating_mul(1000)
-                    .saturating_add(Self::STEP),
-            )),
-            255 => None,
-        }
-    }
 }
 
 /// Bits about the node as a whole, and how many ping nodes answer it (the low four bits, 15: so many or more).
@@ -325,7 +277,7 @@ pub struct Ballot {
     pub frees: GroupSet,
     /// "My vote is yours, in answer to the frame that I echo." Implies that it is free.
     pub votes: GroupSet,
-    /// It runs here now, or is being started or stopped (LEASE `holder`).
+    /// It runs here now, or is being started or stopped (LEASE `holder`); not a part of it that was found.
     pub holds: GroupSet,
     /// A person said that this node's copy of the data counts: the witness forgets that it lacks something.
     pub confirmed: GroupSet,
@@ -334,6 +286,9 @@ pub struct Ballot {
     /// What is lent without end, in a message of its own.
     #[serde(skip)]
     pub pledge: Pledge,
+    /// To the witness, in a message of its own: a person said that the other node has no power.
+    #[serde(skip)]
+    pub peer_off: bool,
 }
 
 /// Votes that are lent without end (SAFETY S-91), a bit a group as in a [`Ballot`].
@@ -408,12 +363,17 @@ enum Wire {
     Voter(Head, Ballot, Identities),
     /// The witness to a node.
     Word(Head, Word),
-    /// A ballot with pledges, which are rare; never with a detail.
+    /// From version 4 on: a ballot with pledges, which are rare; never with a detail.
     Pledge(Head, Ballot, Pledge),
+    /// A node to the witness, and a person said that the other node has no power.
+    PeerOff(Head, Ballot, Identities),
 }
 
 /// Which groups a node has, in the order of its reports.
 pub type Identities = Vec<Mark, GROUPS_MAX>;
+
+/// From this version on a node says what it lends without end, and what a person told it of the peer's power.
+pub const PLEDGES_FROM: u8 = 4;
 
 /// A message of the present version.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -438,6 +398,7 @@ impl Message {
     pub fn encode<'b>(&self, out: &'b mut [u8]) -> Option<&'b [u8]> {
         let ballot = self.ballot.unwrap_or_default();
         let wire = match (&self.identities, &self.detail, &self.names, &self.ballot) {
+            (Some(identities), ..) if ballot.peer_off => Wire::PeerOff(self.head, ballot, identities.clone()),
             (Some(identities), ..) => Wire::Voter(self.head, ballot, identities.clone()),
             (None, Some(detail), _, Some(ballot)) => Wire::BallotReport(self.head, *ballot, detail.clone()),
             (None, Some(detail), _, None) => Wire::Report(self.head, detail.clone()),
@@ -497,6 +458,14 @@ impl Message {
                 ballot: Some(Ballot { pledge, ..ballot }),
                 ..plain(head)
             },
+            Wire::PeerOff(head, ballot, identities) => Self {
+                ballot: Some(Ballot {
+                    peer_off: true,
+                    ..ballot
+                }),
+                identities: Some(identities),
+                ..plain(head)
+            },
             // no node says so
             Wire::Word(..) => return None,
         };
@@ -530,7 +499,8 @@ impl Verdict {
             | Wire::Ballot(..)
             | Wire::BallotReport(..)
             | Wire::Voter(..)
-            | Wire::Pledge(..) => None,
+            | Wire::Pledge(..)
+            | Wire::PeerOff(..) => None,
         }
     }
 }
@@ -538,21 +508,6 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn silence_is_monotone_and_never_exaggerates() {
-        let mut last = Silence(0);
-        for ms in (0..200_000).step_by(37) {
-            let said = Silence::of(Some(Span::from_millis(ms)));
-            assert!(said >= last);
-            if let Some(span) = said.span() {
-                assert!(span.as_millis() <= ms);
-            }
-            last = said;
-        }
-        assert_eq!(Silence::of(None), Silence::NEVER);
-        assert_eq!(last, Silence::NEVER);
-    }
 
     #[test]
     fn drbd_survives_its_byte() {

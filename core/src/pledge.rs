@@ -12,7 +12,7 @@
 use crate::cluster::Cluster;
 use crate::group::Group;
 use crate::id::GroupId;
-use crate::message::{Ballot, Echo, GroupFlags, Phase};
+use crate::message::{Ballot, Echo, GroupFlags, PLEDGES_FROM, Phase};
 use crate::notice::Notice;
 use crate::time::{Instant, Span};
 
@@ -52,6 +52,8 @@ impl Cluster {
 
     fn is_to_pledge(&self, now: Instant, index: usize) -> bool {
         let leaves = self.leave.is_some() && !self.is_held() && self.is_witness_lost(now);
+        // the peer must be able to read it
+        let leaves = leaves && self.spoken() >= PLEDGES_FROM;
         let clear = self.groups.get(index).is_some_and(Group::is_clear);
         let peer = self.config.me.peer();
         let standing = self.standings.get(index);
@@ -82,18 +84,6 @@ impl Cluster {
         self.tell_pledge(index, false);
     }
 
-    /// A person says that the other node has no power: it uses nothing that was pledged to it.
-    pub(crate) fn end_pledges(&mut self) {
-        let peer = self.config.me.peer();
-        for index in 0..self.standings.len() {
-            if self.is_pledged(index)
-                && let Some(standing) = self.standings.get_mut(index)
-            {
-                standing.vote.taken_from(peer);
-            }
-        }
-    }
-
     fn tell_pledge(&mut self, index: usize, pledged: bool) {
         if let Ok(group) = u8::try_from(index) {
             let group = GroupId(group);
@@ -105,6 +95,7 @@ impl Cluster {
     /// an answer takes, which the caller bounds.
     pub(crate) fn awaits_pledge(&self, now: Instant) -> bool {
         let lost = self.config.witness && self.is_witness_lost(now) && self.member.is_alive() && !self.is_held();
+        let lost = lost && self.spoken() >= PLEDGES_FROM;
         let takes = |index: usize| {
             let said = self
                 .member

@@ -24,11 +24,16 @@ impl Witness {
         }
         if power == Power::Off {
             self.lost_power(node);
+        } else if before == Power::Off
+            && let Some(station) = self.station_mut(node)
+        {
+            // whatever a person said before
+            station.said_off = false;
         }
     }
 
     /// A node without power holds nothing.
-    fn lost_power(&mut self, node: NodeId) {
+    pub(crate) fn lost_power(&mut self, node: NodeId) {
         for seat in &mut self.seats {
             seat.vote.taken_from(node);
         }
@@ -54,7 +59,7 @@ impl Witness {
         let started = self.opens.before(self.config.longest);
         let Some(station) = self.station_mut(node) else { return };
         let silent = now.since(station.heard.unwrap_or(started)) >= term;
-        if silent && !station.spent && station.power != Power::Off {
+        if silent && !station.spent && !station.is_off() {
             (station.cut, station.spent) = (Some(now), true);
             self.notice(WitnessNotice::Cut(node));
         }

@@ -14,7 +14,7 @@ use crate::decide::{Decision, Entitled, Mine, View, decide};
 use crate::gather::gather;
 use crate::group::{Group, State};
 use crate::id::{GroupSet, NodeId, Sequence};
-use crate::message::{Ballot, Echo, Head, Identities, Message, Silence};
+use crate::message::{Ballot, Echo, Head, Identities, Message, PLEDGES_FROM, Pledge, Silence};
 use crate::term::Times;
 use crate::time::{Instant, Span};
 use crate::vote::{Right, Vote, right};
@@ -27,14 +27,15 @@ pub(crate) struct Standing {
     pub(crate) vote: Vote,
     /// What the others' allow us.
     pub(crate) right: Right,
-    /// What the witness's alone does.
-    command: Right,
+    /// What may begin a start: lent in answer to a frame that did not say that it runs here (`Ballot::holds`), and by the witness
+    /// where that commands.
+    start: Right,
     /// What the peer's does that is pledged.
     pub(crate) pledge: Right,
     /// That is given back.
     pub(crate) returns: bool,
-    /// It is to be started here as soon as the votes allow it.
-    candidate: bool,
+    /// Since when it is to be started here as soon as the votes allow it.
+    candidate: Option<Instant>,
 }
 
 /// What is said of a group's votes.
@@ -52,17 +53,17 @@ impl Standing {
         Self {
             vote: Vote::forgotten(Some(peer), until),
             right: Right::default(),
-            command: Right::default(),
+            start: Right::default(),
             pledge: Right::default(),
             returns: false,
-            candidate: false,
+            candidate: None,
         }
     }
 
     /// Nothing that answers to a frame up to `newest` counts any more.
     fn give_up(&mut self, newest: Sequence) {
         self.right.give_up(newest);
-        self.command.give_up(newest);
+        self.start.give_up(newest);
         self.pledge.give_up(newest);
     }
 
@@ -82,7 +83,7 @@ impl Cluster {
             return Bid::Neither;
         };
         match group.state() {
-            State::Idle if standing.candidate => Bid::Asks,
+            State::Idle if standing.candidate.is_some() => Bid::Asks,
             State::Idle => Bid::Frees,
             State::Probing(_) if group.may_run() => Bid::Asks,
             State::Probing(_) => Bid::Neither,
@@ -93,6 +94,12 @@ impl Cluster {
             | State::Stopping(..)
             | State::Stuck(..) => Bid::Asks,
         }
+    }
+
+    /// It runs here, or may. A part of it that was found is to be started, or stopped.
+    fn holds(&self, index: usize) -> bool {
+        let group = self.groups.get(index);
+        group.is_some_and(|group| !group.is_clear() && group.state() != State::Partial)
     }
 
     /// For how long our asks bind, and our own vote at least.
@@ -127,11 +134,12 @@ impl Cluster {
         };
         let newest = self.member.lives.newest();
         let answers = newest == Some(echo);
+        let pledges = self.spoken() >= PLEDGES_FROM;
         for (place, standing) in self.standings.iter().enumerate() {
             match self.bid(place) {
                 Bid::Asks => {
                     ballot.asks.insert(place);
-                    if self.groups.get(place).is_some_and(|group| !group.is_clear()) {
+                    if self.holds(place) {
                         ballot.holds.insert(place);
                     }
                 }
@@ -141,13 +149,13 @@ impl Cluster {
                     if answers && answer == newest {
                         ballot.votes.insert(place);
                     }
-                    if answers && answer == newest && self.is_pledge_kept(place) {
+                    if answers && answer == newest && pledges && self.is_pledge_kept(place) {
                         ballot.pledge.given.insert(place);
                     }
                 }
                 Bid::Neither => {}
             }
-            if standing.returns {
+            if standing.returns && pledges {
                 ballot.pledge.returned.insert(place);
             }
             if self.groups.get(place).is_some_and(|group| group.evidence.confirmed) {
@@ -162,7 +170,8 @@ impl Cluster {
         let (now, forget) = (self.now, self.deadtime());
         // the votes in it are for the peer, which does not hear it
         let mut ballot = self.ballot(Echo::NOBODY);
-        ballot.votes = GroupSet::default();
+        (ballot.votes, ballot.pledge) = (GroupSet::default(), Pledge::default());
+        ballot.peer_off = self.says_off(now);
         let bits = self.node_bits();
         let groups = self.group_reports();
         let identities: Identities = gather(self.config.groups.iter().map(|group| group.identity));
@@ -184,13 +193,18 @@ impl Cluster {
         })
     }
 
-    /// A frame with a ballot goes out: of what it does not ask for nothing counts any more that was lent up to it.
+    /// A frame with a ballot goes out: of what it does not ask for nothing counts any more that was lent up to it. Where it runs
+    /// already, votes are lent with the other node's power on: they keep it, and start nothing.
     pub(crate) fn said_to_all(&mut self, sequence: Sequence) {
         for place in 0..self.standings.len() {
-            if self.bid(place) != Bid::Asks
-                && let Some(standing) = self.standings.get_mut(place)
-            {
+            let (asks, holds) = (self.bid(place) == Bid::Asks, self.holds(place));
+            let Some(standing) = self.standings.get_mut(place) else {
+                continue;
+            };
+            if !asks {
                 standing.give_up(sequence);
+            } else if holds {
+                standing.start.give_up(sequence);
             }
         }
     }
@@ -215,12 +229,14 @@ impl Cluster {
     fn granted(&mut self, ask: Sequence, votes: GroupSet, witness: bool) {
         let Some(sent) = self.sent_at(ask) else { return };
         let span = right(self.term_span());
-        for (place, standing) in self.standings.iter_mut().enumerate() {
-            if votes.contains(place) {
-                standing.right.granted(ask, sent, span);
-            }
-            if votes.contains(place) && witness {
-                standing.command.granted(ask, sent, span);
+        let starts = witness || !self.config.commanded;
+        for (_, standing) in (0..)
+            .zip(&mut self.standings)
+            .filter(|(place, _)| votes.contains(*place))
+        {
+            standing.right.granted(ask, sent, span);
+            if starts {
+                standing.start.granted(ask, sent, span);
             }
         }
     }
@@ -285,20 +301,24 @@ impl Cluster {
         let (Some(group), Some(standing)) = (self.groups.get(index), self.standings.get(index)) else {
             return Entitled::No;
         };
-        let yes = match group.state() {
-            State::Idle | State::Probing(_) | State::Partial | State::Claiming(_) => {
-                let right = if self.config.commanded {
-                    standing.command
-                } else {
-                    standing.right
-                };
-                standing.vote.is_free(now) && right.left(now) >= self.times().start()
-            }
-            State::Starting(..) | State::Active | State::Stopping(..) | State::Stuck(..) => self
-                .right_ends(index)
-                .is_some_and(|ends| ends.since(now) > self.times().stop()),
+        let starts = || standing.vote.is_free(now) && standing.start.left(now) >= self.times().start();
+        let keeps = || {
+            let ends = self.right_ends(index);
+            ends.is_some_and(|ends| ends.since(now) > self.times().stop())
         };
-        if yes { Entitled::Yes } else { Entitled::No }
+        match group.state() {
+            State::Idle | State::Probing(_) | State::Partial | State::Claiming(_) if starts() => Entitled::Yes,
+            State::Partial if keeps() => Entitled::Kept,
+            State::Starting(..) | State::Active | State::Stopping(..) | State::Stuck(..) if keeps() => Entitled::Yes,
+            State::Idle
+            | State::Probing(_)
+            | State::Partial
+            | State::Claiming(_)
+            | State::Starting(..)
+            | State::Active
+            | State::Stopping(..)
+            | State::Stuck(..) => Entitled::No,
+        }
     }
 
     /// The witness may lend a group's vote to this node by and by; where a start needs no command this is no question.
@@ -343,6 +363,12 @@ impl Cluster {
         Some(ends.before(self.times().reset()))
     }
 
+    /// It has been waiting for votes for longer than one is ever lent to the other node.
+    pub(crate) fn waits_for_votes(&self, now: Instant, index: usize) -> bool {
+        let since = self.standings.get(index).and_then(|standing| standing.candidate);
+        since.is_some_and(|since| now.since(since) >= self.deadtime())
+    }
+
     /// Whoever would start a group if only the votes were there asks for them.
     pub(crate) fn settle_candidate(&mut self, now: Instant, index: usize) {
         let wants = self.view(now, index).is_some_and(|view| {
@@ -356,8 +382,8 @@ impl Cluster {
         let Some(standing) = self.standings.get_mut(index) else {
             return;
         };
-        if standing.candidate != wants {
-            standing.candidate = wants;
+        if standing.candidate.is_some() != wants {
+            standing.candidate = wants.then_some(now);
             self.links.iter_mut().for_each(|link| link.urgent = true);
             if let Some(third) = &mut self.third {
                 third.link.urgent = true;

@@ -248,6 +248,7 @@ impl Cluster {
         let index = usize::from(id.0);
         let next = self.sequence.next();
         let recorded = self.version == self.stored && self.durable_is_current();
+        let waits = decision == Decision::Stay(Why::AwaitingVote) && self.waits_for_votes(now, index);
         let fencing = self.fence.is_some();
         let (keepalive, guardable) = (self.config.keepalive, self.is_guardable() && self.is_told(now, index));
         let Some(group) = self.groups.get_mut(index) else {
@@ -302,11 +303,7 @@ impl Cluster {
             (Decision::Acquire(_), State::Idle | State::Partial | State::Claiming(_) | State::Starting(..))
             | (Decision::Stay(_) | Decision::Hold(_), _) => {}
         }
-        let holding = if let Decision::Hold(why) = decision {
-            Some(why)
-        } else {
-            None
-        };
+        let holding = holding(decision, waits);
         let news = holding.filter(|why| group.holding != Some(*why));
         group.holding = holding;
         if let Some(why) = told {
@@ -379,6 +376,15 @@ impl Cluster {
     #[must_use]
     pub fn peer_id(&self) -> NodeId {
         self.config.me.peer()
+    }
+}
+
+/// What is told as held back; `waits`: for votes, and for long.
+const fn holding(decision: Decision, waits: bool) -> Option<Why> {
+    match decision {
+        Decision::Hold(why) => Some(why),
+        Decision::Stay(why) if waits => Some(why),
+        Decision::Stay(_) | Decision::Acquire(_) | Decision::Release(_) | Decision::Restart(_) => None,
     }
 }
 

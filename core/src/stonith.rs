@@ -20,7 +20,7 @@ use crate::fence_peer::Verdict;
 use crate::group::Group;
 use crate::id::{ClientId, EffectId, NodeId};
 use crate::member::MemberState;
-use crate::message::Phase;
+use crate::message::{Phase, Silence};
 use crate::notice::Notice;
 use crate::output::{Answer, Output, Refusal};
 use crate::snapshot::PeerPower;
@@ -28,6 +28,9 @@ use crate::time::{Instant, Span};
 
 /// From a shot that failed to the next one.
 pub const AGAIN: Span = Span::from_secs(60);
+
+/// A witness is told of a person's word for so long: shorter than the longest silence that can be told.
+const SAID: Span = Span::from_secs(60);
 
 /// What is known of the peer's power.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -43,12 +46,14 @@ pub(crate) struct Stonith {
     failed: Option<Instant>,
     /// It was seen without power, or a person said so, and it was not heard since.
     off: bool,
+    /// When a person said so.
+    said: Option<Instant>,
 }
 
 impl Stonith {
     /// A frame of the peer was believed.
     pub(crate) fn heard(&mut self) {
-        (self.off, self.failed) = (false, None);
+        (self.off, self.said, self.failed) = (false, None, None);
         self.void = self.shot.is_some();
     }
 }
@@ -154,12 +159,7 @@ impl Cluster {
 
     /// A person says that the peer has no power.
     pub(crate) fn confirm_fenced(&mut self, client: ClientId) {
-        let pledged = self
-            .config
-            .groups
-            .iter()
-            .any(|group| self.durable.pledged.contains(&group.identity));
-        let refusal = if self.config.stonith.is_none() && !pledged {
+        let refusal = if self.config.stonith.is_none() && !self.config.witness {
             Some(Refusal::NoStonith)
         } else if self.member.is_alive() || self.member.newer(self.now, self.deadtime()).is_some() {
             Some(Refusal::PeerHeard)
@@ -169,13 +169,32 @@ impl Cluster {
         if let Some(refusal) = refusal {
             return self.reply(client, Answer::Refused(refusal));
         }
-        self.end_pledges();
-        let fences = self.config.stonith.is_some();
-        if !(fences && core::mem::replace(&mut self.stonith.off, true)) {
+        self.stonith.said = Some(self.now);
+        // it holds nothing of ours, pledged or not
+        for standing in &mut self.standings {
+            standing.vote.taken_from(self.config.me.peer());
+        }
+        if let Some(third) = &mut self.third {
+            third.link.urgent = true;
+        }
+        if !core::mem::replace(&mut self.stonith.off, true) {
             self.notice(Notice::PeerSaidOff);
         }
         (self.stonith.failed, self.stonith.due) = (None, None);
         self.reply(client, Answer::Done);
+    }
+
+    /// The witness is told what a person said, as long as this node can know whether the peer was heard since (S-84).
+    pub(crate) fn says_off(&self, now: Instant) -> bool {
+        self.stonith.said.is_some_and(|at| now.since(at) < SAID)
+    }
+
+    /// The witness last heard the peer so long ago: what a person said before that is over.
+    pub(crate) fn other_was_heard(&mut self, silence: Silence) {
+        let heard = silence.span().map(|silence| self.now.before(silence));
+        if self.stonith.said.is_some_and(|said| heard.is_some_and(|at| at >= said)) {
+            self.stonith.heard();
+        }
     }
 
     /// For people.

@@ -8,7 +8,7 @@ use crate::frame::{self, FrameBuf, VERSION};
 use crate::id::{LinkId, NodeId};
 use crate::link::Link;
 use crate::lives::{Belief, Lives};
-use crate::message::{Echo, Verdict, Word};
+use crate::message::{Echo, PLEDGES_FROM, Verdict, Word};
 use crate::notice::Notice;
 use crate::rejection::{Rejection, Rejections};
 use crate::time::{Instant, Span};
@@ -118,6 +118,7 @@ impl Cluster {
     }
 
     fn take_word(&mut self, echo: Echo, word: &Word) {
+        self.other_was_heard(word.other);
         if let Some(third) = &mut self.third {
             // who waits for the other node's power to go asks at once
             third.link.urgent |= word.off && !third.word.off;
@@ -153,8 +154,10 @@ impl Cluster {
         self.said_to_all(sequence);
         let third = self.third.as_mut()?;
         third.link.speaks(now, keepalive);
+        let off = message.ballot.is_some_and(|ballot| ballot.peer_off);
         let header = frame::Header {
-            version: VERSION,
+            // the one that brought the message, which an earlier witness can read
+            version: if off { PLEDGES_FROM } else { VOTES_FROM },
             cluster: self.config.cluster,
             sender: self.config.me,
             addressee: NodeId::WITNESS,

@@ -14,14 +14,12 @@ use heapless::Vec;
 
 use crate::auth::Keyring;
 use crate::config::DEADTIME_MAX;
-use crate::frame::{BODY_MAX, FrameBuf, Header, Opened, VERSION, open, seal};
-use crate::id::{BootId, ClusterId, GROUPS_MAX, GroupSet, LinkId, Mark, NodeId, Sequence};
+use crate::frame::{FrameBuf, Opened, VERSION, open};
+use crate::id::{BootId, ClusterId, GROUPS_MAX, LinkId, Mark, NodeId, Sequence};
 use crate::keep::{Keeper, Kept};
 use crate::link::Link;
 use crate::lives::{Belief, Lives};
-use crate::message::{
-    Ballot, Connection, Disk, Drbd, Echo, Head, Identities, Message, NodeBits, Silence, Verdict, Word,
-};
+use crate::message::{Ballot, Connection, Disk, Drbd, Echo, Identities, Message};
 use crate::queue::pop_front;
 use crate::rejection::{Rejection, Rejections};
 use crate::time::{Instant, Span};
@@ -134,6 +132,8 @@ pub enum WitnessNotice {
     Restored(NodeId),
     /// A node's power was to be taken away, and is still there.
     Stuck(NodeId),
+    /// A node has no power, a person said so.
+    SaidOff(NodeId),
     /// A node asks for longer than this witness ever lends.
     TooLong {
         /// The node.
@@ -163,15 +163,15 @@ pub(crate) struct Seat {
     reason = "independent facts: two that were told, two of its power"
 )]
 pub(crate) struct Station {
-    lives: Lives,
+    pub(crate) lives: Lives,
     pub(crate) heard: Option<Instant>,
     silent_told: bool,
     /// Its groups, in the order of its frames.
-    groups: Identities,
+    pub(crate) groups: Identities,
     /// The way to it: when a frame is owed.
     pub(crate) link: Link,
     /// The link by which it numbers that way.
-    number: LinkId,
+    pub(crate) number: LinkId,
     too_long_told: bool,
     rejections: Rejections,
     pub(crate) power: Power,
@@ -182,6 +182,10 @@ pub(crate) struct Station {
     pub(crate) stuck_told: bool,
     /// It was cut, and not heard since: not again.
     pub(crate) spent: bool,
+    /// A person said that it has no power, and it was not heard since.
+    pub(crate) said_off: bool,
+    /// Our newest frame when it was last believed.
+    pub(crate) heard_at: Sequence,
 }
 
 impl Station {
@@ -202,7 +206,14 @@ impl Station {
             powered: true,
             stuck_told: false,
             spent: false,
+            said_off: false,
+            heard_at: Sequence(0),
         }
+    }
+
+    /// It has no power, as its input or a person says.
+    pub(crate) fn is_off(&self) -> bool {
+        self.power == Power::Off || self.said_off
     }
 }
 
@@ -210,9 +221,9 @@ impl Station {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Witness {
     pub(crate) config: WitnessConfig,
-    keyring: Keyring,
-    boot: BootId,
-    sequence: Sequence,
+    pub(crate) keyring: Keyring,
+    pub(crate) boot: BootId,
+    pub(crate) sequence: Sequence,
     pub(crate) now: Instant,
     /// It lends to nobody before this.
     pub(crate) opens: Instant,
@@ -386,7 +397,8 @@ impl Witness {
             return false;
         }
         station.heard = Some(now);
-        (station.spent, station.stuck_told) = (false, false);
+        (station.spent, station.stuck_told, station.said_off) = (false, false, false);
+        station.heard_at = me.1;
         station.number = header.link;
         let silent = core::mem::replace(&mut station.silent_told, false);
         if message.is_none() {
@@ -420,6 +432,9 @@ impl Witness {
         if let Some(station) = self.station_mut(from) {
             station.groups.clone_from(groups);
         }
+        if ballot.peer_off {
+            self.said_off(from.peer(), message.head.echo, ballot.span());
+        }
         self.clear_seats();
         for (place, group) in groups.iter().enumerate() {
             let half = message.groups.get(place).map(|said| Drbd::unpack(said.drbd));
@@ -448,7 +463,7 @@ impl Witness {
     fn weigh(&mut self, from: NodeId, frame: Echo, (group, place): (Mark, usize), ballot: &Ballot, half: Drbd) {
         let (now, opens, other) = (self.now, self.opens, from.peer());
         let longest = self.config.longest.min(DEADTIME_MAX);
-        let off = self.station(other).is_some_and(|station| station.power == Power::Off);
+        let off = self.station(other).is_some_and(Station::is_off);
         let in_place = self.config.relay == Relay::InPlace;
         let allowed = |holds: bool| off || !in_place || holds;
         let Some(seat) = self.seat(group) else { return };
@@ -522,76 +537,5 @@ impl Witness {
         }
         let last = self.seats.len().checked_sub(1)?;
         self.seats.get_mut(known.unwrap_or(last))
-    }
-
-    /// What a node is told, in the order of its groups.
-    fn word(&self, to: NodeId) -> Word {
-        let (now, other) = (self.now, to.peer());
-        let heard = self.station(other).and_then(|station| station.heard);
-        let mut word = Word {
-            other: Silence::of(heard.map(|at| now.since(at))),
-            ..Word::default()
-        };
-        word.off = self.station(other).is_some_and(|station| station.power == Power::Off);
-        let Some(station) = self.station(to) else { return word };
-        let newest = station.lives.newest();
-        for (place, group) in station.groups.iter().enumerate() {
-            if !self.is_open() {
-                word.closed.insert(place);
-            }
-            let Some(seat) = self.seats.iter().find(|seat| seat.group == *group) else {
-                continue;
-            };
-            // in answer to the frame that is echoed, or not at all
-            if newest.is_some() && seat.vote.answers(now, to) == newest {
-                word.votes.insert(place);
-            }
-            if seat.vote.borrower(now) == Some(other) {
-                word.taken.insert(place);
-            }
-            if seat.marked == Some(to) {
-                word.marked.insert(place);
-            }
-            // who hears this writes on alone
-            if seat.marked == Some(other) && self.is_kept(seat) {
-                word.ahead.insert(place);
-            }
-        }
-        word
-    }
-
-    fn speak(&mut self, to: NodeId, frame: &mut FrameBuf) -> Option<usize> {
-        let (now, keepalive, forget) = (self.now, self.config.keepalive, self.config.longest);
-        let mut word = self.word(to);
-        let sequence = self.sequence.next();
-        let station = self.station_mut(to)?;
-        let echo = station.lives.echo(now, forget, station.link.turn());
-        station.link.speaks(now, keepalive);
-        if Some(echo) != station.lives.newest() {
-            word.votes = GroupSet::default();
-            word.off = false;
-        }
-        let silence = Silence::of(station.heard.map(|at| now.since(at)));
-        let head = Head {
-            echo,
-            heard: silence,
-            heard_here: silence,
-            bits: NodeBits::default(),
-        };
-        let link = station.number;
-        self.sequence = sequence;
-        let header = Header {
-            version: VERSION,
-            cluster: self.config.cluster,
-            sender: NodeId::WITNESS,
-            addressee: to,
-            link,
-            boot: self.boot,
-            sequence,
-        };
-        let mut body = [0; BODY_MAX];
-        let verdict = Verdict { head, word };
-        let body = verdict.encode(&mut body)?;
-        seal(&header, body, &self.keyring, frame).map(<[u8]>::len)
     }
 }

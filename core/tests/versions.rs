@@ -23,7 +23,7 @@ mod tests {
         ("sha256", 15, Method::Sha256),
     ];
     /// The messages of each version, as `docs/PROTOCOL.md` P-18 lists them, and of an invented later one.
-    const VERSIONS: [(u8, &[&str]); 4] = [
+    const VERSIONS: [(u8, &[&str]); 5] = [
         (1, &["heartbeat", "report"]),
         (2, &["heartbeat", "report", "names"]),
         (
@@ -36,16 +36,29 @@ mod tests {
                 "ballot-report",
                 "voter",
                 "word",
-                "pledge",
             ],
         ),
-        (4, &["heartbeat", "invented"]),
+        (
+            4,
+            &[
+                "heartbeat",
+                "report",
+                "names",
+                "ballot",
+                "ballot-report",
+                "voter",
+                "word",
+                "pledge",
+                "peer-off",
+            ],
+        ),
+        (5, &["heartbeat", "invented"]),
     ];
 
     /// Who says a message of this kind to whom.
     fn ends(kind: &str) -> (NodeId, NodeId) {
         match kind {
-            "voter" => (NodeId(1), NodeId::WITNESS),
+            "voter" | "peer-off" => (NodeId(1), NodeId::WITNESS),
             "word" => (NodeId::WITNESS, NodeId(0)),
             _ => (NodeId(1), NodeId(0)),
         }
@@ -53,7 +66,7 @@ mod tests {
 
     fn ring(kind: &str, signing: u8) -> Keyring {
         let mut ring = Keyring::new(match kind {
-            "voter" | "word" => Domain::Witness,
+            "voter" | "word" | "peer-off" => Domain::Witness,
             _ => Domain::Node,
         });
         for (_, id, method) in METHODS {
@@ -140,6 +153,7 @@ mod tests {
             confirmed: GroupSet(300),
             term: 100,
             pledge: Pledge::default(),
+            peer_off: false,
         }
     }
 
@@ -200,6 +214,13 @@ mod tests {
                 identities: Some([name(1), name(7), last].map(|name| name.identity).into_iter().collect()),
                 ..plain
             },
+            "peer-off" => Message {
+                ballot: Some(Ballot {
+                    peer_off: true,
+                    ..ballot()
+                }),
+                ..message("voter")?
+            },
             _ => return None,
         })
     }
@@ -220,7 +241,7 @@ mod tests {
         }
     }
 
-    /// A message of number 8: a head, and what nobody knows yet.
+    /// A message of number 9: a head, and what nobody knows yet.
     fn invented() -> Vec<u8> {
         let mut room = [0; BODY_MAX];
         let alone = Message {
@@ -228,7 +249,7 @@ mod tests {
             ..heartbeat()
         };
         let mut body = alone.encode(&mut room).unwrap().to_vec();
-        body[0] = 8;
+        body[0] = 9;
         body.extend(b"what a later release says");
         body
     }
@@ -256,7 +277,7 @@ mod tests {
             }
         };
         let goldens: Vec<Golden> = lines.map(golden).collect();
-        assert_eq!(goldens.len().checked_div(METHODS.len()), Some(15));
+        assert_eq!(goldens.len().checked_div(METHODS.len()), Some(23));
         goldens
     }
 
@@ -346,6 +367,7 @@ mod tests {
             "ballot-report",
             "voter",
             "pledge",
+            "peer-off",
         ] {
             let whole = message(kind).unwrap();
             let mut ends = Vec::new();

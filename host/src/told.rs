@@ -109,7 +109,9 @@ pub fn refusal(names: &dyn Named, refusal: Refusal) -> String {
         Refusal::NoMirror => "the group has no DRBD".to_owned(),
         Refusal::PeerRuns => format!("{peer} runs it, or is about to"),
         Refusal::PeerHeard => format!("{peer} is heard, so it has power"),
-        Refusal::NoStonith => "nothing waits for that: ovzha.cf has no stonith_host line with a fence agent".to_owned(),
+        Refusal::NoStonith => {
+            "nothing waits for that: ovzha.cf has no stonith_host line with a fence agent, and no witness".to_owned()
+        }
         Refusal::Differs => format!("haresources differs between this node and {peer}"),
     }
 }

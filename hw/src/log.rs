@@ -69,6 +69,7 @@ fn witness(notice: WitnessNotice) {
         WitnessNotice::TooLong { node, term } => {
             defmt::warn!("node {=u8}: asks for {=u64} ms, too long", node.0, term.as_millis());
         }
+        WitnessNotice::SaidOff(node) => defmt::warn!("node {=u8}: no power, a person said so", node.0),
         WitnessNotice::Kept(true) => defmt::warn!("flash keeps marks again"),
         WitnessNotice::Kept(false) => defmt::error!("flash does not keep marks"),
         WitnessNotice::Lost(count) => defmt::warn!("{=u16} lines lost", count),

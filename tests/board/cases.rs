@@ -233,6 +233,27 @@ fn a_relay_that_is_stuck_is_told_and_in_place_of_watchdogs_nothing_is_lent() {
     assert_eq!(status.lines[0].power, Some(Felt::On));
 }
 
+/// S-84, S-79: the frozen one's plug is pulled, which a torn wire can't tell from a node that is merely silent.
+#[test]
+fn a_persons_word_stands_for_the_cut_that_the_board_could_not_see() {
+    let mut bed = settled(Hand::InPlace, Times::USUAL);
+    (bed.stuck, bed.torn[0]) = (true, true);
+    bed.run(5_000);
+    bed.nodes[0].freeze();
+    bed.run(40_000);
+    assert_eq!(bed.active(), [false, false], "nothing is lent\n{}", bed.story());
+    bed.nodes[0].power(bed.now(), false);
+    bed.nodes[0].stays_off();
+    let now = bed.now();
+    bed.nodes[1].confirm_fenced(now);
+    bed.until(5_000, "the takeover", |bed| bed.active() == [false, true]);
+    assert!(
+        bed.board.lines().contains("node 0: no power, a person said so"),
+        "{}",
+        bed.board.lines()
+    );
+}
+
 #[test]
 fn beside_watchdogs_a_stuck_relay_leaves_the_vote_to_time() {
     let mut bed = settled(Hand::Beside, Times::USUAL);

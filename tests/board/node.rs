@@ -2,9 +2,9 @@
 
 use ovzha_core::auth::Domain;
 use ovzha_core::cluster::Cluster;
-use ovzha_core::event::{Event, Outcome};
+use ovzha_core::event::{Command, Event, Outcome};
 use ovzha_core::frame::{FrameBuf, peek};
-use ovzha_core::id::{BootId, ClusterId, LinkId, NodeId};
+use ovzha_core::id::{BootId, ClientId, ClusterId, LinkId, NodeId};
 use ovzha_core::message::Phase;
 use ovzha_core::output::{Durable, Op, Output};
 use ovzha_core::serial::{Deframer, SerialBuf, encode};
@@ -131,6 +131,12 @@ impl Node {
         if self.machine == Machine::Frozen {
             self.machine = Machine::Up;
         }
+    }
+
+    /// A person at this node says that the other one has no power.
+    pub fn confirm_fenced(&mut self, now: Instant) {
+        let (client, command) = (ClientId(1), Command::ConfirmFenced);
+        self.core.handle(now, Event::Request { client, command });
     }
 
     /// Whether the group runs here, all of it.

@@ -249,6 +249,24 @@ fn a_relay_that_is_stuck_is_told_and_nobody_starts() {
     pair.finish();
 }
 
+/// S-84: the active is dead, which the board can neither bring about nor see: that is told, and a person says it.
+#[test]
+fn a_person_says_what_a_stuck_relay_and_a_blind_input_do_not() {
+    let pair = up();
+    pair.board().relays_are_stuck();
+    pair.board().inputs_are_blind();
+    pair.node(1).power_cut();
+    let told = "held back: neither the witness nor the peer lends its vote";
+    pair.wait_said(2, "cat /var/log/ha-log", told);
+    node_2_stays_idle(&pair, 5);
+    pair.node(2).must("ovzha confirm-fenced ovz-node1 --yes");
+    pair.wait_active(2);
+    pair.check_nothing_lost(2);
+    let log = pair.board().log();
+    assert!(log.contains("node 0: no power, a person said so"), "{log}");
+    pair.finish();
+}
+
 #[test]
 fn noise_on_a_line_costs_frames_and_moves_nothing() {
     let pair = up();

@@ -414,6 +414,7 @@ fn words(nodes: &[String; 2], notice: WitnessNotice) -> Option<String> {
         WitnessNotice::TooLong { node, term } => {
             format!("{} asks for {term}, longer than lends-for: refused", name(node))
         }
+        WitnessNotice::SaidOff(node) => format!("{} has no power, a person said so", name(node)),
         WitnessNotice::Lost(count) => format!("{count} messages were lost"),
         // the file is every cluster's: its failure is told once, not by each of them
         WitnessNotice::Kept(_) | WitnessNotice::Cut(_) | WitnessNotice::Restored(_) | WitnessNotice::Stuck(_) => {
@@ -452,6 +453,7 @@ mod tests {
                 },
                 "<node> asks for <time>, longer than lends-for: refused",
             ),
+            (WitnessNotice::SaidOff(node), "<node> has no power, a person said so"),
             (WitnessNotice::Lost(4), "<number> messages were lost"),
         ];
         let (fails, again) = (told(Some("<problem>")), told(None));

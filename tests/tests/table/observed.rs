@@ -117,6 +117,21 @@ impl View {
     }
 }
 
+impl<'a> Peer<'a> {
+    fn living(self) -> Option<PeerGroup<'a>> {
+        match self {
+            Self::Alive(peer) => Some(peer),
+            Self::Awaited
+            | Self::NeverHeard
+            | Self::Newer
+            | Self::Dead
+            | Self::Left
+            | Self::Unfenced
+            | Self::Unfenceable => None,
+        }
+    }
+}
+
 impl PeerGroup<'_> {
     fn phase(self) -> Phase {
         text::PHASE[self.0.ask(PHASE)]

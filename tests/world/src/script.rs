@@ -22,7 +22,7 @@
 //! | `witness on\|off`, `relay NODE stuck\|moves`, `sense NODE blind\|sees` | the third voter's power, its hand on a node's power, and what it sees of that |
 //! | `unstick NODE`, `reap NODE` | stuck children, what lying stops have left running, are gone |
 //! | `ask NODE standby [gN..]\|takeover [gN..]\|stop\|hold [SPAN]\|resume\|clear [gN]\|confirm-data [gN]\|confirm-fenced` | a request |
-//! | `disk NODE fail\|well\|hangs` | the disk of the state directory |
+//! | `disk NODE fail\|well\|hangs [SPAN]` | the disk of the state directory; so long each write takes |
 //! | `state NODE damaged\|gone\|older N` | what its next daemon finds there; `older`: what it held N writes ago |
 //! | `device NODE LN up\|down` | a link's device is there or not |
 //! | `slow NODE SPAN` | everything from NODE takes so much longer |
@@ -199,7 +199,7 @@ fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Result<Vec<Act>, Str
         ("freeze", "F2") => Act::Freeze(node, Freeze::Kernel, UNTIL_THAWED),
         ("freeze", "F3") => Act::Freeze(node, Freeze::Machine, UNTIL_THAWED),
         ("disk", "fail" | "well") => Act::Disk(node, second == "well"),
-        ("disk", "hangs") => Act::DiskTakes(node, 3_600_000_000),
+        ("disk", "hangs") => Act::DiskTakes(node, span(args.get(2).copied().unwrap_or("60m"))?),
         ("state", "damaged") => Act::Lose(node, Loss::Damaged),
         ("state", "gone") => Act::Lose(node, Loss::Gone),
         ("state", "older") => Act::Lose(node, Loss::Older(size(args, 2)?)),

@@ -5,7 +5,7 @@ use ovzha_core::id::GroupSet;
 use ovzha_core::message::HoldReason;
 use ovzha_core::output::Op;
 use ovzha_core::time::Span;
-use ovzha_core::witness::Relay;
+use ovzha_core::witness::{Relay, VOTES_FROM};
 
 use crate::act::{Act, Loss};
 use crate::faults::Kind;
@@ -287,7 +287,8 @@ impl Striker<'_> {
         } else {
             let earlier = self.speak(node);
             // every release that knows of a witness speaks of votes
-            acts.extend((!self.setup.witness).then_some((at, earlier)));
+            let voter = Act::Speak(node, VOTES_FROM);
+            acts.push((at, if self.setup.witness { voter } else { earlier }));
         }
         acts.push((back, Act::Revive(node)));
         acts

@@ -238,6 +238,7 @@ impl World {
                 WitnessNotice::Restored(node) => format!("the witness gives {} its power back", who(node)),
                 WitnessNotice::Stuck(node) => format!("the witness can't cut {}'s power", who(node)),
                 WitnessNotice::TooLong { node, term } => format!("{} asks the witness for {term}: too long", who(node)),
+                WitnessNotice::SaidOff(node) => format!("the witness takes a person's word: {} is off", who(node)),
                 WitnessNotice::Kept(good) => format!("the witness's disk works: {good}"),
                 WitnessNotice::Lost(count) => format!("the witness lost {count} notices"),
             }

@@ -145,6 +145,9 @@ fn message(choices: &mut Choices<'_>, ours: (BootId, u32), groups: usize) -> Mes
         let many = usize::from(choices.below(17));
         (0..many).map(|_| name(choices).identity).collect()
     });
+    if let Some(ballot) = message.ballot.as_mut().filter(|_| votes & 0x0e == 0x0e) {
+        ballot.peer_off = true;
+    }
     message
 }
 
@@ -158,6 +161,7 @@ pub fn ballot(choices: &mut Choices<'_>) -> Ballot {
         confirmed: set(),
         term: u16::from(choices.byte()),
         pledge: Pledge::default(),
+        peer_off: false,
     }
 }
 
