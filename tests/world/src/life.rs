@@ -38,7 +38,7 @@ impl World {
         let machine = &mut self.nodes[node];
         machine.life += 1;
         (machine.proved, machine.began) = (self.now, self.now);
-        machine.left = false;
+        (machine.left, machine.rests) = (false, None);
         machine.inbox.clear();
         machine.given.clear();
         machine.heard = None;
@@ -196,6 +196,7 @@ impl World {
             format!("{}'s state on disk: {loss:?}", letter(node))
         });
         self.troubles.forgot[node] = true;
+        self.hold_is_over(1 - node);
         self.fact(&Fact::Forgot(node));
     }
 

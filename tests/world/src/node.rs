@@ -235,6 +235,9 @@ pub struct Node {
     pub heard: Option<u64>,
     /// The daemon reset the machine, or left in order: what the admin or the supervisor does next.
     pub left: bool,
+    /// Its daemon was told to stop under a hold, which left what runs to a person; true: the other node knows of that hold, whatever
+    /// it forgets.
+    pub rests: Option<bool>,
 }
 
 impl Node {
@@ -277,6 +280,7 @@ impl Node {
             given: Vec::new(),
             heard: None,
             left: false,
+            rests: None,
         }
     }
 
