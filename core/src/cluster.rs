@@ -37,10 +37,6 @@ const _: () = assert!(PINGS_MAX <= 16, "a heartbeat counts ping nodes in four bi
 /// One node's view of the pair. `Clone`, `Eq` and `Hash`, so that simulators copy it and checkers hash it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts, each told once or level-triggered"
-)]
 pub struct Cluster {
     pub(crate) config: Config,
     /// Never written down.
