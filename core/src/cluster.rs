@@ -37,10 +37,6 @@ const _: () = assert!(PINGS_MAX <= 16, "a heartbeat counts ping nodes in four bi
 /// One node's view of the pair. `Clone`, `Eq` and `Hash`, so that simulators copy it and checkers hash it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts, each told once or level-triggered"
-)]
 pub struct Cluster {
     pub(crate) config: Config,
     /// Never written down.
@@ -88,8 +84,6 @@ pub struct Cluster {
     pub(crate) fence_at: Option<(Instant, Instant)>,
     /// When a hold last ended here.
     pub(crate) unheld: Option<Instant>,
-    /// The hold ended by its time alone.
-    pub(crate) lapsed: bool,
     pub(crate) fewer_since: Option<Instant>,
     pub(crate) lonely_told: bool,
     pub(crate) unheard_told: bool,
@@ -158,7 +152,7 @@ impl Cluster {
         let groups = config.groups.iter().zip(known.iter().copied());
         let groups: Vec<Group, GROUPS_MAX> = gather(groups.map(|(draft, known)| Group::new(draft, known, now)));
         let recorded = gather(groups.iter().map(|group| group.durable));
-        let held = Some(durable.hold.seconds).filter(|seconds| *seconds > 0);
+        let held = Some(durable.hold.seconds).filter(|seconds| durable.hold.held && *seconds > 0);
         let hold_until = held.map(|seconds| now.after(Span::from_secs(u64::from(seconds))));
         let (bound, stored_term) = (now.after(longest_lent(durable.term).max(config.deadtime)), durable.term);
         let standings = standings(&config, &durable.pledged, bound);
@@ -192,7 +186,6 @@ impl Cluster {
             hold_from: Sequence(1),
             fence_at: None,
             unheld: None,
-            lapsed: false,
             fewer_since: None,
             lonely_told: false,
             unheard_told: false,

@@ -20,11 +20,15 @@ impl Cluster {
 
     /// Row "ping": a held node that is isolated stays active until its own hold ends, which may be later than ours. With a
     /// witness: its daemon may have been stopped, which leaves what runs to a person.
-    /// What a silent peer that was held is doing, only a person can say (S-46).
+    /// What a silent peer that was held is doing, only a person can say (S-46), also if this life never heard it.
     pub(crate) fn peer_is_held(&self) -> bool {
-        let held = self.member.head().is_some_and(|head| head.bits.held());
         let may_run = self.pings.any() || self.config.witness;
-        self.lapsed && held && may_run && !self.member.is_alive()
+        self.durable.hold.is_lapsed() && self.peer_says_held() && may_run && !self.member.is_alive()
+    }
+
+    /// As far as is known.
+    fn peer_says_held(&self) -> bool {
+        self.member.head().is_none_or(|head| head.bits.held())
     }
 
     pub(crate) fn set_hold(
@@ -60,7 +64,6 @@ impl Cluster {
 
     pub(crate) fn take_hold(&mut self, now: Instant, hold: Hold) {
         let before = self.durable.hold.held;
-        self.lapsed = false;
         if before && !hold.held {
             self.unheld = Some(now);
         }
@@ -81,15 +84,19 @@ impl Cluster {
     pub(crate) fn settle_hold(&mut self, now: Instant) {
         if self.hold_until.is_some_and(|until| now >= until) {
             // both nodes count the same seconds; whoever is first tells the other by the next epoch
-            let epoch = self.durable.hold.epoch.saturating_add(1);
+            let Hold { epoch, seconds, .. } = self.durable.hold;
             self.take_hold(
                 now,
                 Hold {
-                    epoch,
+                    epoch: epoch.saturating_add(1),
+                    seconds,
                     ..Hold::default()
                 },
             );
-            self.lapsed = true;
+        }
+        if self.durable.hold.is_lapsed() && self.member.is_alive() && !self.peer_says_held() {
+            self.durable.hold.seconds = 0;
+            self.version = self.version.saturating_add(1);
         }
     }
 }

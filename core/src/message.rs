@@ -257,10 +257,19 @@ pub struct Hold {
     pub epoch: u32,
     /// Whether decisions are held.
     pub held: bool,
-    /// Seconds left, 0: until `resume`.
+    /// For so many seconds, 0: until `resume`. Of one that is not in force: those after which it ended by itself, with what the
+    /// other node does not known here.
     pub seconds: u32,
     /// Who holds and why, as the admin wrote it.
     pub reason: HoldReason,
+}
+
+impl Hold {
+    /// It ended by its time alone, and the other node has not been heard without it since.
+    #[must_use]
+    pub const fn is_lapsed(&self) -> bool {
+        !self.held && self.seconds > 0
+    }
 }
 
 /// What is said only while the other has not confirmed it: it rarely changes.

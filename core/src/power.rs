@@ -65,7 +65,7 @@ impl Witness {
         }
     }
 
-    /// What was cut gets its power back after a while; what should be off by then and is not, is told.
+    /// What was cut gets its power back after a while; what should be off by then and is not, is told, once a cut.
     pub(crate) fn settle_power(&mut self) {
         let (now, off_for) = (self.now, self.config.off_for);
         for node in [NodeId(0), NodeId(1)] {
@@ -75,7 +75,7 @@ impl Witness {
             if station.cut.is_none_or(|since| now.since(since) < off_for) {
                 continue;
             }
-            let stuck = station.power == Power::On && !core::mem::replace(&mut station.stuck_told, true);
+            let stuck = station.power == Power::On;
             station.cut = None;
             if stuck {
                 self.notice(WitnessNotice::Stuck(node));

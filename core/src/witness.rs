@@ -161,7 +161,7 @@ pub(crate) struct Seat {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "independent facts: two that were told, two of its power"
+    reason = "independent facts: two that were told, three of its power"
 )]
 pub(crate) struct Station {
     pub(crate) lives: Lives,
@@ -180,7 +180,6 @@ pub(crate) struct Station {
     pub(crate) cut: Option<Instant>,
     /// The relay was last told to give it power, as it does at rest.
     pub(crate) powered: bool,
-    pub(crate) stuck_told: bool,
     /// It was cut, and not heard since: not again.
     pub(crate) spent: bool,
     /// A person said that it has no power, and it was not heard since.
@@ -205,7 +204,6 @@ impl Station {
             power: Power::Unknown,
             cut: None,
             powered: true,
-            stuck_told: false,
             spent: false,
             said_off: false,
             heard_at: Sequence(0),
@@ -398,7 +396,7 @@ impl Witness {
             return false;
         }
         station.heard = Some(now);
-        (station.spent, station.stuck_told, station.said_off) = (false, false, false);
+        (station.spent, station.said_off) = (false, false);
         station.heard_at = me.1;
         station.number = header.link;
         let silent = core::mem::replace(&mut station.silent_told, false);

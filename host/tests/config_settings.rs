@@ -76,6 +76,10 @@ fn lines_that_are_wrong() {
             "1: error: decisions: `witness` needs a `witness` line",
         ),
         (
+            "witness udp 192.0.2.7\ndecisions witness\nstonith_host * board in-place",
+            "2: error: decisions: with `board in-place` `witness` would start nothing while both nodes have power",
+        ),
+        (
             "timeout vz stop",
             "1: error: `timeout` needs RESOURCE start|stop|monitor TIME",
         ),

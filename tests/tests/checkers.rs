@@ -191,8 +191,8 @@ mod tests {
     }
 
     fn cut(node: usize, on: bool) -> Fact {
-        let term = 10_000_000;
-        Fact::Relay { node, on, term }
+        let (term, seen) = (10_000_000, on);
+        Fact::Relay { node, on, term, seen }
     }
 
     #[test]
@@ -223,10 +223,21 @@ mod tests {
             room.see(&Fact::WitnessHeard(0));
             room.now += 11_000_000;
             room.see(&cut(0, false));
+            room.see(&Fact::RelayStuck(0));
             room.see(&cut(0, true));
         }
         room.silent();
         room.see(&cut(0, false));
+        room.fires("S7");
+    }
+
+    #[test]
+    fn s7_a_relay_that_sticks_is_not_told() {
+        let mut room = Room::new();
+        room.see(&Fact::WitnessUp);
+        room.see(&cut(0, false));
+        room.silent();
+        room.see(&cut(0, true));
         room.fires("S7");
     }
 

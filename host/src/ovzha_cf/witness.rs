@@ -28,12 +28,17 @@ pub(super) fn decisions(reader: &mut Reader, said: Said<'_>) {
 }
 
 impl Reader {
-    /// Who waits for a command must know of somebody who gives it.
+    /// Who waits for a command must know of somebody who gives it, and one that cuts in place of watchdogs lends no vote to a
+    /// node that wants to start while the other one has power.
     pub(super) fn check_decisions(&mut self) {
-        if let Some(At { line, value: true }) = self.value.commanded
-            && self.value.witness.is_none()
-        {
+        let Some(At { line, value: true }) = self.value.commanded else {
+            return;
+        };
+        if self.value.witness.is_none() {
             self.problems.error(line, "decisions: `witness` needs a `witness` line");
+        } else if self.value.relays() == Some(true) {
+            let text = "decisions: with `board in-place` `witness` would start nothing while both nodes have power";
+            self.problems.error(line, text);
         }
     }
 }

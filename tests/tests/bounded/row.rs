@@ -167,6 +167,7 @@ pub enum Net {
 }
 
 /// One thing to search.
+#[derive(Clone, Copy)]
 pub struct Row {
     /// Its name in the golden file.
     pub name: &'static str,
@@ -186,8 +187,8 @@ pub struct Row {
     pub cold: bool,
     /// What the network does.
     pub net: Net,
-    /// What else goes wrong.
-    pub acts: &'static [Act],
+    /// What else may befall either node.
+    pub acts: &'static [fn(usize) -> Act],
     /// How often, all told.
     pub faults: u8,
     /// Two actives are admitted, by this clause.
@@ -199,6 +200,74 @@ pub struct Row {
 }
 
 impl Row {
+    /// Row "none": exact clocks, nothing goes wrong.
+    pub const fn new(name: &'static str, quick: u8, deep: u8, deadtime: u64) -> Self {
+        Self {
+            name,
+            deadtime,
+            ping: false,
+            votes: None,
+            agents: false,
+            watchdog: None,
+            rates: [1000; 2],
+            cold: false,
+            net: Net::Good,
+            acts: &[],
+            faults: 0,
+            admits: None,
+            quick,
+            deep,
+        }
+    }
+
+    /// With a ping node.
+    pub const fn pinged(self) -> Self {
+        Self { ping: true, ..self }
+    }
+
+    /// With watchdogs, of the shortest timeout there is.
+    pub const fn watched(self) -> Self {
+        let watchdog = Some(3 * TICK);
+        Self { watchdog, ..self }
+    }
+
+    /// With a fence agent on each node.
+    pub const fn armed(self) -> Self {
+        Self { agents: true, ..self }
+    }
+
+    /// With a witness that does this with the nodes' power.
+    pub const fn relay(self, relay: Relay) -> Self {
+        let votes = Some(relay);
+        Self { votes, ..self }
+    }
+
+    /// With such a network.
+    pub const fn net(self, net: Net) -> Self {
+        Self { net, ..self }
+    }
+
+    /// With clocks that run so fast.
+    pub const fn rates(self, rates: [u64; 2]) -> Self {
+        Self { rates, ..self }
+    }
+
+    /// From a state in which nobody has power.
+    pub const fn cold(self) -> Self {
+        Self { cold: true, ..self }
+    }
+
+    /// That may happen, so many times.
+    pub const fn up_to(self, faults: u8, acts: &'static [fn(usize) -> Act]) -> Self {
+        Self { acts, faults, ..self }
+    }
+
+    /// Two actives are admitted.
+    pub const fn admits(self, clause: &'static str) -> Self {
+        let admits = Some(clause);
+        Self { admits, ..self }
+    }
+
     /// Checked by the core; the times are the smallest that it accepts, but for the deadtime.
     pub fn config(&self, me: u8) -> Config {
         let keepalives = |count: u64| Span::from_millis(count * TICK);
@@ -237,7 +306,7 @@ impl Row {
                 timeout: keepalives(60),
             }),
             commanded: false,
-            relay: ovzha_core::witness::Relay::None,
+            relay: self.votes.unwrap_or(Relay::None),
             speaks: if self.votes.is_some() { VERSION } else { 2 },
         };
         Config::new(draft).unwrap()
@@ -334,7 +403,10 @@ impl Row {
             acts.push(Act::WitnessStarts);
         }
         if model.faults < self.faults {
-            acts.extend(self.acts.iter().copied().filter(|act| is_possible(model, *act)));
+            let all = self.acts.iter().flat_map(|act| [act(0), act(1)]);
+            acts.extend(all.filter(|act| is_possible(model, *act)));
+            // what befalls no node is named once
+            acts.dedup();
         }
         acts
     }

@@ -57,7 +57,7 @@ pub enum Act {
     WitnessPower(bool),
     /// The relay of a node's power sticks, or moves again.
     RelayStuck(usize, bool),
-    /// The input of a node's power sees power whatever there is.
+    /// The witness's input for a node's power sees no loss of it, or does again.
     SenseBlind(usize, bool),
     /// What a node's fence agent does from now on.
     Agent(usize, Agent),
@@ -146,8 +146,8 @@ impl World {
             Act::Cut(link, from, cut) => self.set_cut(*link, *from, *cut),
             Act::Device(node, link, there) => self.set_device(*node, *link, *there),
             Act::WitnessPower(on) => self.power_witness(*on),
-            Act::RelayStuck(node, stuck) => self.witness.stuck[*node] = *stuck,
-            Act::SenseBlind(node, blind) => self.witness.blind[*node] = *blind,
+            Act::RelayStuck(node, stuck) => self.set_relay_stuck(*node, *stuck),
+            Act::SenseBlind(node, blind) => self.set_sense_blind(*node, *blind),
             Act::Agent(node, agent) => self.agents.of[*node] = *agent,
             Act::ConfirmFenced(node) => self.confirm_fenced(*node),
             Act::WitnessCut(node, cut) => self.witness.cut[*node] = *cut,

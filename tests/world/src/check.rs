@@ -75,6 +75,8 @@ pub enum Fact {
     Shot(usize, u32),
     /// The agent of such a shot has ended.
     ShotEnded(usize, u32),
+    /// It says that it can't take a node's power away.
+    RelayStuck(usize),
     /// It wants a node's power switched.
     Relay {
         /// The node.
@@ -83,6 +85,8 @@ pub enum Fact {
         on: bool,
         /// The shortest silence for which it may be without, in microseconds.
         term: u64,
+        /// The input says at this moment that it has some.
+        seen: bool,
     },
 }
 
@@ -286,8 +290,13 @@ impl Watch {
             Fact::DaemonUp(node) => self.new_life(*node),
             Fact::WitnessUp => self.cuts.begins(),
             Fact::WitnessHeard(node) => self.cuts.hears(now, *node),
-            Fact::Relay { node, on, term } => {
-                let wrong = self.cuts.moves(now, (*node, *on), *term);
+            Fact::RelayStuck(node) => self.cuts.tells(*node),
+            Fact::Relay { node, on, term, seen } => {
+                let wrong = if *on {
+                    self.cuts.gives_back(*node, *seen)
+                } else {
+                    self.cuts.takes(now, *node, *term)
+                };
                 wrong.inspect(|wrong| self.violation(now, &format!("S7 {wrong}")));
             }
             Fact::Shot(node, id) => self.shot(now, *node, *id),

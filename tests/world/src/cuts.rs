@@ -9,6 +9,8 @@ pub struct Cuts {
     cut: [bool; 2],
     /// Cut, and not believed since.
     spent: [bool; 2],
+    /// It said that it can't.
+    told: [bool; 2],
 }
 
 impl Cuts {
@@ -22,10 +24,21 @@ impl Cuts {
         (self.heard[node], self.spent[node]) = (Some(now), false);
     }
 
-    /// It wants a relay to move; `term`: the shortest silence for which it may. Answers what is wrong with that.
-    pub fn moves(&mut self, now: u64, (node, on): (usize, bool), term: u64) -> Option<String> {
-        let before = std::mem::replace(&mut self.cut[node], !on);
-        if on || before {
+    /// It says that it can't take a node's power away.
+    pub const fn tells(&mut self, node: usize) {
+        self.told[node] = true;
+    }
+
+    /// It gives a node its power back, whose input says that it has some (`seen`). Answers what is wrong with that.
+    pub fn gives_back(&mut self, node: usize, seen: bool) -> Option<String> {
+        let silent = seen && self.cut[node] && !self.told[node];
+        (self.cut[node], self.told[node]) = (false, false);
+        silent.then(|| format!("node {node} was to be cut and is not, and that is not told"))
+    }
+
+    /// It takes a node's power away; `term`: the shortest silence for which it may. Answers what is wrong with that.
+    pub fn takes(&mut self, now: u64, node: usize, term: u64) -> Option<String> {
+        if std::mem::replace(&mut self.cut[node], true) {
             return None;
         }
         if let Some(silence) = self.heard[node].map(|at| now - at).filter(|silence| *silence < term) {

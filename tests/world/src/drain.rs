@@ -132,6 +132,7 @@ impl World {
             Owed::Exit => {
                 self.trace.line(now, &(node, "exit"), || format!("{who} exits"));
                 self.nodes[node].left = true;
+                self.leaves_what_runs(node);
                 self.record(node, Happening::Exits);
                 self.daemon_gone(node);
             }

@@ -1,6 +1,9 @@
 //! What the checkers are told, and which troubles could excuse two actives at that moment.
 
+use ovzha_core::cluster::Cluster;
 use ovzha_core::member::MemberState;
+use ovzha_core::output::Durable;
+use ovzha_core::witness::Relay;
 
 use crate::check::{Excuses, Fact};
 use crate::node::Node;
@@ -49,6 +52,7 @@ impl World {
             | Fact::WitnessHeard(_)
             | Fact::Shot(..)
             | Fact::ShotEnded(..)
+            | Fact::RelayStuck(_)
             | Fact::Relay { .. } => Excuses::default(),
         };
         let before = (self.watch.violations.len(), self.watch.admitted.len());
@@ -67,9 +71,13 @@ impl World {
 
     /// Which troubles of the last deadtime could excuse a start on `node` beside an active other.
     pub(crate) fn excuses(&self, node: usize) -> Excuses {
-        // two of three votes, or no power: there is no excuse (S-13, S-14)
+        // two of three votes, or no power: there is no excuse (S-13 to S-15) but one of S-14: what a person left running
         if self.setup.witness || self.setup.stonith && !self.agents.lied {
-            return Excuses::default();
+            let time_lends = self.setup.witness && self.setup.relay != Relay::InPlace;
+            return Excuses {
+                daemon: time_lends && self.nodes[1 - node].rests == Some(false),
+                ..Excuses::default()
+            };
         }
         let window = self.deadtime() * 1050 + 2_000_000;
         let lately = |until: Option<u64>| until.is_some_and(|until| until.saturating_add(window) >= self.now);
@@ -103,6 +111,19 @@ impl World {
             daemon: anew || lately(self.troubles.daemon[1 - node]),
             silence,
         }
+    }
+
+    /// A daemon ends that was told to; under a hold it leaves what runs to a person (S-46).
+    pub(crate) fn leaves_what_runs(&mut self, node: usize) {
+        let held = |daemon: &Cluster| daemon.snapshot().hold.held;
+        let kept = |disk: &[u8]| Durable::decode(disk).is_some_and(|durable| durable.hold.held);
+        let known = kept(&self.nodes[1 - node].disk);
+        self.nodes[node].rests = self.nodes[node].daemon.as_deref().is_some_and(held).then_some(known);
+    }
+
+    /// A person ended the hold, or it was lost: what a daemon left running on that node keeps nobody from starting it.
+    pub(crate) fn hold_is_over(&mut self, node: usize) {
+        self.nodes[node].rests = self.nodes[node].rests.map(|_| false);
     }
 
     /// The longer of both nodes' deadtimes, in milliseconds.

@@ -1,13 +1,13 @@
 //! What a seed does to a World: its configuration, its kind of trouble, and when it strikes.
 //!
-//! Six kinds, because the promises differ (SAFETY S-10, S-11, S-13, S-14):
+//! Six kinds, because the promises differ (SAFETY S-10, S-11, S-13 to S-15):
 //!
 //! | kind | faults | two actives |
 //! |---|---|---|
 //! | `Crash` | power cuts, loss, delay, duplication, damage, replay, failing scripts, some of the links | never |
 //! | `Isolation` | row ping: the same, and one node at a time loses everything together, hanging stops | never |
 //! | `Anything` | rows none and ping: all of it, cuts between living nodes, freezes, dead daemons | only with an excuse, counted |
-//! | `Voted` | row witness and watchdog: all of it but a machine that stands still with its clock, and the witness dies, restarts, is cut off | never |
+//! | `Voted` | row witness and watchdog, beside them a hand on both power switches, or that hand alone: all of it (with watchdogs no machine that stands still with its clock), and the witness dies, restarts, is cut off, its relays stick, its inputs see no loss of power | never |
 //! | `Fenced` | row fencing: all of it, and fence agents that fail, are slow, or cut without seeing it | never |
 //! | `Restarts` | daemons restarted within deadtime | never, and nothing is started or stopped |
 
@@ -59,6 +59,8 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
     let keepalive = rng.pick(&[200, 500, 1000, 1000]).unwrap_or(500);
     // a vote must leave time for the stop and for two timeouts of the watchdog
     let voted = kind == Kind::Voted;
+    let relays = [Relay::None, Relay::None, Relay::Beside, Relay::InPlace];
+    let relay = rng.pick(&relays).filter(|_| voted).unwrap_or(Relay::None);
     let deadtime = keepalive * if voted { rng.between(20, 32) } else { rng.between(8, 16) };
     let many = rng.pick(&[1, 1, 1, 2, 2, 3, 4]).unwrap_or(1);
     let groups = (0..many).map(|_| group(rng)).collect();
@@ -84,10 +86,11 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         // the cheap digest lets more seeds be run
         crc: rng.chance(850),
         fencing: rng.chance(500),
-        watchdog: voted.then_some(keepalive * 4),
+        watchdog: (voted && relay != Relay::InPlace).then_some(keepalive * 4),
         witness: voted,
-        commanded: voted && rng.chance(300),
-        relay: Relay::None,
+        // in place of watchdogs the witness lends no start while both nodes have power: such files are refused
+        commanded: voted && relay != Relay::InPlace && rng.chance(300),
+        relay,
         named: None,
         stonith: kind == Kind::Fenced,
         fence_delay: keepalive * 5,

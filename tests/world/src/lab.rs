@@ -115,6 +115,9 @@ impl World {
             format!("{} is asked by {client}: {}", letter(node), word(&command))
         });
         self.fact(&Fact::Asked(node, client));
+        if command == Command::Resume {
+            (0..2).for_each(|node| self.hold_is_over(node));
+        }
         self.give(node, Input::Ask(client, command));
     }
 

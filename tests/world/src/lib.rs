@@ -8,6 +8,7 @@
 //! fuzz                    -+-> World::step -+-> machine      scripts                excuse  what a row admits
 //! exhaustive check        -+   (one door)   +-> wire, lab    links, frames          trace   lines, one hash
 //! ovzha simulate          -+                +-> mirror, fencing, writes  DRBD, and what users wrote
+//!                                           +-> witness, relay  the real Witness, its hand on the nodes' power
 //! ```
 //!
 //! One choice at a time changes the World, the same way for the same seed; between two choices nothing happens.
@@ -26,6 +27,7 @@ pub mod mirror;
 mod news;
 pub mod node;
 pub mod record;
+pub mod relay;
 pub mod rng;
 pub mod script;
 pub mod seed;

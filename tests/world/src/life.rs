@@ -37,8 +37,8 @@ impl World {
         let boot = BootId([random[0], random[1], random[2], random[3]]);
         let machine = &mut self.nodes[node];
         machine.life += 1;
-        machine.proved = self.now;
-        machine.left = false;
+        (machine.proved, machine.began) = (self.now, self.now);
+        (machine.left, machine.rests) = (false, None);
         machine.inbox.clear();
         machine.given.clear();
         machine.heard = None;
@@ -101,7 +101,7 @@ impl World {
 
     /// Power comes, the machine boots its daemon.
     pub fn power_on(&mut self, node: usize) {
-        if self.nodes[node].power {
+        if self.nodes[node].power || !self.witness.relays[node].lets_on() {
             return;
         }
         let rate = self.nodes[node].clock.rate();
@@ -124,6 +124,7 @@ impl World {
 
     /// Power goes: everything on the node stops, only the disk keeps what was written.
     pub fn power_off(&mut self, node: usize) {
+        self.witness.relays[node].lets_off();
         if !self.nodes[node].power {
             return;
         }
@@ -195,6 +196,7 @@ impl World {
             format!("{}'s state on disk: {loss:?}", letter(node))
         });
         self.troubles.forgot[node] = true;
+        self.hold_is_over(1 - node);
         self.fact(&Fact::Forgot(node));
     }
 

@@ -185,6 +185,8 @@ pub struct Node {
     pub daemon: Option<Box<Cluster>>,
     /// When its daemon last said that the peer's life is proved.
     pub proved: u64,
+    /// When its daemon last began a life.
+    pub began: u64,
     /// Counts daemons' lives.
     pub life: u32,
     /// Counts power-ons.
@@ -233,6 +235,9 @@ pub struct Node {
     pub heard: Option<u64>,
     /// The daemon reset the machine, or left in order: what the admin or the supervisor does next.
     pub left: bool,
+    /// Its daemon was told to stop under a hold, which left what runs to a person; true: the other node knows of that hold, whatever
+    /// it forgets.
+    pub rests: Option<bool>,
 }
 
 impl Node {
@@ -250,6 +255,7 @@ impl Node {
             power: false,
             daemon: None,
             proved: 0,
+            began: 0,
             life: 0,
             boots: 0,
             freeze: None,
@@ -274,6 +280,7 @@ impl Node {
             given: Vec::new(),
             heard: None,
             left: false,
+            rests: None,
         }
     }
 

@@ -19,6 +19,7 @@
 //! | `die NODE RESOURCE [part]` | the resource ends by itself, or in part |
 //! | `drbd NODE diskless\|attached\|suspended\|running` | its half's disk is lost, its I/O waits |
 //! | `agent NODE cuts\|fails\|cuts-unseen\|lies [SPAN]` | its fence agent, and how long a shot takes |
+//! | `witness on\|off`, `relay NODE stuck\|moves`, `sense NODE blind\|sees` | the third voter's power, its hand on a node's power, and what it sees of that |
 //! | `unstick NODE`, `reap NODE` | stuck children, what lying stops have left running, are gone |
 //! | `ask NODE standby [gN..]\|takeover [gN..]\|stop\|hold [SPAN]\|resume\|clear [gN]\|confirm-data [gN]\|confirm-fenced` | a request |
 //! | `disk NODE fail\|well\|hangs [SPAN]` | the disk of the state directory; so long each write takes |
@@ -238,8 +239,8 @@ fn on_node(world: &mut World, verb: &str, args: &[&str]) -> Result<Vec<Act>, Str
             Act::Recall(node, usize::from(to == "b"), place, size(args, 3)?, link)
         }
         ("agent", does) => Act::Agent(node, agent(does, args.get(2))?),
-        ("sense", "blind" | "sees") => Act::SenseBlind(node, second == "blind"),
         ("relay", "stuck" | "moves") => Act::RelayStuck(node, second == "stuck"),
+        ("sense", "blind" | "sees") => Act::SenseBlind(node, second == "blind"),
         ("will", _) => will(world, node, args)?,
         ("set", _) => Act::Config(node, Box::new(set(world, node, args)?)),
         _ => return Err("no such command".to_owned()),

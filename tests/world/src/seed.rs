@@ -256,6 +256,8 @@ fn repairs(setup: &Setup) -> Vec<Act> {
             Act::Agent(node, Agent::default()),
             Act::Isolate(node, false),
             Act::WitnessCut(node, false),
+            Act::RelayStuck(node, false),
+            Act::SenseBlind(node, false),
             Act::Cut(None, node, false),
             Act::Slow(node, 0),
             Act::Disk(node, true),

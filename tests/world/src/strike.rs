@@ -5,7 +5,7 @@ use ovzha_core::id::GroupSet;
 use ovzha_core::message::HoldReason;
 use ovzha_core::output::Op;
 use ovzha_core::time::Span;
-use ovzha_core::witness::VOTES_FROM;
+use ovzha_core::witness::{Relay, VOTES_FROM};
 
 use crate::act::{Act, Loss};
 use crate::faults::Kind;
@@ -50,6 +50,7 @@ impl Striker<'_> {
         let acts = match self.kind {
             Kind::Restarts => self.restart(node, at),
             Kind::Voted if self.rng.chance(250) => self.voter(node, at, until),
+            Kind::Voted if self.setup.relay != Relay::None && self.rng.chance(200) => self.relay(node, at, until),
             Kind::Fenced if self.rng.chance(200) => self.agent(node, at, until),
             Kind::Anything | Kind::Voted | Kind::Fenced if self.rng.chance(450) => self.anything(node, at, until),
             Kind::Crash | Kind::Isolation | Kind::Anything | Kind::Voted | Kind::Fenced => self.crash(node, at, until),
@@ -145,6 +146,22 @@ impl Striker<'_> {
         }
     }
 
+    /// A relay sticks, or its input sees no loss of power; most often while something else makes the witness use it.
+    fn relay(&mut self, node: usize, at: u64, until: u64) -> Vec<(u64, Act)> {
+        let fault: fn(usize, bool) -> Act = if self.rng.chance(600) {
+            Act::RelayStuck
+        } else {
+            Act::SenseBlind
+        };
+        let ends = until + self.rng.below(20 * SECOND);
+        let mut acts = vec![(at, fault(node, true)), (ends, fault(node, false))];
+        if self.rng.chance(700) {
+            let from = at + self.rng.below(SECOND);
+            acts.extend(self.anything(node, from, until.max(from)));
+        }
+        acts
+    }
+
     /// A fence agent that can't do all of its work, or is slow; perhaps while the other machine is off, and a person sees that.
     fn agent(&mut self, node: usize, at: u64, until: u64) -> Vec<(u64, Act)> {
         let does = self
@@ -175,8 +192,9 @@ impl Striker<'_> {
             0 | 1 => vec![(at, Act::Kill(node)), (until, Act::Revive(node))],
             2 | 3 => {
                 let freezes = [Freeze::Process, Freeze::Kernel, Freeze::Machine];
-                // a machine that stands still with its clock is no part of the promise
-                let most = if self.kind == Kind::Voted { 2 } else { 3 };
+                // beside watchdogs a machine that stands still with its clock is no part of the promise
+                let covered = self.kind != Kind::Voted || self.setup.relay == Relay::InPlace;
+                let most = if covered { 3 } else { 2 };
                 let freeze = self.rng.pick(&freezes[..most]);
                 vec![(at, Act::Freeze(node, freeze.unwrap_or(Freeze::Process), until - at))]
             }

@@ -3,6 +3,8 @@
 //! Not counted: power that comes, the end of a fault, requests, another release, a clock that runs differently, and
 //! what finds nothing to strike (a power cut of a node that has no power, a script that is never called).
 
+use ovzha_core::witness::Relay;
+
 use crate::act::Act;
 use crate::node::{Freeze, Truth};
 use crate::stonith::Does;
@@ -10,7 +12,9 @@ use crate::world::World;
 
 impl World {
     /// Whether this choice, made now, is a fault that strikes at once. Scripts strike when they are called.
+    #[expect(clippy::too_many_lines, reason = "one line or two a choice")]
     pub(crate) fn is_struck_by(&self, act: &Act) -> bool {
+        let relays = self.setup.relay != Relay::None;
         match act {
             Act::Off(node) => self.nodes[*node].power,
             Act::Freeze(node, kind, _) => {
@@ -26,7 +30,8 @@ impl World {
             Act::Device(node, link, false) => *link < self.setup.links && self.wire.is_there(*node, *link),
             Act::Isolate(node, true) => !self.wire.isolated[*node],
             Act::WitnessPower(false) => self.witness.daemon.is_some(),
-            Act::RelayStuck(node, true) => !self.witness.stuck[*node],
+            Act::RelayStuck(node, true) => relays && !self.witness.relays[*node].is_stuck(),
+            Act::SenseBlind(node, true) => relays && !self.witness.relays[*node].is_blind(),
             Act::Agent(_, agent) => agent.does != Does::Cuts,
             Act::WitnessCut(node, true) => self.setup.witness && !self.witness.cut[*node],
             Act::Drbd(true) => self.mirrors.iter().any(|mirror| !mirror.cut),
@@ -47,7 +52,7 @@ impl World {
             Act::Suspend(node, group, true) => self.mirrors[*group].primary[*node],
             Act::Disk(node, false) => !self.nodes[*node].disk_fails,
             Act::DiskTakes(_, takes) => *takes > 100_000,
-            Act::Lose(..) | Act::SenseBlind(..) => true,
+            Act::Lose(..) => true,
             Act::Pings(node, false) => self.setup.pings > 0 && self.nodes[*node].pings,
             Act::Pass(_)
             | Act::Next
@@ -61,6 +66,7 @@ impl World {
             | Act::WitnessPower(true)
             | Act::WitnessCut(_, false)
             | Act::RelayStuck(_, false)
+            | Act::SenseBlind(_, false)
             | Act::ConfirmFenced(_)
             | Act::Drbd(false)
             | Act::Path(_, false)

@@ -115,6 +115,7 @@ impl World {
     /// A reset: power is gone for a moment, and the machine boots.
     pub(crate) fn reset(&mut self, node: usize) {
         self.power_off(node);
+        self.relay_sees_reset(node);
         if let Some(takes) = self.reset_takes {
             self.boot_in(node, takes);
         }

@@ -10,6 +10,7 @@ use ovzha_core::witness::{Power, Relay, Said, Witness, WitnessConfig, WitnessNot
 
 use crate::check::Fact;
 use crate::node::{Clock, Input};
+use crate::relay::Switch;
 use crate::trace::letter;
 use crate::wire::Origin;
 use crate::world::{What, World};
@@ -18,8 +19,6 @@ use crate::world::{What, World};
 const DRAIN_MAX: u32 = 64;
 /// How long a node that was cut stays off.
 const OFF_FOR: Span = Span::from_secs(5);
-/// From the order to the relay's contacts, in microseconds.
-const SWITCHES: u64 = 30_000;
 /// A write to its disk, in microseconds.
 const WRITES: (u64, u64) = (2_000, 80_000);
 /// A frame's way to it or from it, in microseconds.
@@ -34,10 +33,8 @@ pub struct Room {
     life: u32,
     /// The way between it and a node is cut.
     pub cut: [bool; 2],
-    /// The relay of a node does not move.
-    pub stuck: [bool; 2],
-    /// The input of a node's power sees power whatever there is.
-    pub blind: [bool; 2],
+    /// Its hand on each node's power.
+    pub relays: [Switch; 2],
     /// What its disk keeps.
     kept: Vec<(Mark, NodeId)>,
     /// What is being written to it.
@@ -53,8 +50,7 @@ impl Room {
             clock: Clock::new(0, rate),
             life: 0,
             cut: [false; 2],
-            stuck: [false; 2],
-            blind: [false; 2],
+            relays: [Switch::NEW; 2],
             kept: Vec::new(),
             writing: None,
         }
@@ -84,6 +80,7 @@ impl World {
         });
         self.witness.life += 1;
         self.witness.daemon = None;
+        self.relays_rest();
         if let Some(writing) = self.witness.writing.take()
             && self.rng.between(0, 1) == 1
         {
@@ -172,25 +169,16 @@ impl World {
             return;
         }
         for (node, id) in [NodeId(0), NodeId(1)].into_iter().enumerate() {
-            let seen = self.nodes[node].power || self.witness.blind[node];
-            let power = if seen { Power::On } else { Power::Off };
+            let power = self.sensed(node);
             if let Some(daemon) = &mut self.witness.daemon {
                 daemon.sensed(now, id, power);
             }
         }
     }
 
-    /// A relay moves, and the witness sees what that did.
-    pub(crate) fn relay_moves(&mut self, life: u32, node: usize, on: bool) {
-        if self.witness.stuck[node] {
-            return;
-        }
-        if on && !self.nodes[node].power {
-            self.power_on(node);
-        } else if !on {
-            self.power_off(node);
-        }
-        self.witness_wakes(life);
+    /// Something changed that it looks at.
+    pub(crate) fn witness_looks(&mut self) {
+        self.witness_wakes(self.witness.life);
     }
 
     fn drain_witness(&mut self) -> Option<Instant> {
@@ -207,11 +195,12 @@ impl World {
                     self.at(at, What::WitnessKept { life });
                 }
                 Said::Power { node, on } => {
-                    let (node, life) = (usize::from(node.0), self.witness.life);
+                    let node = usize::from(node.0);
                     // both clocks are 1 % wrong at most
                     let term = self.setup.deadtime * 980;
-                    self.fact(&Fact::Relay { node, on, term });
-                    self.at(self.now + SWITCHES, What::Relay { life, node, on });
+                    let seen = self.sensed(node) == Power::On;
+                    self.fact(&Fact::Relay { node, on, term, seen });
+                    self.relay_ordered(node, on);
                 }
                 Said::Wait { until } => return Some(until),
             }
@@ -222,6 +211,9 @@ impl World {
     }
 
     fn witness_tells(&mut self, notice: WitnessNotice) {
+        if let WitnessNotice::Stuck(node) = notice {
+            self.fact(&Fact::RelayStuck(usize::from(node.0)));
+        }
         self.trace.line(self.now, &notice, || {
             let who = |node: NodeId| letter(usize::from(node.0));
             let group = |mark: ovzha_core::id::Mark| mark.0[2].saturating_sub(1);

@@ -102,9 +102,7 @@ pub(crate) enum What {
         life: u32,
     },
     Relay {
-        life: u32,
         node: usize,
-        on: bool,
     },
     Hit {
         node: usize,
@@ -350,7 +348,7 @@ impl World {
             What::ToWitness { life, bytes } => self.witness_hears(life, &bytes),
             What::WitnessWakes { life } => self.witness_wakes(life),
             What::WitnessKept { life } => self.witness_kept(life),
-            What::Relay { life, node, on } => self.relay_moves(life, node, on),
+            What::Relay { node } => self.relay_moves(node),
             What::Hit { node, boots } => self.hit(node, boots),
             What::ShotEnds { node, boots, life, id } => self.shot_ends(node, (boots, life), id),
             What::Daemon { node, boots } => {

@@ -10,7 +10,7 @@ use ovzha_core::message::{
     Ballot, Echo, GroupBits, GroupReport, Head, Identities, Message, NodeBits, Silence, Verdict,
 };
 use ovzha_core::time::{Instant, Span};
-use ovzha_core::witness::{Power, Relay, Said, Witness, WitnessConfig};
+use ovzha_core::witness::{Power, Relay, Said, Witness, WitnessConfig, WitnessNotice};
 use ovzha_world::cuts::Cuts;
 
 use super::choices::Choices;
@@ -50,6 +50,8 @@ struct Room {
     /// Until when a group's vote is a node's at least, in which life, unless that one gives it back.
     lent: [Option<Lent>; GROUPS],
     cuts: Cuts,
+    /// Each node's input said that there is power, before the present event.
+    seen: [bool; 2],
     ring: Keyring,
     /// What its disk has, and how often it was to be written: each third time fails.
     disk: Vec<(Mark, NodeId)>,
@@ -91,11 +93,13 @@ pub fn witness(bytes: &[u8]) {
         nodes: [node(1), node(2)],
         lent: [None; GROUPS],
         cuts: Cuts::default(),
+        seen: [false; 2],
         ring: ring(b"a key"),
         disk: Vec::new(),
         writes: 0,
     };
     room.drain();
+    let mut sensed = room.seen;
     for _ in 0..EVENTS_MAX {
         if choices.is_over() {
             return;
@@ -105,10 +109,11 @@ pub fn witness(bytes: &[u8]) {
         match event & 7 {
             0..=3 => room.speaks(node, &mut choices),
             4 | 5 => room.pass(u64::from(choices.byte()) * 50),
-            6 => room.sensed(node, choices.pick([Power::On, Power::Off, Power::Unknown])),
+            6 => sensed[node] = room.sensed(node, choices.pick([Power::On, Power::Off, Power::Unknown])),
             _ => room.strange(choices.bytes(40)),
         }
         room.drain();
+        room.seen = sensed;
     }
 }
 
@@ -118,11 +123,13 @@ impl Room {
         self.witness.tick(self.now);
     }
 
-    fn sensed(&mut self, node: usize, power: Power) {
+    /// Answers whether the input says that there is power.
+    fn sensed(&mut self, node: usize, power: Power) -> bool {
         self.witness.sensed(self.now, NODES[node], power);
         if power == Power::Off {
             self.back(node, |_, _| true);
         }
+        power == Power::On
     }
 
     /// What that node was lent is free again.
@@ -223,7 +230,12 @@ impl Room {
                 }
                 Said::Power { node, on } => {
                     // it may be silent for less only if it was asked for less
-                    let wrong = self.cuts.moves(self.now.as_millis(), (usize::from(node.0), on), 0);
+                    let node = usize::from(node.0);
+                    let wrong = if on {
+                        self.cuts.gives_back(node, self.seen[node])
+                    } else {
+                        self.cuts.takes(self.now.as_millis(), node, 0)
+                    };
                     assert_eq!(wrong, None);
                 }
                 Said::Keep => {
@@ -234,6 +246,7 @@ impl Room {
                     }
                     self.witness.kept(self.now, good);
                 }
+                Said::Notice(WitnessNotice::Stuck(node)) => self.cuts.tells(usize::from(node.0)),
                 Said::Notice(_) => {}
                 Said::Wait { until } => {
                     assert!(until >= self.now, "it is sent to wait, not back");
