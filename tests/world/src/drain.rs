@@ -104,6 +104,7 @@ impl World {
                 }
                 if let Notice::Phase { group, phase, why } = told {
                     self.fact(&Fact::Phase(node, usize::from(group.0), phase, why));
+                    self.nodes[node].claims(usize::from(group.0), phase, now);
                     if phase == Phase::Claiming {
                         self.check_commanded(node, group);
                     }
