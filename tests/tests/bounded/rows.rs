@@ -13,7 +13,7 @@ type Acts = &'static [fn(usize) -> Act];
 
 const CRASHES: Acts = &[Act::PowerCut];
 const DEATHS: Acts = &[Act::PowerCut, |_| Act::WitnessDies];
-const LEAVES: Acts = &[Act::Stop, Act::PowerCut];
+const LEAVES: Acts = &[Act::Stop];
 const LEAVES_AND_DEATHS: Acts = &[Act::Stop, Act::PowerCut, |_| Act::WitnessDies];
 const LEAVES_AND_HANGS: Acts = &[
     Act::Stop,
@@ -172,32 +172,32 @@ pub const ROWS: &[Row] = &[
         .net(Net::Roads(1))
         .relay(Relay::InPlace)
         .up_to(1, PAUSES),
-    votes("witness: orderly stops beside deaths and a cut", 3, 8)
+    votes("witness: orderly stops beside deaths and a cut", 3, 6)
         .net(Net::Roads(1))
         .up_to(2, LEAVES_AND_DEATHS),
-    votes("witness: the same, each start by its command", 3, 8)
+    votes("witness: the same, each start by its command", 3, 6)
         .net(Net::Roads(1))
         .commanded()
         .up_to(2, LEAVES_AND_DEATHS),
-    votes("witness long dead: orderly stops beside crashes and a cut", 3, 8)
+    votes("witness long dead: an orderly stop beside a cut", 5, 13)
         .away()
         .net(Net::Roads(1))
-        .up_to(2, LEAVES),
+        .up_to(1, LEAVES),
     votes_and_watchdog(
-        "witness+watchdog, long dead: orderly stops beside hangs and dead daemons",
+        "witness+watchdog, the witness long dead: orderly stops beside hangs",
         4,
-        10,
+        8,
     )
     .away()
     .net(Net::Good)
     .up_to(2, LEAVES_AND_HANGS),
-    votes_and_watchdog("witness beside watchdogs: hangs and dead daemons beside a cut", 4, 10)
+    votes_and_watchdog("witness beside watchdogs: hangs and dead daemons beside a cut", 5, 12)
         .relay(Relay::Beside)
         .up_to(1, HANGS),
     votes(
         "witness in place of watchdogs: relays that stick beside pauses and dead daemons",
         4,
-        10,
+        9,
     )
     .net(Net::Good)
     .relay(Relay::InPlace)
@@ -205,7 +205,7 @@ pub const ROWS: &[Row] = &[
     votes(
         "witness in place of watchdogs, long dead: orderly stops beside pauses and crashes",
         4,
-        10,
+        9,
     )
     .away()
     .net(Net::Good)
