@@ -49,6 +49,7 @@ pub fn config(me: u8, cluster: ClusterId, links: u8, times: Times) -> Config {
         witness: true,
         stonith: None,
         commanded: false,
+        relay: ovzha_core::witness::Relay::None,
         groups: std::iter::once(group).collect(),
         resources_digest: [1; 4],
         timings_digest: [1; 4],

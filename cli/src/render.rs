@@ -411,7 +411,15 @@ fn witness(page: &mut Page, third: &Witness) {
     if let Some(refused) = refused(&third.rejected) {
         text = format!("{text} {refused}");
     }
-    page.put(if third.alive { Tone::Plain } else { Tone::Bad }, "witness", &text);
+    let fits = third.fits != Some(false);
+    if !fits {
+        text.push_str("  NOT WHAT stonith_host SAYS of the nodes' power: see `ovzha board status`");
+    }
+    page.put(
+        if third.alive && fits { Tone::Plain } else { Tone::Bad },
+        "witness",
+        &text,
+    );
 }
 
 fn votes(seen: &Votes) -> String {

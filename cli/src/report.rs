@@ -83,6 +83,8 @@ pub struct Witness {
     pub heard_ms: Option<u64>,
     pub failing: Option<String>,
     pub rejected: BTreeMap<String, u64>,
+    /// It does with the nodes' power what `stonith_host` says.
+    pub fits: Option<bool>,
 }
 
 /// The votes of a group.

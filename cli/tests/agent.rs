@@ -60,3 +60,19 @@ fn the_state_on_stdin_is_stored_whole_or_refused() {
     assert_eq!(code, Some(1), "{reason}");
     assert!(reason.contains("/proc/none"), "{reason}");
 }
+
+#[test]
+fn a_witnesss_marks_on_stdin_are_stored() {
+    let dir = std::env::temp_dir().join(format!("ovzha-agent-marks-{}", std::process::id()));
+    let text = b"marks of a witness, 1\nalpha beta 010203=beta\n";
+    assert_eq!(
+        told(&agent(&["marks", "--state-dir", dir.to_str().unwrap()], text)),
+        (Some(0), "stored".to_owned())
+    );
+    let kept = ovzha_host::third::marks::load(&dir).unwrap();
+    assert_eq!(kept.values().flatten().count(), 1);
+    std::fs::remove_dir_all(&dir).unwrap();
+    let (code, reason) = told(&agent(&["marks", "--state-dir", "/proc/none"], text));
+    assert_eq!(code, Some(1), "{reason}");
+    assert!(reason.contains("/proc/none"), "{reason}");
+}

@@ -219,7 +219,7 @@ mod tests {
     use crate::event::{Command, Event, Outcome};
     use crate::frame::FrameBuf;
     use crate::group::State;
-    use crate::id::{BootId, ClientId, ClusterId, EffectId, KeyId, LinkId, Mark, NodeId, Tenure};
+    use crate::id::{BootId, ClientId, EffectId, KeyId, LinkId, Mark, NodeId, Tenure};
     use crate::message::Phase;
     use crate::output::{Answer, Durable, Effect, Op, Output};
     use crate::time::{Instant, Span};
@@ -261,28 +261,8 @@ mod tests {
                 ..group.clone()
             };
             let config = Config::new(Draft {
-                me: NodeId(0),
-                cluster: ClusterId([7, 7]),
-                links: 1,
-                pings: 0,
-                keepalive: Span::from_secs(1),
-                warntime: Span::from_secs(4),
-                deadtime: Span::from_secs(10),
-                deadping: Span::from_secs(10),
-                initdead: Span::from_secs(20),
-                stop_budget: Span::from_secs(3),
-                auto_failback: false,
-                ipfail: false,
-                diskless_hands_over: true,
-                last_resort: true,
-                watchdog: None,
                 groups: Vec::from_slice(&[group.clone(), other]).unwrap(),
-                resources_digest: [1; 4],
-                timings_digest: [1; 4],
-                witness: false,
-                stonith: None,
-                commanded: false,
-                speaks: 2,
+                ..Draft::sample()
             })
             .unwrap();
             let now = Instant::from_millis(1000);

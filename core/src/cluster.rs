@@ -329,6 +329,8 @@ impl Cluster {
     pub(crate) fn wake(&mut self, now: Instant) {
         self.pings.woke(now);
         self.first_open = self.first_open.map(|_| now);
+        // nobody here saw what became of the peer's power meanwhile
+        self.stonith.heard();
         self.doubt(now);
     }
 

@@ -8,6 +8,7 @@ use crate::id::{ClusterId, GROUPS_MAX, LINKS_MAX, Mark, NodeId, RESOURCES_MAX};
 use crate::term::Times;
 use crate::time::Span;
 use crate::watchdog::Watchdog;
+use crate::witness::Relay;
 
 /// Most ping nodes.
 pub const PINGS_MAX: usize = 16;
@@ -96,6 +97,8 @@ pub struct Draft {
     pub stonith: Option<Device>,
     /// A start needs the witness's own vote: the peer's keeps running what runs, and starts nothing.
     pub commanded: bool,
+    /// What the witness is to do with the nodes' power: in place of watchdogs, no vote counts of one that does something else.
+    pub relay: Relay,
     /// The groups, in the order of `haresources`.
     pub groups: Vec<GroupDraft, GROUPS_MAX>,
     /// Digest of what `haresources` means.
@@ -104,6 +107,45 @@ pub struct Draft {
     pub timings_digest: [u8; 4],
     /// Newest protocol version to speak, 1 to [`crate::frame::VERSION`].
     pub speaks: u8,
+}
+
+#[cfg(test)]
+impl Draft {
+    /// A node of a pair without ping nodes, whose one group has data.
+    pub(crate) fn sample() -> Self {
+        let group = GroupDraft {
+            preferred: NodeId(0),
+            identity: Mark([0; 3]),
+            digest: Mark([0; 3]),
+            resources: core::iter::once(Kind::Data).collect(),
+            monitors: Vec::new(),
+        };
+        Self {
+            me: NodeId(0),
+            cluster: ClusterId([7, 7]),
+            links: 1,
+            pings: 0,
+            keepalive: Span::from_secs(1),
+            warntime: Span::from_secs(4),
+            deadtime: Span::from_secs(10),
+            deadping: Span::from_secs(10),
+            initdead: Span::from_secs(20),
+            stop_budget: Span::from_secs(3),
+            auto_failback: false,
+            ipfail: false,
+            diskless_hands_over: true,
+            last_resort: true,
+            watchdog: None,
+            groups: core::iter::once(group).collect(),
+            resources_digest: [1; 4],
+            timings_digest: [1; 4],
+            witness: false,
+            stonith: None,
+            commanded: false,
+            relay: Relay::None,
+            speaks: 2,
+        }
+    }
 }
 
 /// A checked configuration.

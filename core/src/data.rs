@@ -308,8 +308,16 @@ impl Cluster {
     pub(crate) fn observed(&mut self, now: Instant, id: GroupId, seen: Seen) {
         let index = usize::from(id.0);
         let in_step = self.word_counts(index) && self.their_half(index).is_some_and(is_in_step);
-        if let Some(group) = self.groups.get_mut(index) {
-            group.observe(now, seen, in_step);
+        let Some(group) = self.groups.get_mut(index) else {
+            return;
+        };
+        let apart = group
+            .drbd
+            .is_some_and(|(drbd, _)| drbd.connection != Connection::Connected);
+        group.observe(now, seen, in_step);
+        // one that stands there still may be that of a node which has lost its power since
+        if apart && seen.drbd.connection == Connection::Connected {
+            self.stonith.heard();
         }
     }
 

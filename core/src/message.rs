@@ -13,6 +13,7 @@ pub use crate::half::{Connection, Disk, Drbd};
 use crate::id::{BootId, GROUPS_MAX, GroupSet, Mark, Sequence, Tenure};
 pub use crate::silence::Silence;
 use crate::time::Span;
+use crate::witness::Relay;
 
 /// Longest reason of a hold, in bytes of UTF-8.
 pub const REASON_MAX: usize = 32;
@@ -64,6 +65,27 @@ impl NodeBits {
     pub fn new(stopping: bool, held: bool, isolated: bool, pings: u8) -> Self {
         let bit = |on: bool, bit: u8| if on { bit } else { 0 };
         Self(bit(stopping, Self::STOPPING) | bit(held, Self::HELD) | bit(isolated, Self::ISOLATED) | pings.min(15))
+    }
+
+    /// A witness has no ping nodes: in their place it says what it does with the nodes' power.
+    #[must_use]
+    pub const fn of_witness(relay: Relay) -> Self {
+        Self(match relay {
+            Relay::None => 1,
+            Relay::Beside => 2,
+            Relay::InPlace => 3,
+        })
+    }
+
+    /// What a witness does with the nodes' power; none: it does not say, or something that is not known here.
+    #[must_use]
+    pub const fn relay(self) -> Option<Relay> {
+        match self.pings() {
+            1 => Some(Relay::None),
+            2 => Some(Relay::Beside),
+            3 => Some(Relay::InPlace),
+            _ => None,
+        }
     }
 
     /// On its way out: it takes nothing and hands over what it has.

@@ -16,6 +16,11 @@ pub enum Notice {
         /// It is heard.
         heard: bool,
     },
+    /// The witness does with the nodes' power what it is to do, or something else (SAFETY S-92).
+    WitnessHand {
+        /// It does what it is to do.
+        fits: bool,
+    },
     /// The peer is heard over this link, for the first time or again.
     LinkUp(LinkId),
     /// Nothing came over this link for `warntime`.

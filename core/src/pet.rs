@@ -150,13 +150,12 @@ const fn is_still(group: &Group) -> bool {
 mod tests {
     use super::*;
     use crate::auth::{Domain, Keyring, Method};
-    use crate::config::{Config, Draft, GroupDraft, Kind};
+    use crate::config::{Config, Draft};
     use crate::event::{Command, Event, Outcome};
     use crate::frame::FrameBuf;
-    use crate::id::{BootId, ClientId, ClusterId, EffectId, KeyId, Mark, NodeId};
+    use crate::id::{BootId, ClientId, EffectId, KeyId, NodeId};
     use crate::message::hold_reason;
     use crate::output::{Durable, Op};
-    use heapless::Vec;
 
     extern crate std;
     use std::vec;
@@ -200,38 +199,17 @@ mod tests {
 
     fn draft(pings: u8, stays: bool) -> Draft {
         Draft {
-            me: NodeId(0),
-            cluster: ClusterId([7, 7]),
             links: 2,
             pings,
-            keepalive: KEEPALIVE,
-            warntime: Span::from_secs(4),
             deadtime: DEADTIME,
             deadping: DEADTIME,
             initdead: DEADTIME,
             stop_budget: Span::from_secs(5),
-            auto_failback: false,
-            ipfail: false,
-            diskless_hands_over: true,
-            last_resort: true,
             watchdog: Some(Watchdog {
                 timeout: TIMEOUT,
                 stays,
             }),
-            groups: Vec::from_slice(&[GroupDraft {
-                preferred: NodeId(0),
-                identity: Mark([0; 3]),
-                digest: Mark([0; 3]),
-                resources: Vec::from_slice(&[Kind::Data]).unwrap(),
-                monitors: Vec::new(),
-            }])
-            .unwrap(),
-            resources_digest: [1; 4],
-            timings_digest: [1; 4],
-            witness: false,
-            stonith: None,
-            commanded: false,
-            speaks: 2,
+            ..Draft::sample()
         }
     }
 

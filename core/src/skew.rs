@@ -133,9 +133,9 @@ mod tests {
     use super::*;
     use crate::auth::{Domain, Keyring};
     use crate::config::{Config, Draft, GroupDraft, Kind};
-    use crate::id::{BootId, ClusterId, Mark, NodeId, Tenure};
+    use crate::id::{BootId, Mark, NodeId, Tenure};
     use crate::message::{Detail, Echo, GroupBits, GroupReport, Head, Hold, NodeBits, Silence};
-    use crate::time::{Instant, Span};
+    use crate::time::Instant;
     use heapless::Vec;
 
     fn cluster(groups: u8) -> Cluster {
@@ -147,28 +147,8 @@ mod tests {
             monitors: Vec::new(),
         };
         let config = Config::new(Draft {
-            me: NodeId(0),
-            cluster: ClusterId([7, 7]),
-            links: 1,
-            pings: 0,
-            keepalive: Span::from_secs(1),
-            warntime: Span::from_secs(4),
-            deadtime: Span::from_secs(10),
-            deadping: Span::from_secs(10),
-            initdead: Span::from_secs(20),
-            stop_budget: Span::from_secs(3),
-            auto_failback: false,
-            ipfail: false,
-            diskless_hands_over: true,
-            last_resort: true,
-            watchdog: None,
             groups: (1..=groups).map(group).collect(),
-            resources_digest: [1; 4],
-            timings_digest: [1; 4],
-            witness: false,
-            stonith: None,
-            commanded: false,
-            speaks: 2,
+            ..Draft::sample()
         })
         .unwrap();
         let (keyring, durable) = (Keyring::new(Domain::Node), crate::output::Durable::default());

@@ -69,6 +69,8 @@ pub struct WitnessView {
     pub heard: Option<Span>,
     /// What came from it and was not used.
     pub rejections: Rejections,
+    /// It does with the nodes' power what it is to do.
+    pub fits: bool,
 }
 
 /// What is known of the peer's power.
@@ -251,6 +253,7 @@ impl Cluster {
         Some(WitnessView {
             heard: third.silence(now),
             rejections: third.rejections,
+            fits: third.fits,
         })
     }
 

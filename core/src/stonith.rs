@@ -51,7 +51,7 @@ pub(crate) struct Stonith {
 }
 
 impl Stonith {
-    /// A frame of the peer was believed.
+    /// A frame of the peer was believed, or something else shows that it may have power again.
     pub(crate) fn heard(&mut self) {
         (self.off, self.said, self.failed) = (false, None, None);
         self.void = self.shot.is_some();

@@ -5,14 +5,14 @@ use crate::auth::Domain;
 use crate::auth::Keyring;
 use crate::cluster::Cluster;
 use crate::frame::{self, FrameBuf, VERSION};
-use crate::id::{LinkId, NodeId};
+use crate::id::{GroupSet, LinkId, NodeId};
 use crate::link::Link;
 use crate::lives::{Belief, Lives};
 use crate::message::{Echo, PLEDGES_FROM, Verdict, Word};
 use crate::notice::Notice;
 use crate::rejection::{Rejection, Rejections};
 use crate::time::{Instant, Span};
-use crate::witness::VOTES_FROM;
+use crate::witness::{Relay, VOTES_FROM};
 
 /// What is known of the witness.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Third {
     pub(crate) rejections: Rejections,
     /// It was told that it is not heard.
     silent_told: bool,
+    /// Its hand on the nodes' power is the one that it is to have.
+    pub(crate) fits: bool,
 }
 
 #[cfg(feature = "record")]
@@ -46,6 +48,7 @@ impl Third {
             word: Word::default(),
             rejections: Rejections::new(),
             silent_told: false,
+            fits: true,
         }
     }
 
@@ -108,7 +111,10 @@ impl Cluster {
             self.notice(Notice::Witness { heard: true });
         }
         match verdict {
-            Some(Verdict { head, word }) => self.take_word(head.echo, &word),
+            Some(Verdict { head, word }) => {
+                let counts = self.take_hand(head.bits.relay());
+                self.take_word(head.echo, word, counts);
+            }
             None => {
                 if let Some(third) = &mut self.third {
                     third.rejections.count(Rejection::Body);
@@ -117,12 +123,30 @@ impl Cluster {
         }
     }
 
-    fn take_word(&mut self, echo: Echo, word: &Word) {
+    /// What it does with the nodes' power; whether its votes count.
+    fn take_hand(&mut self, hand: Option<Relay>) -> bool {
+        let wanted = self.config.relay;
+        let fits = wanted == Relay::None || hand == Some(wanted);
+        let before = self
+            .third
+            .as_mut()
+            .map(|third| core::mem::replace(&mut third.fits, fits));
+        if before != Some(fits) {
+            self.notice(Notice::WitnessHand { fits });
+        }
+        // beside watchdogs a vote that comes back with its time is as safe as one that comes with a cut
+        fits || wanted != Relay::InPlace
+    }
+
+    fn take_word(&mut self, echo: Echo, mut word: Word, counts: bool) {
+        if !counts {
+            word.votes = GroupSet::default();
+        }
         self.other_was_heard(word.other);
         if let Some(third) = &mut self.third {
             // who waits for the other node's power to go asks at once
             third.link.urgent |= word.off && !third.word.off;
-            third.word = *word;
+            third.word = word;
         }
         if echo.boot == self.boot {
             if word.off {

@@ -35,6 +35,7 @@ const NOTICES: usize = 8;
 
 /// What a witness that has its hand on the nodes' power does with it (LEASE W4, W5).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Relay {
     /// It has none.
     None,

@@ -45,6 +45,7 @@ impl Witness {
     /// Writes the frame that is owed to a node into `frame`; its length.
     pub(crate) fn speak(&mut self, to: NodeId, frame: &mut FrameBuf) -> Option<usize> {
         let (now, keepalive, forget) = (self.now, self.config.keepalive, self.config.longest);
+        let bits = NodeBits::of_witness(self.config.relay);
         let mut word = self.word(to);
         let sequence = self.sequence.next();
         let station = self.station_mut(to)?;
@@ -59,7 +60,7 @@ impl Witness {
             echo,
             heard: silence,
             heard_here: silence,
-            bits: NodeBits::default(),
+            bits,
         };
         let link = station.number;
         self.sequence = sequence;

@@ -5,6 +5,7 @@
 //! one line for people; stdout carries only what `observe` answers.
 use crate::owner::Owner;
 use crate::program::{self, Deadline, one_line};
+use crate::third::marks;
 use crate::{address, bugs, demo_step, drbd, external, filesystem, hooks, mail, record, respawn};
 use crate::{stonith, store, validate, vz};
 use std::ffi::OsString;
@@ -201,6 +202,7 @@ const USAGE: &str = "usage: ovzha agent start|stop|probe|observe|monitor [--time
                      ovzha agent watch [--up] DRBD_RESOURCE..., \
                      ovzha agent shoot --timeout SECONDS NODE, \
                      ovzha agent store --state-dir DIR [--owner NODE PEER], \
+                     ovzha agent marks --state-dir DIR, \
                      ovzha agent validate CONFIG_DIR NODE PROGRAM STATE_DIR";
 
 fn dispatch(args: &[OsString]) -> Result<Answer, String> {
@@ -209,6 +211,7 @@ fn dispatch(args: &[OsString]) -> Result<Answer, String> {
     match words.as_slice() {
         ["store", "--state-dir", dir] => store(Path::new(dir), None),
         ["store", "--state-dir", dir, "--owner", node, peer] => store(Path::new(dir), Some(&Owner::new(node, peer))),
+        [marks::WORD, "--state-dir", dir] => keep_marks(Path::new(dir)),
         ["bug", "--state-dir", dir, text] => bug(Path::new(dir), text),
         [record::keep::WORD, run_dir, state_dir] => keep_record(Path::new(run_dir), Path::new(state_dir)),
         ["validate", dir, node, program, state_dir] => Ok(validate::run(
@@ -286,16 +289,24 @@ pub fn operate(op: Op, name: &str, args: &[&str], deadline: Deadline) -> Answer 
     }
 }
 
+/// What comes on stdin: a byte more than may be stored, so that what is longer is refused and not cut.
+fn stdin(most: usize) -> Result<Vec<u8>, String> {
+    let bound = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(bound).read_to_end(&mut bytes);
+    read.map_err(|error| format!("can't read from stdin what is to be stored: {error}"))?;
+    Ok(bytes)
+}
+
+/// Writes a witness's marks that come on stdin.
+fn keep_marks(dir: &Path) -> Result<Answer, String> {
+    marks::store(dir, &stdin(store::MARKS.max)?)?;
+    Ok(Answer::done("stored"))
+}
+
 /// Writes the durable state that comes on stdin, and whose it is before that.
 fn store(dir: &Path, owner: Option<&Owner>) -> Result<Answer, String> {
-    let bound = u64::try_from(store::CONTENT_MAX).unwrap_or(u64::MAX);
-    let mut bytes = Vec::new();
-    // One byte more than may be stored, so that a longer state is refused and not cut.
-    let read = std::io::stdin()
-        .lock()
-        .take(bound.saturating_add(1))
-        .read_to_end(&mut bytes);
-    read.map_err(|error| format!("can't read the state from stdin: {error}"))?;
+    let bytes = stdin(store::CONTENT_MAX)?;
     if let Some(owner) = owner {
         let written = owner.write(dir);
         written.map_err(|error| format!("can't store whose state it is: {error}"))?;

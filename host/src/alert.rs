@@ -268,7 +268,8 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
         | Notice::Frozen { frozen: true, .. }
         | Notice::ShotFailed { .. }
         | Notice::ShotVoid { .. }
-        | Notice::StoreFailed => Some(Kind::Failure),
+        | Notice::StoreFailed
+        | Notice::WitnessHand { fits: false } => Some(Kind::Failure),
         Notice::PeerDead(_) | Notice::PeerNeverHeard | Notice::PeerOff | Notice::Witness { heard: false } => {
             Some(Kind::Peer)
         }
@@ -298,6 +299,7 @@ const fn kind_of(notice: &Notice) -> Option<Kind> {
         | Notice::Isolated
         | Notice::NotIsolated
         | Notice::Witness { heard: true }
+        | Notice::WitnessHand { fits: true }
         | Notice::Unheard(_)
         | Notice::Slept(_)
         | Notice::ResourcesDiffer

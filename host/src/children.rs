@@ -3,7 +3,6 @@
 //! One child each: our own program in its agent mode. What a former life of the daemon left running is waited for
 //! before anything is begun: two of them at one resource would be one too many.
 
-use std::ffi::{CStr, CString};
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +24,7 @@ use crate::owner::Owner;
 use crate::record::keep;
 use crate::stonith;
 use crate::sys::{CoreLimit, Pid};
-use crate::task::{self, Exit, How, Spec, TaskId, Tasks};
+use crate::task::{self, Exit, How, Own, TaskId, Tasks};
 use crate::validate::Handover;
 use crate::watcher::{Said, Watchers};
 
@@ -41,8 +40,6 @@ const ORDER: Span = Span::from_secs(20);
 pub const OBSERVE: Span = Span::from_secs(10);
 /// How soon when a look is still under way.
 const OBSERVE_AGAIN: Span = Span::from_secs(1);
-/// Our own program: the running one, whatever lies at its path by now.
-const SELF: &CStr = c"/proc/self/exe";
 
 /// What a child is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -320,28 +317,13 @@ impl Children {
         label: &str,
         job: Job,
     ) -> Result<(), String> {
-        let nul = |_| format!("{label}: a NUL byte in an argument");
-        let argv = argv
-            .iter()
-            .map(|word| CString::new(*word))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(nul)?;
-        let mut whole: Vec<CString> = task::BASE_ENV.iter().map(|pair| CString::from(*pair)).collect();
-        for pair in env {
-            whole.push(CString::new(pair.as_str()).map_err(nul)?);
-        }
-        let deadline = now.after(limit);
-        let spec = Spec {
-            program: SELF,
-            argv: &argv,
-            env: &whole,
+        let validates = job == Job::Validate;
+        let own = Own {
+            words: argv,
+            env,
             stdin,
-            answer: self
-                .handover
-                .as_ref()
-                .filter(|_| job == Job::Validate)
-                .map(Handover::fd),
-            deadline,
+            answer: self.handover.as_ref().filter(|_| validates).map(Handover::fd),
+            limit,
             grace: if matches!(job, Job::Effect(effect) if effect.op == Op::Monitor) {
                 GRACE_LOOK
             } else {
@@ -349,7 +331,7 @@ impl Children {
             },
             label,
         };
-        let id = self.tasks.spawn(now, &spec).map_err(|error| error.to_string())?;
+        let id = self.tasks.spawn_own(now, &own)?;
         self.jobs.push((id, job));
         Ok(())
     }

@@ -6,13 +6,12 @@
 //! daemon; the next life takes it over.
 
 use std::collections::VecDeque;
-use std::ffi::{CStr, CString};
 
 use ovzha_core::time::{Instant, Span};
 
 use crate::line::{AsideLine, ErrandFate};
 use crate::sys::{CoreLimit, Ended, Pid};
-use crate::task::{self, Event, Exit, How, Spec, TaskId, Tasks};
+use crate::task::{self, Event, Exit, How, Own, TaskId, Tasks};
 
 /// The most that may wait.
 pub const QUEUE_MAX: usize = 32;
@@ -20,7 +19,6 @@ pub const QUEUE_MAX: usize = 32;
 const GRACE: Span = Span::from_secs(5);
 /// How often drops are told.
 const TELL: Span = Span::from_secs(60);
-const SELF: &CStr = c"/proc/self/exe";
 
 /// One errand.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -177,22 +175,17 @@ impl Errands {
     }
 
     fn spawn(&mut self, now: Instant, errand: &Errand) -> Result<TaskId, String> {
-        let nul = |_| "a NUL byte in an argument".to_owned();
-        let argv: Result<Vec<CString>, _> = errand.argv.iter().map(|word| CString::new(word.as_str())).collect();
-        let base = task::BASE_ENV.iter().map(|pair| Ok(CString::from(*pair)));
-        let own = errand.env.iter().map(|pair| CString::new(pair.as_str()));
-        let env: Result<Vec<CString>, _> = base.chain(own).collect();
-        let spec = Spec {
-            program: SELF,
-            argv: &argv.map_err(nul)?,
-            env: &env.map_err(nul)?,
+        let words: Vec<&str> = errand.argv.iter().map(String::as_str).collect();
+        let own = Own {
+            words: &words,
+            env: &errand.env,
             stdin: errand.stdin.as_deref().map(str::as_bytes),
             answer: None,
-            deadline: now.after(errand.limit),
+            limit: errand.limit,
             grace: GRACE,
             label: &errand.label,
         };
-        self.tasks.spawn(now, &spec).map_err(|error| error.to_string())
+        self.tasks.spawn_own(now, &own)
     }
 }
 

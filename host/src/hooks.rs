@@ -115,6 +115,7 @@ pub fn call(config: &Config, notice: &Notice) -> Option<Call> {
         | Notice::Unheard(_)
         | Notice::Slept(_)
         | Notice::ResourcesDiffer
+        | Notice::WitnessHand { .. }
         | Notice::TimingsDiffer
         | Notice::GroupsUnknown(_)
         | Notice::Step { .. }

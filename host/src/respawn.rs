@@ -46,7 +46,6 @@ const LOOK: Span = Span::from_millis(200);
 /// Between TERM and KILL; and how long after KILL a process is given up.
 const GRACE: Span = Span::from_secs(5);
 const LAST: Span = Span::from_secs(1);
-const SELF: &CStr = c"/proc/self/exe";
 
 /// One `respawn` line.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -167,7 +166,7 @@ impl Clients {
             leaving,
             env: whole.chain(own).collect(),
             limit,
-            program: CString::from(SELF),
+            program: CString::from(task::SELF),
             changed: true,
             looked: now,
             lines,

@@ -269,7 +269,7 @@ fn witness_value(config: &Config, facts: &HostFacts, snapshot: &Snapshot) -> Val
     };
     json!({
         "name": name, "alive": alive, "heard_ms": opt(seen.heard), "failing": failing,
-        "rejected": rejected(&seen.rejections),
+        "rejected": rejected(&seen.rejections), "fits": seen.fits,
     })
 }
 

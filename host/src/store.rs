@@ -8,7 +8,7 @@
 //! magic "ovzhaST\n" | format version u16 | length u32 | content | CRC-32 of all before   (little endian)
 //! ```
 //!
-//! This blocks on the disk: call it in an agent, at start or in a thread of its own, never in the loop.
+//! This blocks on the disk: call it in an agent or at start, never in the loop.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write};
@@ -31,7 +31,7 @@ pub(crate) struct Kind {
     name: &'static str,
     next: &'static str,
     /// Most bytes of content.
-    max: usize,
+    pub(crate) max: usize,
 }
 
 /// A node's.

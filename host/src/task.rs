@@ -66,6 +66,28 @@ pub struct Spec<'a> {
     pub label: &'a str,
 }
 
+/// Our own program: the running one, whatever lies at its path by now.
+pub const SELF: &CStr = c"/proc/self/exe";
+
+/// A run of our own program.
+#[derive(Debug)]
+pub struct Own<'a> {
+    /// Its words, its name first.
+    pub words: &'a [&'a str],
+    /// Environment beside [`BASE_ENV`], `NAME=value` each.
+    pub env: &'a [String],
+    /// As in [`Spec`].
+    pub stdin: Option<&'a [u8]>,
+    /// As in [`Spec`].
+    pub answer: Option<BorrowedFd<'a>>,
+    /// How long it may take.
+    pub limit: Span,
+    /// As in [`Spec`].
+    pub grace: Span,
+    /// As in [`Spec`].
+    pub label: &'a str,
+}
+
 /// The environment every child gets: our own PATH, and messages in one language.
 pub const BASE_ENV: [&CStr; 2] = [c"PATH=/sbin:/usr/sbin:/bin:/usr/bin", c"LC_ALL=C"];
 
@@ -248,6 +270,29 @@ impl Tasks {
             label: clean_label(spec.label),
         };
         Ok(self.enter(now, slot, running, Some(Tail::new(output))))
+    }
+
+    /// Starts our own program.
+    ///
+    /// # Errors
+    /// Why it could not be, for people.
+    pub fn spawn_own(&mut self, now: Instant, own: &Own<'_>) -> Result<TaskId, String> {
+        let nul = |_| format!("{}: a NUL byte in an argument", own.label);
+        let argv: Result<Vec<CString>, _> = own.words.iter().map(|word| CString::new(*word)).collect();
+        let base = BASE_ENV.iter().map(|pair| Ok(CString::from(*pair)));
+        let beside = own.env.iter().map(|pair| CString::new(pair.as_str()));
+        let env: Result<Vec<CString>, _> = base.chain(beside).collect();
+        let spec = Spec {
+            program: SELF,
+            argv: &argv.map_err(nul)?,
+            env: &env.map_err(nul)?,
+            stdin: own.stdin,
+            answer: own.answer,
+            deadline: now.after(own.limit),
+            grace: own.grace,
+            label: own.label,
+        };
+        self.spawn(now, &spec).map_err(|error| error.to_string())
     }
 
     /// Takes over a child of the daemon's former life (after a crash, or a re-exec, where it is still our child).

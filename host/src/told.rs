@@ -284,6 +284,15 @@ fn words(names: &dyn Named, notice: Notice, reason: &str) -> (Level, String) {
             Level::Error,
             "the witness is not heard: one more failure stops what runs here".to_owned(),
         ),
+        Notice::WitnessHand { fits: true } => (
+            Level::Info,
+            "the witness does with the nodes' power what stonith_host says".to_owned(),
+        ),
+        Notice::WitnessHand { fits: false } => (
+            Level::Error,
+            "the witness does not do with the nodes' power what stonith_host says: in place of watchdogs its vote counts for nothing"
+                .to_owned(),
+        ),
         Notice::Unheard(span) => (Level::Error, format!("{peer} has not heard this node for {span}")),
         Notice::Slept(span) => (Level::Error, format!("this node stood still for {span}")),
         Notice::ResourcesDiffer => {

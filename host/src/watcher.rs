@@ -36,7 +36,6 @@ const SILENCE_FIRST: Span = Span::from_secs(90);
 const LINE_MAX: usize = 512;
 /// Lines taken from one child in one round.
 const LINES_ROUND: u32 = 16;
-const SELF: &CStr = c"/proc/self/exe";
 
 /// What a child has said, or what became of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -122,7 +121,7 @@ impl Watchers {
             list: groups.into_iter().map(watcher).collect(),
             env: task::BASE_ENV.iter().map(|pair| CString::from(*pair)).collect(),
             limit,
-            program: CString::from(SELF),
+            program: CString::from(task::SELF),
         }
     }
 

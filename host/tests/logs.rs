@@ -115,6 +115,7 @@ const fn notice_number(notice: Notice) -> u8 {
         Notice::Frozen { .. } => 35,
         Notice::DataConfirmed { .. } => 36,
         Notice::Witness { .. } => 37,
+        Notice::WitnessHand { .. } => 45,
         Notice::Pledged { .. } => 38,
         Notice::PledgeHeld { .. } => 39,
         Notice::PeerShot => 40,
@@ -124,7 +125,7 @@ const fn notice_number(notice: Notice) -> u8 {
         Notice::ShotVoid { .. } => 44,
     }
 }
-const NOTICES: u8 = 45;
+const NOTICES: u8 = 46;
 
 fn step(outcome: Outcome) -> Notice {
     Notice::Step {
@@ -136,6 +137,7 @@ fn step(outcome: Outcome) -> Notice {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a line or two a notice")]
 fn notices() -> Vec<Notice> {
     let (link, group, span, why) = (LinkId(0), GroupId(0), Span::from_secs(10), Why::PeerDead);
     let (client, groups) = (ClientId(1), GroupSet::default());
@@ -196,6 +198,8 @@ fn notices() -> Vec<Notice> {
         Notice::DataConfirmed { group },
         Notice::Witness { heard: true },
         Notice::Witness { heard: false },
+        Notice::WitnessHand { fits: true },
+        Notice::WitnessHand { fits: false },
         Notice::PeerShot,
         Notice::PeerOff,
         Notice::PeerSaidOff,

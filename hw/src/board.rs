@@ -11,13 +11,22 @@
 //! GP16 to GP21        the W5500's, where there is one
 //! ```
 
-use crate::pin::{Pin, Pull};
-use crate::uart::{LINE_0, LINE_1, Line};
+#[cfg(feature = "eth")]
+use rp_pac::{SPI0, spi::Spi};
+use rp_pac::{UART0, UART1};
 
+use crate::pin::{Pin, Pull};
+use crate::uart::Uart;
+
+/// Of the crystal; it divides 1,500.
+pub const CRYSTAL_MHZ: u16 = 12;
+/// The crystal swings well behind so long.
+pub const CRYSTAL_MS: u16 = 128;
 /// Both lines, 8N1.
 pub const BAUD: u32 = 19_200;
 /// The flash chip's size; what the board keeps stands at its end.
 pub const FLASH_SIZE: usize = 2 * 1024 * 1024;
+const _: () = assert!(FLASH_SIZE >= 1024 * 1024, "memory.x gives the image 512 KiB");
 
 /// Take a node's power when high.
 pub const RELAYS: [Pin; 2] = [Pin(14), Pin(15)];
@@ -27,9 +36,14 @@ pub const SENSES: [Pin; 2] = [Pin(12), Pin(13)];
 pub const LIGHTS: [Pin; 3] = [Pin(25), Pin(10), Pin(11)];
 /// Low: held.
 pub const BUTTON: Pin = Pin(9);
-/// The W5500's SPI: in, clock, out.
+/// The W5500's SPI, and its pins: in, clock, out.
 #[cfg(feature = "eth")]
-pub const SPI: [Pin; 3] = [Pin(16), Pin(18), Pin(19)];
+pub const SPI: Spi = SPI0;
+#[cfg(feature = "eth")]
+pub const SPI_PINS: [Pin; 3] = [Pin(16), Pin(18), Pin(19)];
+/// No faster: the W5500 takes no more.
+#[cfg(feature = "eth")]
+pub const SPI_HZ: u32 = 33_300_000;
 /// Low: the W5500 is meant.
 #[cfg(feature = "eth")]
 pub const W5500_SELECT: Pin = Pin(17);
@@ -40,7 +54,7 @@ pub const W5500_RESET: Pin = Pin(20);
 const CABLES: [Pin; 4] = [Pin(0), Pin(1), Pin(4), Pin(5)];
 
 /// The cables.
-pub static LINES: [&Line; 2] = [&LINE_0, &LINE_1];
+pub static LINES: [Uart; 2] = [Uart::new(UART0), Uart::new(UART1)];
 
 /// Sets the relays to rest, then everything else.
 pub fn start() {

@@ -1,6 +1,6 @@
 //! The chip's clocks and its time.
 //!
-//! Model: a crystal of 12 MHz, 125 MHz made of it for processor and peripherals, microseconds counted since the start. With a
+//! Model: a crystal of the board, 125 MHz made of it for processor and peripherals, microseconds counted since the start. With a
 //! crystal that does not swing the board stands still before it has touched a pin: its relays are at rest.
 
 use cortex_m::asm;
@@ -12,14 +12,24 @@ use rp_pac::timer::regs::Int;
 use rp_pac::xosc::vals::{CtrlFreqRange, Enable};
 use rp_pac::{CLOCKS, PLL_SYS, RESETS, TIMER, WATCHDOG, XOSC};
 
+use crate::board::{CRYSTAL_MHZ, CRYSTAL_MS};
+
 /// Of processor and peripherals.
 pub const HZ: u32 = 125_000_000;
-const CRYSTAL_MHZ: u16 = 12;
-/// The crystal is waited for so long, in units of 256 of its swings: 128 ms.
-const SWINGS: u16 = 6_000;
-/// 12 MHz times this is what the PLL swings at.
-const TIMES: u16 = 125;
-/// And divided by these is [`HZ`].
+/// How long the crystal is waited for, in 256 of its swings.
+const SWINGS: u16 = match CRYSTAL_MS.checked_mul(125) {
+    Some(eighths) => eighths.div_ceil(32).saturating_mul(CRYSTAL_MHZ),
+    None => u16::MAX,
+};
+/// What the PLL swings at.
+const PLL_MHZ: u16 = 1_500;
+/// The crystal's swings times this are the PLL's.
+const TIMES: u16 = match PLL_MHZ.checked_div(CRYSTAL_MHZ) {
+    Some(times) => times,
+    None => 0,
+};
+const _: () = assert!(TIMES.saturating_mul(CRYSTAL_MHZ) == PLL_MHZ);
+/// And the PLL's divided by these are [`HZ`].
 const BY: [u8; 2] = [6, 2];
 /// The clocks that a multiplexer has chosen, as bits.
 const CHOSEN_REF: u32 = 1;
@@ -73,7 +83,10 @@ pub fn start() {
     parts.set_uart0(true);
     parts.set_uart1(true);
     #[cfg(feature = "eth")]
-    parts.set_spi0(true);
+    {
+        parts.set_spi0(true);
+        parts.set_spi1(true);
+    }
     leave_reset(parts);
     TIMER.inte().write_value(Int(1));
 }

@@ -10,10 +10,11 @@ mod board;
 mod clock;
 #[cfg(feature = "eth")]
 mod eth;
-mod line;
 mod log;
 mod pin;
 mod reset;
+#[cfg(feature = "eth")]
+mod spi;
 mod store;
 mod sys;
 mod uart;
@@ -25,6 +26,7 @@ use core::mem::MaybeUninit;
 
 use cortex_m_rt::entry;
 use ovzha_board_logic::board::{Board, Duty, Lines, Start};
+use ovzha_board_logic::cable::{self, Sender};
 use ovzha_board_logic::{counter, marks, record};
 use ovzha_core::id::NodeId;
 
@@ -43,6 +45,7 @@ const BOTH: [NodeId; 2] = [NodeId(0), NodeId(1)];
 fn main() -> ! {
     static mut DUTY: MaybeUninit<Duty> = MaybeUninit::uninit();
     static mut LINES: Lines = Lines::new();
+    static mut SENDERS: [Sender; 2] = [const { Sender::new() }; 2];
     static mut BOARD: MaybeUninit<Board<'static>> = MaybeUninit::uninit();
     clock::start();
     board::start();
@@ -72,6 +75,7 @@ fn main() -> ! {
         let began = clock::micros();
         pass(
             board,
+            SENDERS,
             &mut store,
             #[cfg(feature = "eth")]
             &mut net,
@@ -83,10 +87,15 @@ fn main() -> ! {
 }
 
 /// Moves every part once.
-fn pass(board: &mut Board<'static>, store: &mut Store, #[cfg(feature = "eth")] net: &mut Net) {
+fn pass(
+    board: &mut Board<'static>,
+    senders: &mut [Sender; 2],
+    store: &mut Store,
+    #[cfg(feature = "eth")] net: &mut Net,
+) {
     let now = clock::now();
-    for (node, line) in BOTH.into_iter().zip(&board::LINES) {
-        line::hear(line, board, now, node);
+    for (node, mut line) in BOTH.into_iter().zip(&board::LINES) {
+        cable::hear(&mut line, board, now, node);
     }
     #[cfg(feature = "eth")]
     net.hear(board, now);
@@ -97,8 +106,8 @@ fn pass(board: &mut Board<'static>, store: &mut Store, #[cfg(feature = "eth")] n
     for (relay, cut) in board::RELAYS.iter().zip(board.energised()) {
         relay.set(cut);
     }
-    for (node, line) in BOTH.into_iter().zip(&board::LINES) {
-        line::speak(line, board, now, node);
+    for ((node, mut line), sender) in BOTH.into_iter().zip(&board::LINES).zip(senders) {
+        sender.speak(&mut line, board, now, node);
     }
     #[cfg(feature = "eth")]
     net.speak(board);

@@ -3,18 +3,15 @@
 use heapless::{String as Name, Vec as Few};
 use ovzha_board_logic::provision::{Digest, Hand, Key, Provision};
 use ovzha_board_logic::relay::Hold;
-use ovzha_board_logic::service::{self, Order, Reply, Request, Status};
+use ovzha_board_logic::service::{self, Order, Reply, Request};
 use ovzha_core::auth::{Domain, Keyring};
-use ovzha_core::frame::FRAME_MAX;
 use ovzha_core::id::KeyId;
-use ovzha_core::serial::{Deframer, SerialBuf, encode};
 use ovzha_core::time::Instant;
 
 use crate::emulator::{Emulator, Seen};
 use crate::node::{Machine, Node, Times, cluster, ring};
+use crate::pair::{Admin, Pair, STEP_MS};
 
-/// A step of all clocks.
-const STEP_MS: u64 = 5;
 pub const SECRET: &str = "the cluster's secret";
 /// What the cells of a supply hold behind a cut.
 const SUPPLY_MS: u64 = 50;
@@ -42,9 +39,7 @@ pub struct Bed {
     /// When a relay was last energised or fell back, by node.
     switched: [Option<(u64, bool)>; 2],
     handled: usize,
-    /// Service frames that came out of each line.
-    replies: [Vec<Reply>; 2],
-    deframers: [Deframer; 2],
+    admins: [Admin; 2],
     /// Bytes from each node onto its cable.
     pub said: [u64; 2],
     pub number: u32,
@@ -91,8 +86,7 @@ impl Bed {
             mains: [true; 2],
             switched: [None; 2],
             handled: 0,
-            replies: [Vec::new(), Vec::new()],
-            deframers: [Deframer::new(), Deframer::new()],
+            admins: Default::default(),
             said: [0; 2],
             number: 0,
         }
@@ -117,62 +111,6 @@ impl Bed {
         bed
     }
 
-    pub fn now(&self) -> Instant {
-        Instant::from_millis(self.board.us / 1000)
-    }
-
-    /// Lets so much time pass.
-    pub fn run(&mut self, ms: u64) {
-        let end = self.board.us + ms * 1000;
-        while self.board.us < end {
-            self.step();
-        }
-    }
-
-    /// Until it is so, or this long; answers how long it took.
-    pub fn until(&mut self, ms: u64, what: &str, mut so: impl FnMut(&Self) -> bool) -> u64 {
-        let began = self.board.us;
-        while !so(self) {
-            assert!(
-                self.board.us < began + ms * 1000,
-                "not within {ms} ms: {what}\n{}",
-                self.story()
-            );
-            self.step();
-        }
-        (self.board.us - began) / 1000
-    }
-
-    /// Which nodes have the group.
-    pub fn active(&self) -> [bool; 2] {
-        self.nodes.each_ref().map(Node::active)
-    }
-
-    /// Asks the board over a node's cable, as `ovzha board` does.
-    pub fn ask(&mut self, line: usize, request: &Request) -> Reply {
-        let mut out = [0; FRAME_MAX];
-        let frame = service::write(request, &mut out).unwrap();
-        let mut serial = SerialBuf::new();
-        let bytes = encode(frame, &mut serial).unwrap();
-        self.board.feed(line, &[0]);
-        self.board.feed(line, bytes);
-        self.replies[line].clear();
-        for _ in 0..400 {
-            self.step();
-            if let Some(reply) = self.replies[line].pop() {
-                return reply;
-            }
-        }
-        panic!("the board does not answer\n{}", self.story());
-    }
-
-    pub fn status(&mut self) -> Status {
-        match self.ask(0, &Request::Status) {
-            Reply::Status(status) => status,
-            reply @ (Reply::Done | Reply::Refused(_)) => panic!("{reply:?}"),
-        }
-    }
-
     /// Gives an order with its proof.
     pub fn order(&mut self, by: usize, secret: &str, order: Order<'_>) -> Reply {
         let life = self.status().life;
@@ -193,47 +131,6 @@ impl Bed {
             Seen::Reset { .. } => None,
         };
         self.board.seen.iter().filter_map(relay).collect()
-    }
-
-    /// What was told, for a failed case.
-    pub fn story(&self) -> String {
-        let nodes = self.nodes.iter().flat_map(|node| node.told.iter());
-        let told: Vec<&str> = nodes.map(String::as_str).collect();
-        format!("{}\n{}\n{:?}", told.join("\n"), self.board.lines(), self.board.seen)
-    }
-
-    fn step(&mut self) {
-        let now = self.now();
-        for place in 0..2 {
-            self.nodes[place].tick(now);
-            let (cable, network) = std::mem::take(&mut self.nodes[place].out);
-            self.said[place] += u64::try_from(cable.len()).unwrap();
-            if !self.cuts.cables[place] {
-                self.board.feed(place, &cable);
-            }
-            if !self.cuts.network {
-                for bytes in network {
-                    self.nodes[1 - place].datagram(now, &bytes);
-                }
-            }
-        }
-        self.board.run(STEP_MS);
-        let now = self.now();
-        for place in 0..2 {
-            let bytes = std::mem::take(&mut self.board.tx[place]);
-            for byte in &bytes {
-                if let Some(Ok(frame)) = self.deframers[place].push(*byte)
-                    && service::is_service(frame)
-                {
-                    self.replies[place].extend(service::read::<Reply>(frame));
-                }
-            }
-            if !self.cuts.cables[place] {
-                self.nodes[place].cable(now, &bytes);
-            }
-        }
-        self.power(now);
-        self.look();
     }
 
     /// The relays' contacts, the mains, and what the inputs feel of them.
@@ -276,5 +173,47 @@ impl Bed {
             self.board.us,
             self.story()
         );
+    }
+}
+
+impl Pair for Bed {
+    fn board(&self) -> &Emulator {
+        &self.board
+    }
+
+    fn nodes(&self) -> &[Node; 2] {
+        &self.nodes
+    }
+
+    fn cable(&mut self, line: usize) -> (&mut Emulator, &mut Admin) {
+        (&mut self.board, &mut self.admins[line])
+    }
+
+    fn step(&mut self) {
+        let now = self.now();
+        for place in 0..2 {
+            self.nodes[place].tick(now);
+            let (cable, network) = std::mem::take(&mut self.nodes[place].out);
+            self.said[place] += u64::try_from(cable.len()).unwrap();
+            if !self.cuts.cables[place] {
+                self.board.feed(place, &cable);
+            }
+            if !self.cuts.network {
+                for bytes in network {
+                    self.nodes[1 - place].datagram(now, &bytes);
+                }
+            }
+        }
+        self.board.run(STEP_MS);
+        let now = self.now();
+        for place in 0..2 {
+            let bytes = std::mem::take(&mut self.board.tx[place]);
+            self.admins[place].hear(&bytes);
+            if !self.cuts.cables[place] {
+                self.nodes[place].cable(now, &bytes);
+            }
+        }
+        self.power(now);
+        self.look();
     }
 }

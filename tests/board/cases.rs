@@ -9,6 +9,7 @@ use crate::bed::{Bed, Cuts, SECRET, provision};
 use crate::emulated::golden;
 use crate::emulator::Seen;
 use crate::node::{Machine, Times};
+use crate::pair::Pair;
 
 /// A pair in its usual state: the first node has the group, its cable and the network are whole.
 fn settled(hand: Hand, times: Times) -> Bed {

@@ -42,8 +42,9 @@ pub struct Emulator {
     pub lan: Value,
     /// Datagrams that it sent, not taken yet: to whom, to which port.
     pub datagrams: Vec<(String, u16, Vec<u8>)>,
-    /// The address that its W5500 has.
+    /// The address that its W5500 has, and its way out of the network.
     pub address: String,
+    pub router: String,
 }
 
 impl Emulator {
@@ -77,6 +78,7 @@ impl Emulator {
             lan: json!({}),
             datagrams: Vec::new(),
             address: String::new(),
+            router: String::new(),
         }
     }
 
@@ -155,7 +157,9 @@ impl Emulator {
             self.tx[line].extend(out);
         }
         self.log.extend(bytes(&said["log"]));
-        self.address = said["address"].as_str().unwrap().to_owned();
+        for (name, place) in [("address", &mut self.address), ("router", &mut self.router)] {
+            said[name].as_str().unwrap().clone_into(place);
+        }
         for datagram in said["udp"].as_array().unwrap() {
             let port = u16::try_from(datagram[1].as_u64().unwrap()).unwrap();
             let to = datagram[0].as_str().unwrap().to_owned();

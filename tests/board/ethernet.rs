@@ -4,7 +4,8 @@ use ovzha_board_logic::service::Cause;
 use serde_json::json;
 
 use crate::bed::SECRET;
-use crate::lan::{BOARD, Lan};
+use crate::lan::{BOARD, Lan, ROUTER, Server};
+use crate::pair::Pair;
 
 /// The first node runs the group with the board's vote, and all times are over.
 fn settled() -> Lan {
@@ -20,7 +21,7 @@ fn settled() -> Lan {
 #[expect(clippy::print_stdout, reason = "the numbers are read by .ci/board.sh")]
 fn a_vote_is_lent_over_ethernet_and_moves_when_its_node_dies() {
     let mut lan = settled();
-    assert_eq!(lan.board.address, BOARD);
+    assert_eq!([&lan.board.address, &lan.board.router], [BOARD, ROUTER]);
     let before = lan.status().lines.map(|line| line.words);
     lan.split = true;
     lan.run(15_000);
@@ -83,11 +84,33 @@ fn a_node_that_does_not_answer_costs_the_other_one_few_words() {
 #[test]
 fn without_a_server_the_address_is_given_up_and_is_there_again_with_it() {
     let mut lan = settled();
-    lan.serverless = true;
+    lan.server = Server::Silent;
     lan.until(25_000, "its time is over", |lan| lan.board.address == "0.0.0.0");
     assert_eq!(lan.active(), [true, false], "the peer is heard");
-    lan.serverless = false;
+    lan.server = Server::Answers;
     lan.until(40_000, "an address", |lan| lan.board.address == BOARD);
+    lan.run(3_000);
+    let heard = lan.status().lines.map(|line| line.heard_ms.unwrap());
+    assert!(heard.iter().all(|ms| *ms < 2_000), "{heard:?}");
+}
+
+/// Broadcasts, both: they reach every client.
+#[test]
+fn answers_to_another_client_cost_the_board_no_address() {
+    let mut lan = settled();
+    lan.server = Server::AnswersAnother;
+    let end = lan.board.us + 60_000_000;
+    while lan.board.us < end {
+        lan.run(5);
+        assert_eq!(lan.board.address, BOARD, "at {} us", lan.board.us);
+    }
+}
+
+#[test]
+fn a_datagram_of_a_wrong_length_costs_itself_only() {
+    let mut lan = settled();
+    lan.faulty = true;
+    lan.until(2_000, "it came", |lan| !lan.faulty);
     lan.run(3_000);
     let heard = lan.status().lines.map(|line| line.heard_ms.unwrap());
     assert!(heard.iter().all(|ms| *ms < 2_000), "{heard:?}");

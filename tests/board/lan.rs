@@ -1,8 +1,8 @@
 //! The Ethernet image between two nodes that reach it over UDP only: a switch, a server that gives addresses, two real cores.
 
 use ovzha_board_logic::provision::Hand;
-use ovzha_board_logic::service::{self, Reply, Request, Status};
-use ovzha_core::frame::{FRAME_MAX, peek};
+use ovzha_board_logic::service::{Reply, Request};
+use ovzha_core::frame::peek;
 use ovzha_core::id::NodeId;
 use ovzha_core::serial::{Deframer, SerialBuf, encode};
 use ovzha_core::time::Instant;
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::bed::{SECRET, provision};
 use crate::emulator::Emulator;
 use crate::node::{Node, Times};
+use crate::pair::{Admin, Pair, STEP_MS};
 
-const STEP_MS: u64 = 5;
 const PORT: u16 = 694;
 const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
@@ -20,21 +20,34 @@ const NODES: [&str; 2] = ["10.0.0.1", "10.0.0.2"];
 const SERVER: [u8; 4] = [10, 0, 0, 254];
 /// The address that the board is given.
 pub const BOARD: &str = "10.0.0.9";
+/// Another one than the server.
+pub const ROUTER: &str = "10.0.0.253";
 /// Short, so that every case sees it renewed.
 const LEASE_S: u32 = 20;
+
+/// What gives addresses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    Answers,
+    /// Another client, too, each time before the board.
+    AnswersAnother,
+    Silent,
+}
 
 /// All of it.
 pub struct Lan {
     pub board: Emulator,
     pub nodes: [Node; 2],
-    /// Cut: the network between the nodes; each node's way to the board; the server's.
+    /// Cut: the network between the nodes; each node's way to the board.
     pub split: bool,
     pub unplugged: [bool; 2],
-    pub serverless: bool,
+    pub server: Server,
+    /// The chip says a wrong length with the next datagram for the witness.
+    pub faulty: bool,
     /// Words that reached a node.
     pub words: [u64; 2],
     deframers: [Deframer; 2],
-    replies: (Deframer, Vec<Reply>),
+    admin: Admin,
     arriving: Vec<Value>,
 }
 
@@ -42,7 +55,7 @@ impl Lan {
     /// A board that votes only, with its record and its address, and two nodes that know nothing of each other yet.
     pub fn new(secrets: [&'static str; 2]) -> Self {
         let mut lan = Self::bare(secrets);
-        let reply = lan.ask(&Request::Provision(provision(Hand::None, SECRET), None));
+        let reply = lan.ask(0, &Request::Provision(provision(Hand::None, SECRET), None));
         assert_eq!(reply, Reply::Done);
         lan.board.run(1_000);
         let now = lan.now();
@@ -60,111 +73,13 @@ impl Lan {
             nodes: [0, 1].map(|me| Node::new(me, Times::USUAL, secrets[usize::from(me)], now)),
             split: false,
             unplugged: [false; 2],
-            serverless: false,
+            server: Server::Answers,
+            faulty: false,
             words: [0; 2],
             deframers: [Deframer::new(), Deframer::new()],
-            replies: (Deframer::new(), Vec::new()),
+            admin: Admin::default(),
             arriving: Vec::new(),
         }
-    }
-
-    pub fn now(&self) -> Instant {
-        Instant::from_millis(self.board.us / 1000)
-    }
-
-    pub fn active(&self) -> [bool; 2] {
-        self.nodes.each_ref().map(Node::active)
-    }
-
-    /// Lets so much time pass.
-    pub fn run(&mut self, ms: u64) {
-        let end = self.board.us + ms * 1000;
-        while self.board.us < end {
-            self.step();
-        }
-    }
-
-    /// Until it is so, or this long; answers how long it took.
-    pub fn until(&mut self, ms: u64, what: &str, mut so: impl FnMut(&Self) -> bool) -> u64 {
-        let began = self.board.us;
-        while !so(self) {
-            assert!(
-                self.board.us < began + ms * 1000,
-                "not within {ms} ms: {what}\n{}",
-                self.story()
-            );
-            self.step();
-        }
-        (self.board.us - began) / 1000
-    }
-
-    /// Asks the board over the first node's cable, which is there for admins only.
-    pub fn ask(&mut self, request: &Request) -> Reply {
-        let (mut out, mut serial) = ([0; FRAME_MAX], SerialBuf::new());
-        let frame = service::write(request, &mut out).unwrap();
-        self.board.feed(0, &[0]);
-        self.board.feed(0, encode(frame, &mut serial).unwrap());
-        self.replies.1.clear();
-        for _ in 0..400 {
-            self.step();
-            if let Some(reply) = self.replies.1.pop() {
-                return reply;
-            }
-        }
-        panic!("the board does not answer\n{}", self.story());
-    }
-
-    pub fn status(&mut self) -> Status {
-        match self.ask(&Request::Status) {
-            Reply::Status(status) => status,
-            reply @ (Reply::Done | Reply::Refused(_)) => panic!("{reply:?}"),
-        }
-    }
-
-    pub fn story(&self) -> String {
-        let told: Vec<&str> = self
-            .nodes
-            .iter()
-            .flat_map(|node| node.told.iter())
-            .map(String::as_str)
-            .collect();
-        format!("{}\n{}", told.join("\n"), self.board.lines())
-    }
-
-    fn step(&mut self) {
-        let now = self.now();
-        for (place, address) in NODES.into_iter().enumerate() {
-            self.nodes[place].tick(now);
-            let (cable, network) = std::mem::take(&mut self.nodes[place].out);
-            for byte in &cable {
-                let Some(Ok(frame)) = self.deframers[place].push(*byte) else {
-                    continue;
-                };
-                let to_witness = peek(frame).is_ok_and(|header| header.addressee == NodeId::WITNESS);
-                if to_witness && !self.unplugged[place] && self.board.address == BOARD {
-                    self.arriving.push(json!([address, PORT, PORT, frame]));
-                }
-            }
-            if !self.split {
-                for bytes in network {
-                    self.nodes[1 - place].datagram(now, &bytes);
-                }
-            }
-        }
-        let hosts: Vec<&str> = (0..2)
-            .filter(|place| !self.unplugged[*place])
-            .map(|place| NODES[place])
-            .collect();
-        self.board.lan["hosts"] = json!(hosts);
-        self.board.lan["udp"] = Value::Array(std::mem::take(&mut self.arriving));
-        self.board.run(STEP_MS);
-        self.carry();
-        for byte in std::mem::take(&mut self.board.tx[0]) {
-            if let Some(Ok(frame)) = self.replies.0.push(byte) {
-                self.replies.1.extend(service::read::<Reply>(frame));
-            }
-        }
-        assert_ne!(self.active(), [true, true], "two actives\n{}", self.story());
     }
 
     /// What the board sent, to whom it goes.
@@ -172,9 +87,15 @@ impl Lan {
         let now = self.now();
         for (to, port, bytes) in std::mem::take(&mut self.board.datagrams) {
             if (to.as_str(), port) == ("255.255.255.255", SERVER_PORT) {
-                if !self.serverless {
+                if self.server != Server::Silent {
                     let answer = answer(&bytes);
                     let server = SERVER.map(|byte| byte.to_string()).join(".");
+                    if self.server == Server::AnswersAnother {
+                        let mut other = answer.clone();
+                        other[4..8].copy_from_slice(b"else");
+                        other[28..34].copy_from_slice(b"\x02other");
+                        self.arriving.push(json!([server, SERVER_PORT, CLIENT_PORT, other]));
+                    }
                     self.arriving.push(json!([server, SERVER_PORT, CLIENT_PORT, answer]));
                 }
                 continue;
@@ -193,6 +114,59 @@ impl Lan {
     }
 }
 
+impl Pair for Lan {
+    fn board(&self) -> &Emulator {
+        &self.board
+    }
+
+    fn nodes(&self) -> &[Node; 2] {
+        &self.nodes
+    }
+
+    /// The first node's, which is there for admins only.
+    fn cable(&mut self, line: usize) -> (&mut Emulator, &mut Admin) {
+        assert_eq!(line, 0);
+        (&mut self.board, &mut self.admin)
+    }
+
+    fn step(&mut self) {
+        let now = self.now();
+        for (place, address) in NODES.into_iter().enumerate() {
+            self.nodes[place].tick(now);
+            let (cable, network) = std::mem::take(&mut self.nodes[place].out);
+            for byte in &cable {
+                let Some(Ok(frame)) = self.deframers[place].push(*byte) else {
+                    continue;
+                };
+                let to_witness = peek(frame).is_ok_and(|header| header.addressee == NodeId::WITNESS);
+                if to_witness && !self.unplugged[place] && self.board.address == BOARD {
+                    let said = if std::mem::take(&mut self.faulty) {
+                        1_500
+                    } else {
+                        frame.len()
+                    };
+                    self.arriving.push(json!([address, PORT, PORT, frame, said]));
+                }
+            }
+            if !self.split {
+                for bytes in network {
+                    self.nodes[1 - place].datagram(now, &bytes);
+                }
+            }
+        }
+        let hosts: Vec<&str> = (0..2)
+            .filter(|place| !self.unplugged[*place])
+            .map(|place| NODES[place])
+            .collect();
+        self.board.lan["hosts"] = json!(hosts);
+        self.board.lan["udp"] = Value::Array(std::mem::take(&mut self.arriving));
+        self.board.run(STEP_MS);
+        self.carry();
+        self.admin.hear(&std::mem::take(&mut self.board.tx[0]));
+        assert_ne!(self.active(), [true, true], "two actives\n{}", self.story());
+    }
+}
+
 /// What a server says to a client (RFC 2131): the offer of an address, or that it is the client's.
 fn answer(ask: &[u8]) -> Vec<u8> {
     assert_eq!(ask[236..240], [99, 130, 83, 99]);
@@ -206,9 +180,7 @@ fn answer(ask: &[u8]) -> Vec<u8> {
     out[16..20].copy_from_slice(&[10, 0, 0, 9]);
     out.extend([53, 1, kind, 54, 4]);
     out.extend(SERVER);
-    out.extend([1, 4, 255, 255, 255, 0, 3, 4]);
-    out.extend(SERVER);
-    out.extend([51, 4]);
+    out.extend([1, 4, 255, 255, 255, 0, 3, 4, 10, 0, 0, 253, 51, 4]);
     out.extend(LEASE_S.to_be_bytes());
     out.push(255);
     out

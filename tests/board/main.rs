@@ -26,6 +26,8 @@ mod node;
 #[cfg(test)]
 mod numbers;
 #[cfg(test)]
+mod pair;
+#[cfg(test)]
 mod sockets;
 #[cfg(test)]
 mod store;

@@ -10,6 +10,7 @@ use ovzha_core::serial::{Deframer, SerialBuf, encode};
 
 use crate::bed::{Bed, SECRET};
 use crate::node::{Times, WITNESS, cluster, ring};
+use crate::pair::Pair;
 use ovzha_board_logic::provision::Hand;
 
 const GROUP: Mark = Mark([1, 2, 3]);

@@ -6,6 +6,7 @@ use ovzha_board_logic::service::Order;
 
 use crate::bed::{Bed, SECRET, provision};
 use crate::node::Times;
+use crate::pair::Pair;
 
 const SECONDS: u64 = 30;
 /// 19,200 baud, ten bits a byte, in both directions at once.

@@ -4,8 +4,8 @@
 //
 // A step: {"ms": 5, "rx": [[bytes], [bytes]], "in": {"12": true}, "do": "power"|"pin"|"hang"|"deaf"|"panic"|"stack"|null}. The answer: {"us",
 // "tx": [[bytes], [bytes]], "pins": [[us, pin, level]], "resets": [[us, cause]], "log": [bytes], "overruns"}. For the Ethernet image
-// a step may have "udp": [["address", port, to port, [bytes]]], "hosts": ["address"] that answer, "missing": true for no W5500; the
-// answer has "udp": [["address", port, [bytes]]] and the board's "address".
+// a step may have "udp": [["address", port, to port, [bytes], what its head says]], "hosts": ["address"] that answer, "missing": true for no W5500; the
+// answer has "udp": [["address", port, [bytes]]] and the board's "address", and its "router".
 // DIR/pins: lines "out PIN LEVEL" come, lines "in PIN LEVEL" and "do power" are taken.
 // DIR/pace: a line each second: the wall's milliseconds, the board's, the most it was behind so far, what this process has used of a core.
 import fs from 'node:fs';
@@ -47,7 +47,7 @@ function step({ ms = 0, rx = [[], []], in: inputs = {}, do: what = null, udp = [
   chip.out = [[], []];
   const sent = ethernet.sent;
   ethernet.sent = [];
-  return { udp: sent, address: ethernet.address, us: chip.us, tx, pins: taken('pins'), resets: taken('resets'), log: taken('log'), overruns: chip.overruns, ...extra };
+  return { udp: sent, address: ethernet.address, router: ethernet.router, us: chip.us, tx, pins: taken('pins'), resets: taken('resets'), log: taken('log'), overruns: chip.overruns, ...extra };
 }
 
 function told() {

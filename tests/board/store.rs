@@ -6,6 +6,7 @@ use ovzha_board_logic::service::{Cause, Order, Refusal, Reply, Request};
 use crate::bed::{Bed, SECRET, provision};
 use crate::emulator::{Emulator, Seen};
 use crate::node::Times;
+use crate::pair::Pair;
 
 /// What the last reset was by, and how long after this moment.
 fn last_reset(board: &Emulator, since_us: u64) -> (&str, u64) {

@@ -45,12 +45,12 @@ export class W5500 {
     };
   }
 
-  /** A datagram arrives from the network. */
-  arrive(address, port, toPort, bytes) {
+  /** A datagram arrives from the network. Its head in the buffer may say another length: a fault of the chip. */
+  arrive(address, port, toPort, bytes, said = bytes.length) {
     const from = address.split('.').map(Number);
     const socket = this.sockets.find(it => it.registers[R.state] === UDP && word(it.registers, R.port) === toPort);
     if (!socket) return;
-    const data = [...from, port >> 8, port & 255, bytes.length >> 8, bytes.length & 255, ...bytes];
+    const data = [...from, port >> 8, port & 255, said >> 8, said & 255, ...bytes];
     if (BUFFER - this.#came(socket) < data.length) return;
     for (const byte of data) socket.rx[socket.wrote++ & MASK] = byte;
     socket.wrote &= 0xffff;
@@ -58,6 +58,8 @@ export class W5500 {
   }
 
   get address() { return this.common.slice(0x0f, 0x13).join('.'); }
+
+  get router() { return this.common.slice(0x01, 0x05).join('.'); }
 
   #came(socket) { return socket.wrote - socket.read & 0xffff; }
 

@@ -13,6 +13,8 @@ mod cases_board;
 #[cfg(test)]
 mod cases_data;
 #[cfg(test)]
+mod cases_fence;
+#[cfg(test)]
 mod cases_fs;
 #[cfg(test)]
 mod cases_watchdog;

@@ -58,6 +58,7 @@ impl Node {
             witness: false,
             stonith: None,
             commanded: false,
+            relay: ovzha_core::witness::Relay::None,
             speaks: 2,
         });
         let mut keyring = Keyring::new(Domain::Node);

@@ -24,7 +24,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Vec<Finding> {
                 ("S-14", "beside")
             };
             let text = format!("stonith_host: row {row} holds only if the board was provisioned with `--relay {mode}`");
-            let remedy = "a node can't see that: ask `ovzha board status` with the daemon stopped";
+            let remedy = "the daemon says when it is not: `ovzha status`, the line `witness`";
             let mut findings = vec![at(Finding::warning(text, remedy))];
             if !in_place && settings.watchdog().is_none() {
                 let text = "stonith_host: relays beside watchdogs, and there is no watchdog: they shorten a takeover, and protect \

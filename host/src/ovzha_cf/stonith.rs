@@ -14,7 +14,7 @@ use ovzha_core::time::Span;
 
 use super::{OvzhaCf, Reader, Said, span};
 use crate::diagnostic::{Diagnostic, Problems, quote};
-use crate::ha_cf::{At, LinkKind, set};
+use crate::ha_cf::{At, set};
 use crate::stonith::Convention;
 
 /// The head start of a node that runs something, if the file does not say.
@@ -274,11 +274,8 @@ pub fn problems(file: &Path, settings: &OvzhaCf, nodes: &[String]) -> Vec<Diagno
         }
         let wrong = match (&means.value, settings.witness()) {
             (Means::External(_), Some(_)) => Some("with a witness the votes decide: only `board` stands beside it"),
-            (Means::External(_), None) | (Means::Board { .. }, Some((LinkKind::Serial { .. }, _))) => None,
-            (Means::Board { .. }, Some(_)) => {
-                Some("board: a witness on a host has no relays, only `witness serial` has")
-            }
-            (Means::Board { .. }, None) => Some("board: there is no `witness serial` line that leads to it"),
+            (Means::External(_), None) | (Means::Board { .. }, Some(_)) => None,
+            (Means::Board { .. }, None) => Some("board: there is no `witness` line that leads to it"),
         };
         if let Some(wrong) = wrong {
             problems.error(means.line, format!("stonith_host: {wrong}"));

@@ -1,8 +1,8 @@
 //! Keeps a witness's marks over its restarts (SAFETY S-77).
 //!
-//! Model: one file for all clusters, `marks` in the state directory, replaced as a whole by a thread that does nothing else: the
-//! loop never waits for a disk. One write is under way at a time; what is to be kept meanwhile goes with the next one. A disk
-//! that does not answer leaves the thread where it is, and then no node is told that its mark is known.
+//! Model: one file for all clusters, `marks` in the state directory, replaced as a whole by a child (`ovzha agent marks`): the
+//! loop never waits for a disk. One write is under way at a time; what is to be kept meanwhile goes with the next one. A child that a disk
+//! does not answer is ended, or left where it is if that can't be; until it is gone no other write begins, and no node is told that its mark is known.
 //!
 //! ```text
 //! marks of a witness, 1
@@ -13,15 +13,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::path::Path;
 
 use ovzha_core::id::{Mark, NodeId};
+use ovzha_core::time::{Instant, Span};
 
 use crate::store::{self, MARKS};
+use crate::task::{Event, Exit, How, Own, Tasks};
 
 const TITLE: &str = "marks of a witness, 1";
 
@@ -113,68 +111,108 @@ fn mark(text: &str) -> Option<Mark> {
     Some(Mark([a, b, c]))
 }
 
-/// The thread that writes.
+/// The word of the agent that writes.
+pub(crate) const WORD: &str = "marks";
+/// How long a write may take, and how long its child has to end by itself then.
+const LIMIT: Span = Span::from_secs(10);
+const GRACE: Span = Span::from_secs(5);
+
+/// Replaces the file, and waits for the disk.
+///
+/// # Errors
+/// Which file, and why it can't be written.
+pub(crate) fn store(dir: &Path, content: &[u8]) -> Result<(), String> {
+    MARKS.write(dir, content).map_err(|error| error.to_string())
+}
+
+/// Writes by way of children.
 pub struct Writer {
-    work: SyncSender<String>,
-    done: Receiver<io::Result<()>>,
-    bell: UnixStream,
+    tasks: Tasks,
+    dir: String,
     busy: bool,
+    stillborn: Option<String>,
 }
 
 impl Writer {
-    /// Starts it.
-    ///
-    /// # Errors
-    /// This machine has no room for a thread.
-    pub fn start(dir: PathBuf) -> io::Result<Self> {
-        let (bell, rings) = UnixStream::pair()?;
-        bell.set_nonblocking(true)?;
-        let (work, orders) = sync_channel::<String>(1);
-        let (answers, done) = sync_channel(1);
-        std::thread::Builder::new()
-            .name("marks".to_owned())
-            .stack_size(64 * 1024)
-            .spawn(move || {
-                for content in orders {
-                    let written = MARKS.write(&dir, content.as_bytes());
-                    // whoever is not there any more needs no answer
-                    if answers.send(written).is_err() || (&rings).write_all(b".").is_err() {
-                        return;
-                    }
-                }
-            })?;
-        Ok(Self {
-            work,
-            done,
-            bell,
+    /// Writes to this directory.
+    #[must_use]
+    pub fn new(dir: &Path) -> Self {
+        Self {
+            tasks: Tasks::new(None),
+            dir: dir.to_string_lossy().into_owned(),
             busy: false,
-        })
+            stillborn: None,
+        }
     }
 
-    /// It has not answered yet.
+    /// A write is under way.
     #[must_use]
     pub const fn is_busy(&self) -> bool {
         self.busy
     }
 
     /// Begins to write. Not while it is busy.
-    pub fn write(&mut self, content: String) {
-        self.busy = self.work.try_send(content).is_ok();
+    pub fn write(&mut self, now: Instant, content: &str) {
+        let begun = self.tasks.spawn_own(
+            now,
+            &Own {
+                words: &["ovzha", "agent", WORD, "--state-dir", &self.dir],
+                env: &[],
+                stdin: Some(content.as_bytes()),
+                answer: None,
+                limit: LIMIT,
+                grace: GRACE,
+                label: WORD,
+            },
+        );
+        self.busy = true;
+        self.stillborn = begun.err();
     }
 
-    /// How the write ended, once it has.
-    pub fn take(&mut self) -> Option<io::Result<()>> {
-        // the answer comes before its ring, which may be heard only later, and then finds none
-        drop((&self.bell).read(&mut [0; 8]));
-        let answer = self.done.try_recv().ok()?;
-        self.busy = false;
-        Some(answer)
+    /// After SIGCHLD.
+    pub fn reap(&mut self) {
+        self.tasks.reap();
+    }
+
+    /// When [`Writer::take`] is due.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Instant> {
+        let stillborn = self.stillborn.as_ref().map(|_| Instant::default());
+        stillborn.or_else(|| self.tasks.next_wake()).filter(|_| self.busy)
+    }
+
+    /// How the write ended, or why it does not, once that is known.
+    pub fn take(&mut self, now: Instant) -> Option<Result<(), String>> {
+        if let Some(why) = self.stillborn.take() {
+            self.busy = false;
+            return Some(Err(why));
+        }
+        if !self.busy {
+            return None;
+        }
+        self.tasks.tick(now);
+        while let Some(event) = self.tasks.event(now) {
+            match event {
+                Event::Exit(exit) => {
+                    self.busy = exit.how == How::Stuck;
+                    return Some(ended(exit));
+                }
+                Event::Unstuck { .. } => self.busy = false,
+            }
+        }
+        None
     }
 }
 
-impl AsRawFd for Writer {
-    fn as_raw_fd(&self) -> RawFd {
-        self.bell.as_raw_fd()
+fn ended(exit: Exit) -> Result<(), String> {
+    match exit.how {
+        How::Code(0) => Ok(()),
+        How::Code(_) => Err(exit.last_line),
+        How::Signal(signal) => Err(format!("the write was ended by signal {signal}")),
+        How::TimedOut => Err(format!("the disk did not answer for {LIMIT}")),
+        How::Stuck | How::Unknown => Err(format!(
+            "the disk did not answer for {LIMIT}, and the write can't be ended"
+        )),
     }
 }
 
@@ -226,29 +264,5 @@ mod tests {
             );
         }
         assert!(parse(b"").is_err() && parse(b"\xff").is_err());
-    }
-
-    #[test]
-    fn the_thread_writes_and_says_so() {
-        let dir = std::env::temp_dir().join(format!("ovzha-marks-{}", std::process::id()));
-        drop(std::fs::remove_dir_all(&dir));
-        assert_eq!(load(&dir), Ok(Kept::new()));
-        let mut writer = Writer::start(dir.clone()).unwrap();
-        writer.write(text(&some()));
-        assert!(writer.is_busy());
-        let limit = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        let answer = loop {
-            if let Some(answer) = writer.take() {
-                break answer;
-            }
-            assert!(std::time::Instant::now() < limit, "no answer");
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        };
-        answer.unwrap();
-        assert!(!writer.is_busy());
-        assert_eq!(load(&dir), Ok(some()));
-        std::fs::write(dir.join("marks"), "x").unwrap();
-        assert!(load(&dir).unwrap_err().contains("marks: "));
-        drop(std::fs::remove_dir_all(&dir));
     }
 }

@@ -109,7 +109,7 @@ fn begin(options: &Options) -> Result<(Server, Control, Signals), u8> {
     store::make(&options.state_dir).map_err(|error| kept(error.to_string()))?;
     let locks = [lock(&options.run_dir, "lock")?, lock(&options.state_dir, "marks.lock")?];
     let marks = marks::load(&options.state_dir).map_err(kept)?;
-    let writer = Writer::start(options.state_dir.clone()).map_err(|error| lacking("a thread", &error))?;
+    let writer = Writer::new(&options.state_dir);
     let control = Control::open(&options.run_dir).map_err(|error| lacking("control socket", &error))?;
     let signals = Signals::open().map_err(|error| lacking("signals", &error))?;
     let server = Server::new(config, marks, writer, locks, sys::boottime())?;
@@ -198,14 +198,14 @@ impl Server {
             let until = self.due.peek().map(|Reverse((at, _))| *at);
             fds.clear();
             fds.push(PollFd::new(signals.as_raw_fd(), Interest::Read));
-            fds.push(PollFd::new(self.writer.as_raw_fd(), Interest::Read));
             fds.extend(
                 self.sockets
                     .iter()
                     .map(|it| PollFd::new(it.as_raw_fd(), Interest::Read)),
             );
             fds.extend(control.interests().map(|(fd, interest)| PollFd::new(fd, interest)));
-            let next = [until, control.deadline()].into_iter().flatten().min();
+            let next = [until, control.deadline(), self.writer.next_wake()];
+            let next = next.into_iter().flatten().min();
             let span = next.map(|at| at.since(sys::boottime()));
             if let Err(error) = sys::poll(&mut fds, span) {
                 say(&format!("poll: {error}"));
@@ -217,7 +217,8 @@ impl Server {
                         notify.stopping();
                         return 0;
                     }
-                    Signal::Hangup | Signal::Child | Signal::User1 => {}
+                    Signal::Child => self.writer.reap(),
+                    Signal::Hangup | Signal::User1 => {}
                 }
             }
             for socket in 0..self.sockets.len() {
@@ -286,9 +287,9 @@ impl Server {
 
     /// Follows the write under way, and begins the next one.
     fn keep(&mut self, now: Instant) {
-        if let Some(answer) = self.writer.take() {
+        if let Some(answer) = self.writer.take(now) {
             let good = answer.is_ok();
-            let fails = answer.err().map(|error| error.to_string());
+            let fails = answer.err();
             if fails != self.fails {
                 say(&told(fails.as_deref()));
                 self.fails = fails;
@@ -311,7 +312,7 @@ impl Server {
         let strangers = self.strangers.iter().map(|(nodes, marks)| (nodes, marks.clone()));
         let all = ours.chain(strangers).map(|(nodes, marks)| (nodes, marks.into_iter()));
         let content = marks::render(all);
-        self.writer.write(content);
+        self.writer.write(now, &content);
     }
 
     /// Sends what one witness has to say; `way`: where a node just spoke from.

@@ -75,6 +75,7 @@ pub fn config(me: u8) -> Config {
         witness: false,
         stonith: None,
         commanded: false,
+        relay: ovzha_core::witness::Relay::None,
         speaks: ovzha_core::frame::VERSION,
     })
     .unwrap()

@@ -2,26 +2,23 @@
 //!
 //! Model: it asks, is offered an address, requests it, has it for a time, and asks again at half of it. Everything goes out as a
 //! broadcast, a renewal too, so that one way is enough. What nobody answers is said again, later each time. An address whose
-//! time is over is none.
+//! time is over is none. How a message is written stands in smoltcp.
+
+use core::net::Ipv4Addr;
 
 use ovzha_core::time::{Instant, Span};
+use smoltcp::wire::{DhcpMessageType, DhcpPacket, DhcpRepr, EthernetAddress};
 
-/// A client's port.
-pub const CLIENT_PORT: u16 = 68;
-/// A server's.
-pub const SERVER_PORT: u16 = 67;
+pub use smoltcp::wire::{DHCP_CLIENT_PORT, DHCP_SERVER_PORT};
+
 /// Bytes of a message that goes out.
 pub const ASK_LEN: usize = 272;
 /// Bytes of an answer that are looked at: what is behind them is none of the few options that matter.
 pub const ANSWER_MAX: usize = 548;
 
-const FIXED: usize = 236;
-const COOKIE: [u8; 4] = [99, 130, 83, 99];
-const DISCOVER: u8 = 1;
-const OFFER: u8 = 2;
-const REQUEST: u8 = 3;
-const ACK: u8 = 5;
-const NAK: u8 = 6;
+/// Options that are asked for, by their numbers (RFC 2132): mask, router, how long.
+const WANTED: [u8; 3] = [1, ROUTER, 51];
+const ROUTER: u8 = 3;
 const AGAIN_FIRST: Span = Span::from_secs(1);
 const AGAIN_MAX: Span = Span::from_secs(32);
 /// Requests for one offer before it counts as forgotten.
@@ -34,11 +31,11 @@ const LEAST_S: u32 = 10;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Lease {
     /// The board's.
-    pub address: [u8; 4],
+    pub address: Ipv4Addr,
     /// Its network's.
-    pub mask: [u8; 4],
+    pub mask: Ipv4Addr,
     /// The way out of it; zeros: there is none.
-    pub router: [u8; 4],
+    pub router: Ipv4Addr,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,7 +43,7 @@ enum State {
     /// Nothing is known.
     Asks,
     /// An offer is requested, of this server, so many times so far.
-    Requests { lease: Lease, server: [u8; 4], times: u8 },
+    Requests { lease: Lease, server: Ipv4Addr, times: u8 },
     /// It has one.
     Has { lease: Lease, until: Instant },
 }
@@ -64,9 +61,9 @@ pub struct Dhcp {
 /// An answer, as far as it matters.
 #[derive(Clone, Copy)]
 struct Answer {
-    kind: u8,
+    kind: DhcpMessageType,
     lease: Lease,
-    server: [u8; 4],
+    server: Ipv4Addr,
     seconds: u32,
 }
 
@@ -107,7 +104,7 @@ impl Dhcp {
         match &mut self.state {
             State::Asks => {
                 self.number = self.number.wrapping_add(1);
-                self.message(DISCOVER, [0; 4], None)
+                self.message(DhcpMessageType::Discover, Ipv4Addr::UNSPECIFIED, None)
             }
             State::Requests { times, .. } if *times >= REQUESTS => {
                 self.begin(now);
@@ -116,11 +113,11 @@ impl Dhcp {
             State::Requests { lease, server, times } => {
                 *times = times.saturating_add(1);
                 let asked = Some((lease.address, *server));
-                self.message(REQUEST, [0; 4], asked)
+                self.message(DhcpMessageType::Request, Ipv4Addr::UNSPECIFIED, asked)
             }
             State::Has { lease, .. } => {
                 let address = lease.address;
-                self.message(REQUEST, address, None)
+                self.message(DhcpMessageType::Request, address, None)
             }
         }
     }
@@ -129,7 +126,7 @@ impl Dhcp {
     pub fn take(&mut self, now: Instant, bytes: &[u8]) -> bool {
         let Some(answer) = self.read(bytes) else { return false };
         match (self.state, answer.kind) {
-            (State::Asks, OFFER) => {
+            (State::Asks, DhcpMessageType::Offer) => {
                 let Answer { lease, server, .. } = answer;
                 self.state = State::Requests {
                     lease,
@@ -139,19 +136,19 @@ impl Dhcp {
                 (self.next, self.again) = (now, AGAIN_FIRST);
                 false
             }
-            (State::Requests { server, .. }, ACK) if answer.server == server => {
+            (State::Requests { server, .. }, DhcpMessageType::Ack) if answer.server == server => {
                 self.has(now, &answer);
                 true
             }
-            (State::Has { lease, .. }, ACK) => {
+            (State::Has { lease, .. }, DhcpMessageType::Ack) => {
                 self.has(now, &answer);
                 lease != answer.lease
             }
-            (State::Requests { server, .. }, NAK) if answer.server == server => {
+            (State::Requests { server, .. }, DhcpMessageType::Nak) if answer.server == server => {
                 self.begin(now.after(AGAIN_FIRST));
                 false
             }
-            (State::Has { .. }, NAK) => {
+            (State::Has { .. }, DhcpMessageType::Nak) => {
                 self.begin(now.after(AGAIN_FIRST));
                 true
             }
@@ -171,84 +168,62 @@ impl Dhcp {
         (self.state, self.next, self.again) = (State::Has { lease, until }, now.after(half), AGAIN_FIRST);
     }
 
-    fn message(&self, kind: u8, mine: [u8; 4], asked: Option<([u8; 4], [u8; 4])>) -> Option<[u8; ASK_LEN]> {
-        let mut out = [0; ASK_LEN];
-        let (fixed, options) = out.split_first_chunk_mut::<FIXED>()?;
-        // a request, Ethernet, six bytes of address
-        put(fixed, 0, &[1, 1, 6, 0])?;
-        put(fixed, 4, &self.number.to_be_bytes())?;
-        // the answer is to be a broadcast, unless the address is there
-        put(fixed, 10, &[if mine == [0; 4] { 0x80 } else { 0 }, 0])?;
-        put(fixed, 12, &mine)?;
-        put(fixed, 28, &self.hardware)?;
-        put(options, 0, &COOKIE)?;
-        put(options, 4, &[53, 1, kind])?;
-        // mask, router, and how long
-        put(options, 7, &[55, 3, 1, 3, 51])?;
-        let end = if let Some((address, server)) = asked {
-            put(options, 12, &[50, 4])?;
-            put(options, 14, &address)?;
-            put(options, 18, &[54, 4])?;
-            put(options, 20, &server)?;
-            24
-        } else {
-            12
+    fn message(
+        &self,
+        kind: DhcpMessageType,
+        mine: Ipv4Addr,
+        asked: Option<(Ipv4Addr, Ipv4Addr)>,
+    ) -> Option<[u8; ASK_LEN]> {
+        let message = DhcpRepr {
+            message_type: kind,
+            transaction_id: self.number,
+            client_hardware_address: EthernetAddress(self.hardware),
+            client_ip: mine,
+            // the answer is to be a broadcast, unless the address is there
+            broadcast: mine.is_unspecified(),
+            requested_ip: asked.map(|(address, _)| address),
+            server_identifier: asked.map(|(_, server)| server),
+            parameter_request_list: Some(&WANTED),
+            secs: 0,
+            your_ip: Ipv4Addr::UNSPECIFIED,
+            server_ip: Ipv4Addr::UNSPECIFIED,
+            relay_agent_ip: Ipv4Addr::UNSPECIFIED,
+            router: None,
+            subnet_mask: None,
+            client_identifier: None,
+            dns_servers: None,
+            max_size: None,
+            lease_duration: None,
+            renew_duration: None,
+            rebind_duration: None,
+            additional_options: &[],
         };
-        put(options, end, &[255])?;
+        let mut out = [0; ASK_LEN];
+        message.emit(&mut DhcpPacket::new_unchecked(&mut out)).ok()?;
         Some(out)
     }
 
     fn read(&self, bytes: &[u8]) -> Option<Answer> {
-        let (fixed, options) = bytes.split_first_chunk::<FIXED>()?;
-        let mine = get::<4>(fixed, 4)? == self.number.to_be_bytes() && get::<6>(fixed, 28)? == self.hardware;
-        if fixed.first() != Some(&2) || !mine {
+        let packet = DhcpPacket::new_checked(bytes).ok()?;
+        let message = DhcpRepr::parse(&packet).ok()?;
+        let mine = (self.number, EthernetAddress(self.hardware));
+        if (message.transaction_id, message.client_hardware_address) != mine {
             return None;
         }
-        let mut rest = options.strip_prefix(&COOKIE)?;
-        let mut answer = Answer {
-            kind: 0,
+        // of several the first: what parsed it takes none then
+        let router = packet.options().find(|option| option.kind == ROUTER);
+        let router = router.and_then(|option| option.data.first_chunk::<4>().copied());
+        Some(Answer {
+            kind: message.message_type,
             lease: Lease {
-                address: get(fixed, 16)?,
-                mask: [255, 255, 255, 0],
-                router: [0; 4],
+                address: message.your_ip,
+                mask: message.subnet_mask.unwrap_or(Ipv4Addr::new(255, 255, 255, 0)),
+                router: router.map_or(Ipv4Addr::UNSPECIFIED, Ipv4Addr::from),
             },
-            server: [0; 4],
-            seconds: DAY_S,
-        };
-        while let Some((option, behind)) = rest.split_first() {
-            match option {
-                0 => {
-                    rest = behind;
-                    continue;
-                }
-                255 => break,
-                _ => {}
-            }
-            let (length, behind) = behind.split_first()?;
-            let (value, behind) = behind.split_at_checked(usize::from(*length))?;
-            rest = behind;
-            match option {
-                1 => answer.lease.mask = get(value, 0)?,
-                3 => answer.lease.router = get(value, 0)?,
-                51 => answer.seconds = u32::from_be_bytes(get(value, 0)?),
-                53 => answer.kind = *value.first()?,
-                54 => answer.server = get(value, 0)?,
-                _ => {}
-            }
-        }
-        Some(answer)
+            server: message.server_identifier?,
+            seconds: message.lease_duration.unwrap_or(DAY_S),
+        })
     }
-}
-
-fn put(to: &mut [u8], at: usize, bytes: &[u8]) -> Option<()> {
-    let end = at.checked_add(bytes.len())?;
-    let place = to.get_mut(at..end)?;
-    place.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    Some(())
-}
-
-fn get<const N: usize>(from: &[u8], at: usize) -> Option<[u8; N]> {
-    from.get(at..)?.first_chunk().copied()
 }
 
 #[cfg(test)]
@@ -257,8 +232,20 @@ mod tests {
     use super::*;
 
     const BOARD: [u8; 6] = [2, 1, 2, 3, 4, 5];
-    const SERVER: [u8; 4] = [10, 0, 0, 1];
-    const GIVEN: [u8; 4] = [10, 0, 0, 9];
+    const SERVER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+    const GIVEN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
+    /// Bytes before the options: fields, then a cookie (RFC 2131).
+    const FIXED: usize = 236;
+    const COOKIE: [u8; 4] = [99, 130, 83, 99];
+    /// Kinds of messages, and options (RFC 2132).
+    const DISCOVER: u8 = 1;
+    const OFFER: u8 = 2;
+    const REQUEST: u8 = 3;
+    const ACK: u8 = 5;
+    const NAK: u8 = 6;
+    const REQUESTED: u8 = 50;
+    const KIND: u8 = 53;
+    const SERVER_ID: u8 = 54;
 
     fn at(s: u64) -> Instant {
         Instant::from_millis(s * 1000)
@@ -268,17 +255,35 @@ mod tests {
         Dhcp::new(BOARD, 7, at(0))
     }
 
+    /// The value of an option of a message that went out.
+    fn option(ask: &[u8; ASK_LEN], wanted: u8) -> Option<&[u8]> {
+        let mut rest = ask[FIXED..].strip_prefix(&COOKIE).expect("the cookie");
+        while rest[0] != 255 {
+            let (value, behind) = rest[2..].split_at(usize::from(rest[1]));
+            if rest[0] == wanted {
+                return Some(value);
+            }
+            rest = behind;
+        }
+        None
+    }
+
+    fn kind(ask: &[u8; ASK_LEN]) -> u8 {
+        option(ask, KIND).unwrap()[0]
+    }
+
     /// What a server says to this message.
     fn answer(to: &[u8; ASK_LEN], kind: u8, seconds: u32) -> [u8; 300] {
         let mut out = [0; 300];
         out[..FIXED].copy_from_slice(&to[..FIXED]);
         out[0] = 2;
-        out[16..20].copy_from_slice(&GIVEN);
+        out[16..20].copy_from_slice(&GIVEN.octets());
         out[FIXED..FIXED + 4].copy_from_slice(&COOKIE);
         let mut options = [
-            53, 1, kind, 0, 1, 4, 255, 255, 0, 0, 3, 4, 10, 0, 0, 254, 54, 4, 10, 0, 0, 1, 51, 4, 0, 0, 0, 0, 255,
+            53, 1, kind, 0, 1, 4, 255, 255, 0, 0, 3, 8, 10, 0, 0, 254, 10, 0, 0, 253, 54, 4, 10, 0, 0, 1, 51, 4, 0, 0,
+            0, 0, 255,
         ];
-        options[24..28].copy_from_slice(&seconds.to_be_bytes());
+        options[28..32].copy_from_slice(&seconds.to_be_bytes());
         out[FIXED + 4..FIXED + 4 + options.len()].copy_from_slice(&options);
         out
     }
@@ -289,9 +294,9 @@ mod tests {
         let ask = client.next(at(0)).unwrap();
         assert!(!client.take(at(0), &answer(&ask, OFFER, seconds)));
         let ask = client.next(at(0)).expect("it requests what it is offered, at once");
-        assert_eq!(ask[FIXED + 6], REQUEST);
-        assert_eq!(ask[FIXED + 14..FIXED + 18], GIVEN);
-        assert_eq!(ask[FIXED + 20..FIXED + 24], SERVER);
+        assert_eq!(kind(&ask), REQUEST);
+        assert_eq!(option(&ask, REQUESTED), Some(GIVEN.octets().as_slice()));
+        assert_eq!(option(&ask, SERVER_ID), Some(SERVER.octets().as_slice()));
         assert!(client.lease().is_none(), "it has nothing yet");
         assert!(client.take(at(0), &answer(&ask, ACK, seconds)));
         client
@@ -301,8 +306,8 @@ mod tests {
     fn it_asks_is_offered_requests_and_has_an_address() {
         let lease = leased(3600).lease().unwrap();
         assert_eq!(lease.address, GIVEN);
-        assert_eq!(lease.mask, [255, 255, 0, 0]);
-        assert_eq!(lease.router, [10, 0, 0, 254]);
+        assert_eq!(lease.mask, Ipv4Addr::new(255, 255, 0, 0));
+        assert_eq!(lease.router, Ipv4Addr::new(10, 0, 0, 254), "the first of two");
     }
 
     #[test]
@@ -319,7 +324,7 @@ mod tests {
         client.take(at(0), &answer(&ask, OFFER, 60));
         let kinds: heapless::Vec<u8, 16> = (0..40)
             .filter_map(|s| client.next(at(s)))
-            .map(|ask| ask[FIXED + 6])
+            .map(|ask| kind(&ask))
             .collect();
         assert_eq!(kinds[..5], [REQUEST, REQUEST, REQUEST, REQUEST, DISCOVER]);
     }
@@ -329,7 +334,7 @@ mod tests {
         let mut client = leased(100);
         assert!(client.next(at(49)).is_none());
         let ask = client.next(at(50)).unwrap();
-        assert_eq!((ask[FIXED + 6], &ask[12..16]), (REQUEST, GIVEN.as_slice()));
+        assert_eq!((kind(&ask), &ask[12..16]), (REQUEST, GIVEN.octets().as_slice()));
         assert!(!client.take(at(51), &answer(&ask, ACK, 100)), "the same address");
         assert!(client.next(at(100)).is_none());
         assert!(client.lease().is_some());
@@ -346,7 +351,7 @@ mod tests {
         assert!(client.take(at(50), &answer(&ask, NAK, 0)));
         assert!(client.lease().is_none());
         assert!(client.next(at(50)).is_none(), "it waits a moment");
-        assert_eq!(client.next(at(51)).unwrap()[FIXED + 6], DISCOVER);
+        assert_eq!(kind(&client.next(at(51)).unwrap()), DISCOVER);
     }
 
     #[test]
@@ -360,10 +365,11 @@ mod tests {
             client.take(at(0), &other);
             assert!(client.next(at(0)).is_none(), "byte {place}");
         }
-        for length in 0..FIXED + 20 {
+        // cut before it says which server's it is
+        for length in 0..FIXED + 24 {
             client.take(at(0), &good[..length]);
+            assert!(client.next(at(0)).is_none(), "{length} bytes");
         }
-        // no kind yet where it was cut
         client.take(at(0), &answer(&ask, ACK, 60));
         assert!(client.lease().is_none(), "it requested nothing");
     }

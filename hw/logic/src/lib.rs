@@ -2,7 +2,7 @@
 //!
 //! Model: [`board::Board`] is told bytes, levels and the time, and says which bytes go out, which relay is energised and
 //! what is worth a log line. It owns core's `Witness`, and everything that stands between it and two cables: frames
-//! forwarded from one node to the other ([`outbox`]), relays of which never two are energised ([`relay`]), inputs that
+//! forwarded from one node to the other ([`cable`], [`outbox`]), relays of which never two are energised ([`relay`]), inputs that
 //! may lie ([`sense`]), what flash remembers ([`counter`], [`record`], [`marks`]), and what an admin says ([`service`]).
 //!
 //! ```text
@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod board;
+pub mod cable;
 mod check;
 pub mod counter;
 #[cfg(feature = "net")]

@@ -8,7 +8,7 @@ use cortex_m::peripheral::NVIC;
 use cortex_m_rt::{ExceptionFrame, exception};
 use rp_pac::{Interrupt, interrupt};
 
-use crate::{clock, reset, uart};
+use crate::{board, clock, reset};
 
 /// Lets them through.
 pub fn enable() {
@@ -19,14 +19,21 @@ pub fn enable() {
     }
 }
 
+/// Bytes on one of the lines. Neither UART's interrupt interrupts the other's, for they have the same priority: each byte is kept once.
+fn came() {
+    for line in &board::LINES {
+        line.interrupt();
+    }
+}
+
 #[interrupt]
 fn UART0_IRQ() {
-    uart::LINE_0.interrupt();
+    came();
 }
 
 #[interrupt]
 fn UART1_IRQ() {
-    uart::LINE_1.interrupt();
+    came();
 }
 
 #[interrupt]

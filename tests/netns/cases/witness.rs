@@ -82,7 +82,11 @@ fn files() -> Files {
 }
 
 fn up() -> (Pair, Witness) {
-    let pair = Pair::new(&files());
+    up_with(&files())
+}
+
+fn up_with(files: &Files) -> (Pair, Witness) {
+    let pair = Pair::new(files);
     let witness = Witness::start(&pair);
     let pair = pair.started();
     pair.wait("the witness lends to node 1", |_| {
@@ -161,5 +165,27 @@ fn without_the_witness_two_nodes_go_on_and_one_stops() {
     pair.wait("node 1 stops", |pair| !pair.is_active(1));
     witness.start_again(&pair);
     pair.wait_active(1);
+    pair.finish();
+}
+
+/// S-92: a host that lends by time is no board in place of watchdogs, whatever `ovzha.cf` says of it.
+#[test]
+fn a_witness_without_relays_is_no_protection_in_place_of_watchdogs() {
+    let (mut pair, _witness) = up_with(&files().ovzha_cf("witness udp 192.168.1.1\nstonith_host * board in-place\n"));
+    for number in [1, 2] {
+        pair.wait_log(
+            number,
+            "the witness does not do with the nodes' power what stonith_host says",
+        );
+        let status = pair.node(number).ovzha("status").must();
+        pair.check(status.contains("NOT WHAT stonith_host SAYS"), &status);
+    }
+    pair.check(pair.is_active(1), "node 1 stopped");
+    pair.power_cut(1);
+    pair.wait_log(2, "held back: neither the witness nor the peer lends its vote");
+    pair.check(!pair.is_active(2), "node 2 took over by time");
+    pair.boot(1);
+    pair.start(1);
+    pair.wait("one of them is active", |pair| pair.is_active(1) || pair.is_active(2));
     pair.finish();
 }

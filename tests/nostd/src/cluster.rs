@@ -102,6 +102,7 @@ fn draft() -> Draft {
         witness: false,
         stonith: None,
         commanded: false,
+        relay: ovzha_core::witness::Relay::None,
             speaks: byte(),
     }
 }

@@ -333,6 +333,7 @@ impl Row {
                 timeout: keepalives(60),
             }),
             commanded: self.commanded,
+            relay: self.votes.unwrap_or(Relay::None),
             speaks: if self.votes.is_some() { VERSION } else { 2 },
         };
         Config::new(draft).unwrap()

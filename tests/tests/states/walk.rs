@@ -70,6 +70,7 @@ fn config(me: u8, seed: u64) -> Config {
         witness: false,
         stonith: None,
         commanded: false,
+        relay: ovzha_core::witness::Relay::None,
         speaks: 2,
     })
     .unwrap()

@@ -1,9 +1,13 @@
 //! The files of a cluster, as they lie in both guests.
+use super::power::AGENT;
 use super::third;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+/// Where the port of the power switch stands, which each pair has its own of.
+const PORT: &str = "PORT";
 
 /// The files of a cluster.
 #[derive(Clone)]
@@ -77,6 +81,27 @@ impl Files {
         self
     }
 
+    /// Each node has a fence agent for the other one's power, and the machines a card more, for its switch.
+    pub fn shooting(mut self) -> Self {
+        for (node, plug) in [(1, 2), (2, 1)] {
+            writeln!(
+                self.ovzha_cf,
+                "stonith_host ovz-node{node} external /usr/sbin/fence_lab ipport={PORT} plug={plug}"
+            )
+            .unwrap();
+        }
+        let hook = "/etc/ha.d/resource.d/startstop".to_owned();
+        self.more.push((hook, third::CARD_UP.to_owned(), 0o755));
+        self.more
+            .push(("/usr/sbin/fence_lab".to_owned(), AGENT.to_owned(), 0o755));
+        self
+    }
+
+    /// Whether they have.
+    pub fn shoot(&self) -> bool {
+        self.ovzha_cf.contains("fence_lab")
+    }
+
     /// With the witness board on the serial port, where the nodes hear each other through it. No watchdog: the board's relays are in
     /// its place.
     pub fn boarded(mut self) -> Self {
@@ -111,8 +136,8 @@ impl Files {
         self
     }
 
-    /// Writes them, with the `ovzha` under test, below `root`.
-    pub fn write(&self, root: &Path) {
+    /// Writes them, with the `ovzha` under test, below `root`; `port`: the power switch's.
+    pub fn write(&self, root: &Path, port: u16) {
         let put = |name: &str, text: &str, mode: u32| {
             let path = root.join(name.trim_start_matches('/'));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -125,7 +150,11 @@ impl Files {
         put("etc/drbd.conf", "include \"drbd.d/*.res\";\n", 0o644);
         put("etc/drbd.d/r0.res", &self.resource, 0o644);
         if !self.ovzha_cf.is_empty() {
-            put("etc/ha.d/ovzha.cf", &self.ovzha_cf, 0o644);
+            put(
+                "etc/ha.d/ovzha.cf",
+                &self.ovzha_cf.replace(PORT, &port.to_string()),
+                0o644,
+            );
         }
         for (name, text, mode) in &self.more {
             put(name, text, *mode);

@@ -10,6 +10,7 @@ mod files;
 mod image;
 mod machine;
 mod modules;
+mod power;
 mod qmp;
 mod seen;
 mod shell;
@@ -26,6 +27,7 @@ pub use third::Third;
 
 use cable::Cable;
 use image::Image;
+use power::Power;
 use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
@@ -75,6 +77,7 @@ enum Serial {
 pub struct Pair {
     nodes: [Arc<Machine>; 2],
     serial: Serial,
+    power: Option<Power>,
     pub wires: Wires,
     dir: PathBuf,
     _one: Option<MutexGuard<'static, ()>>,
@@ -112,7 +115,9 @@ impl Pair {
         let dir = Path::new("/tmp").join(name);
         fs::create_dir_all(&dir).unwrap();
         let overlay = dir.join("overlay");
-        files.write(&overlay);
+        let power = files.shoot().then(Power::new);
+        let port = power.as_ref().map_or(0, |(power, _)| power.port());
+        files.write(&overlay, port);
         let initramfs = dir.join("initramfs");
         image.with(&overlay, &initramfs);
         for number in [1, 2] {
@@ -121,8 +126,12 @@ impl Pair {
             fs::File::create(file("state")).unwrap().set_len(STATE << 20).unwrap();
             must(&format!("mke2fs -q -t ext4 -F {}", file("state").display()));
         }
-        let third_card = files.have_witness();
+        let third_card = files.have_witness() || files.shoot();
         let nodes = [1, 2].map(|number| Arc::new(Machine::new(number, &dir, image, &initramfs, third_card)));
+        let power = power.map(|(mut power, listener)| {
+            power.plug(listener, nodes.clone());
+            power
+        });
         let wires = Wires::new(&dir);
         let serial = if files.have_board() {
             Serial::Board(Board::new(&dir, &nodes))
@@ -132,6 +141,7 @@ impl Pair {
         Self {
             nodes,
             serial,
+            power,
             wires,
             dir,
             _one: one,
@@ -153,6 +163,11 @@ impl Pair {
             Serial::Board(board) => board,
             Serial::Cable(_) => panic!("the nodes' serial ports are plugged into each other"),
         }
+    }
+
+    /// The switch in both supplies. For [`Files::shooting`].
+    pub fn power(&self) -> &Power {
+        self.power.as_ref().expect("nothing takes the machines' power")
     }
 
     /// Switches both on with these words on the kernel's command line and waits until both are up.

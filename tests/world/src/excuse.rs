@@ -95,9 +95,7 @@ impl World {
             .heard
             .filter(|_| known && !stood && !paused)
             .map(|at| ((self.now - at) * rate / 1_000_000_000, self.deadtime() * 95 / 100));
-        // a life of the isolated active that has never heard its peer does not know how much time it has (S-11)
         let other = &self.nodes[1 - node];
-        let anew = other.daemon.is_some() && other.heard.is_none() && lately(self.troubles.isolated);
         // the hold that keeps the isolated active running is not known here any more (S-46)
         let held = other.daemon.as_ref().is_some_and(|daemon| daemon.snapshot().hold.held);
         let forgotten = held && self.troubles.forgot[node];
@@ -108,9 +106,19 @@ impl World {
             // attached node
             isolated: uncovered && lately(self.troubles.isolated),
             frozen: lately(self.troubles.frozen[1 - node]) || paused,
-            daemon: anew || lately(self.troubles.daemon[1 - node]),
+            daemon: self.was_unwatched(1 - node),
             silence,
         }
+    }
+
+    /// No daemon saw of late what a node ran, or one that did not know enough to act.
+    pub(crate) fn was_unwatched(&self, node: usize) -> bool {
+        let window = self.deadtime() * 1050 + 2_000_000;
+        let lately = |until: Option<u64>| until.is_some_and(|until| until.saturating_add(window) >= self.now);
+        // a life of the isolated active that has never heard its peer does not know how much time it has (S-11)
+        let it = &self.nodes[node];
+        let anew = it.daemon.is_some() && it.heard.is_none() && lately(self.troubles.isolated);
+        anew || lately(self.troubles.daemon[node])
     }
 
     /// A daemon ends that was told to; under a hold it leaves what runs to a person (S-46).

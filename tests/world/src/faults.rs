@@ -91,6 +91,7 @@ pub fn setup(rng: &mut Rng, kind: Kind) -> Setup {
         // in place of watchdogs the witness lends no start while both nodes have power: such files are refused
         commanded: voted && relay != Relay::InPlace && rng.chance(300),
         relay,
+        named: None,
         stonith: kind == Kind::Fenced,
         fence_delay: keepalive * 5,
         groups,

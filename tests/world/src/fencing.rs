@@ -243,7 +243,8 @@ impl World {
         let unheard = parted && !kept && self.is_unheard((node, group), since);
         // an isolated active writes on until it has stopped (S-11)
         let apart = self.troubles.isolated.is_some_and(|until| until >= since);
-        let unfenced = !mirror.fencing && (window || apart || excuses.daemon);
+        // whatever keeps a second active away: what DRBD does while no daemon runs, nobody sees (S-61)
+        let unfenced = !mirror.fencing && (window || apart || self.was_unwatched(other));
         // while it stood still nobody could tell it that the other one went on (S-10)
         let slept = mirror.wrote[other] && self.troubles.frozen[node].is_some_and(|until| until >= since);
         // it may have said that it is ahead: nobody here can read that (S-28)

@@ -296,13 +296,8 @@ fn option(setup: &mut Setup, key: &str, value: &str) -> Done {
         "stonith" => setup.stonith = value == "on",
         "fence-delay" => setup.fence_delay = ms()?,
         "decisions" => setup.commanded = value == "witness",
-        "relay" => {
-            setup.relay = match value {
-                "beside" => Relay::Beside,
-                "in-place" => Relay::InPlace,
-                _ => return Err(format!("relay: beside or in-place, not {value}")),
-            }
-        }
+        "relay" => setup.relay = relay(value)?,
+        "named" => setup.named = Some(relay(value)?),
         _ => return Err(format!("no such key: {key}")),
     }
     Ok(())
@@ -397,6 +392,15 @@ fn resource(world: &World, wanted: &str) -> Result<(usize, u8), String> {
     let place = models.iter().position(|model| model.name() == wanted);
     let place = place.and_then(|place| u8::try_from(place).ok());
     Ok((group, place.ok_or("no such resource")?))
+}
+
+fn relay(word: &str) -> Result<Relay, String> {
+    match word {
+        "none" => Ok(Relay::None),
+        "beside" => Ok(Relay::Beside),
+        "in-place" => Ok(Relay::InPlace),
+        _ => Err(format!("none, beside or in-place, not {word}")),
+    }
 }
 
 fn outcome(word: &str) -> Result<Outcome, String> {

@@ -96,6 +96,8 @@ pub struct Setup {
     pub commanded: bool,
     /// What it does with the nodes' power.
     pub relay: Relay,
+    /// What `stonith_host` names, if that is something else.
+    pub named: Option<Relay>,
     /// Each node has a fence agent that cuts the other one's power.
     pub stonith: bool,
     /// `fence-delay`.
@@ -126,6 +128,7 @@ impl Default for Setup {
             witness: false,
             commanded: false,
             relay: Relay::None,
+            named: None,
             stonith: false,
             fence_delay: 4000,
             groups: vec![GroupSetup {
@@ -176,6 +179,7 @@ impl Setup {
                 timeout: ms(60_000),
             }),
             commanded: self.commanded,
+            relay: self.named.unwrap_or(self.relay),
             speaks: VERSION,
         }
     }

@@ -147,6 +147,7 @@ fn config(choices: &mut Choices<'_>) -> Config {
             timeout: Span::from_secs(60),
         }),
         commanded: false,
+        relay: ovzha_core::witness::Relay::None,
         speaks: if on(7) { 1 } else { frame::VERSION },
     };
     match Config::new(draft) {

@@ -99,6 +99,7 @@ fn setup(choices: &mut Choices<'_>, trouble: Trouble) -> Setup {
         witness: false,
         commanded: false,
         relay: Relay::None,
+        named: None,
         stonith: trouble == Trouble::Anything && on(6),
         fence_delay: keepalive * 5,
         groups,
