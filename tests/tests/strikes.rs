@@ -7,8 +7,11 @@ mod tests {
     use ovzha_core::id::GroupSet;
     use ovzha_core::member::MemberState;
     use ovzha_core::output::{Durable, Op};
+    use ovzha_core::witness::Relay;
     use ovzha_world::act::{Act, Loss, UNTIL_THAWED};
+    use ovzha_world::faults::Kind;
     use ovzha_world::node::{Freeze, Script, Truth};
+    use ovzha_world::seed::Case;
     use ovzha_world::setup::{GroupSetup, Model, Setup};
     use ovzha_world::world::World;
 
@@ -233,6 +236,27 @@ mod tests {
         assert!(!said(&world, "b begins start"), "the tenure comes first");
         world.step(&Act::Pass(10 * SECOND));
         assert!(world.watch.is_whole(1, 0));
+    }
+
+    /// Seeds draw a witness without a hand on the nodes' power, with one beside watchdogs, and in place of them: with what can go wrong
+    /// there, and machines that stand still with their clocks only where that is covered (S-15).
+    #[test]
+    fn witnesses_of_all_kinds_and_their_relays() {
+        let voted = (0..1600).filter(|seed| Kind::of(*seed) == Kind::Voted);
+        let cases: Vec<Case> = voted.map(Case::of).collect();
+        for relay in [Relay::None, Relay::Beside, Relay::InPlace] {
+            let of: Vec<&Case> = cases.iter().filter(|case| case.setup.relay == relay).collect();
+            let draws = |fault: fn(&Act) -> bool| {
+                let mut acts = of.iter().flat_map(|case| &case.strikes).flat_map(|strike| &strike.acts);
+                acts.any(|(_, act)| fault(act))
+            };
+            let (has, in_place) = (relay != Relay::None, relay == Relay::InPlace);
+            assert_eq!(draws(|act| matches!(act, Act::RelayStuck(_, true))), has, "{relay:?}");
+            assert_eq!(draws(|act| matches!(act, Act::SenseBlind(_, true))), has, "{relay:?}");
+            let pauses = draws(|act| matches!(act, Act::Freeze(_, Freeze::Machine, _)));
+            assert_eq!(pauses, in_place, "{relay:?}");
+            assert!(of.iter().all(|case| case.setup.watchdog.is_none() == in_place));
+        }
     }
 
     /// Only what changes something counts.

@@ -71,6 +71,8 @@ pub enum Input {
     Done(u32, Outcome),
     /// That version is on disk.
     Stored(u32),
+    /// A person stops it.
+    Stop,
     /// A link can be used.
     Opened(LinkId),
     /// A frame of the witness came.
@@ -207,6 +209,11 @@ impl Machine {
     /// The daemon can act.
     pub const fn is_awake(&self) -> bool {
         self.daemon.is_some() && self.still.is_none()
+    }
+
+    /// Its daemon was told to stop.
+    pub fn is_leaving(&self) -> bool {
+        self.daemon.as_deref().is_some_and(|daemon| daemon.snapshot().stopping)
     }
 
     /// Children go on, the kernel receives.

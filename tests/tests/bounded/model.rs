@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-use ovzha_core::event::{Event, Outcome};
+use ovzha_core::event::{Command, Event, Outcome};
 use ovzha_core::frame::FrameBuf;
-use ovzha_core::id::{EffectId, GroupId, LinkId};
+use ovzha_core::id::{ClientId, EffectId, GroupId, LinkId};
 use ovzha_core::message::Phase;
 use ovzha_core::notice::Notice;
 use ovzha_core::output::{Effect, Op, Output};
@@ -31,6 +31,12 @@ const PING: u64 = 100;
 /// Outputs of one drain, far above what a node with one group ever owes.
 pub const DRAIN_MAX: u32 = 200;
 
+/// What a person says who stops a node.
+const STOP: Event<'static> = Event::Request {
+    client: ClientId(1),
+    command: Command::Stop,
+};
+
 /// An output that outlives the frame buffer.
 enum Did {
     Send(LinkId, Rc<[u8]>),
@@ -40,6 +46,7 @@ enum Did {
     Notice(Notice),
     Fence,
     Shoot(EffectId),
+    Exit,
     Pet(Instant),
     Disarm,
     Bug(String),
@@ -191,6 +198,14 @@ impl Model {
             }
             Act::Thaw(node) => self.thaw(node),
             Act::GoesWrong(node, wrong) => self.nodes[node].wrong = Some(wrong),
+            Act::Stop(node) => {
+                self.tell(|| format!("{}: a person stops the daemon", letter(node)));
+                self.pending.push_back((node, Input::Stop));
+            }
+            Act::Sticks(node) => {
+                self.tell(|| format!("{}: its relay sticks", letter(node)));
+                self.third.sticks[node] = true;
+            }
             Act::WitnessDies => self.lose_witness(),
             Act::WitnessStarts => self.start_witness(),
         }
@@ -348,6 +363,7 @@ impl Model {
                 daemon.handle(local, Event::Done { effect, outcome });
             }
             Input::Stored(version) => daemon.handle(local, Event::Stored { version, ok: true }),
+            Input::Stop => daemon.handle(local, STOP),
             Input::Opened(link) => daemon.handle(local, Event::Opened { link }),
             Input::Word(bytes) => {
                 let link = LINK;
@@ -379,8 +395,8 @@ impl Model {
                 Output::Pet { within } => Did::Pet(within),
                 Output::Disarm => Did::Disarm,
                 Output::Bug(bug) => Did::Bug(bug.id.to_string()),
-                // nobody asks anything here
-                Output::Reply { .. } | Output::Exit => Did::Nothing,
+                Output::Exit => Did::Exit,
+                Output::Reply { .. } => Did::Nothing,
                 Output::Wait { until, .. } => Did::Wait(until),
             };
             if let Did::Wait(until) = did {
@@ -421,6 +437,10 @@ impl Model {
                 self.power_off(node);
             }
             Did::Shoot(id) => self.shoot(node, id.0),
+            Did::Exit => {
+                self.tell(|| format!("{}: the daemon ends", letter(node)));
+                self.nodes[node].lose_daemon();
+            }
             Did::Pet(within) => {
                 let machine = &mut self.nodes[node];
                 if machine.clock.local(self.now) <= within {

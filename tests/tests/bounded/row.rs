@@ -42,6 +42,10 @@ pub enum Act {
     Thaw(usize),
     /// The next start or stop there goes wrong.
     GoesWrong(usize, Wrong),
+    /// A person stops the daemon in order.
+    Stop(usize),
+    /// The relay of its power does not move any more.
+    Sticks(usize),
     /// The witness loses its power.
     WitnessDies,
     /// It gets it back. No fault.
@@ -168,6 +172,10 @@ pub enum Net {
 
 /// One thing to search.
 #[derive(Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about the files and the beginning"
+)]
 pub struct Row {
     /// Its name in the golden file.
     pub name: &'static str,
@@ -177,6 +185,10 @@ pub struct Row {
     pub ping: bool,
     /// There is a witness, which does this with the nodes' power.
     pub votes: Option<Relay>,
+    /// It has been dead for longer than a deadtime.
+    pub away: bool,
+    /// A start needs its vote.
+    pub commanded: bool,
     /// Each node has a fence agent.
     pub agents: bool,
     /// The watchdog's timeout, in milliseconds.
@@ -207,6 +219,8 @@ impl Row {
             deadtime,
             ping: false,
             votes: None,
+            away: false,
+            commanded: false,
             agents: false,
             watchdog: None,
             rates: [1000; 2],
@@ -240,6 +254,19 @@ impl Row {
     pub const fn relay(self, relay: Relay) -> Self {
         let votes = Some(relay);
         Self { votes, ..self }
+    }
+
+    /// From a state in which the witness has long been dead.
+    pub const fn away(self) -> Self {
+        Self { away: true, ..self }
+    }
+
+    /// With `decisions witness`.
+    pub const fn commanded(self) -> Self {
+        Self {
+            commanded: true,
+            ..self
+        }
     }
 
     /// With such a network.
@@ -305,7 +332,7 @@ impl Row {
                 delay: Span::from_millis(2 * TICK + 1),
                 timeout: keepalives(60),
             }),
-            commanded: false,
+            commanded: self.commanded,
             relay: self.votes.unwrap_or(Relay::None),
             speaks: if self.votes.is_some() { VERSION } else { 2 },
         };
@@ -416,6 +443,8 @@ fn is_possible(model: &Model, act: Act) -> bool {
     match act {
         Act::Nothing | Act::Boot(_) | Act::Daemon(_) | Act::Thaw(_) | Act::WitnessStarts => false,
         Act::WitnessDies => model.third.is_up(),
+        Act::Sticks(node) => model.third.relay() != Relay::None && !model.third.sticks[node],
+        Act::Stop(node) => model.nodes[node].is_awake() && !model.nodes[node].is_leaving(),
         Act::PowerCut(node) => model.nodes[node].power,
         Act::Kill(node) | Act::Restart(node, _) | Act::Freeze(node, _) => model.nodes[node].is_awake(),
         Act::GoesWrong(node, _) => model.nodes[node].power && model.nodes[node].wrong.is_none(),
@@ -427,6 +456,8 @@ pub const fn is_fault(act: Act) -> bool {
     match act {
         Act::Nothing | Act::Boot(_) | Act::Daemon(_) | Act::Thaw(_) | Act::WitnessStarts => false,
         Act::WitnessDies
+        | Act::Stop(_)
+        | Act::Sticks(_)
         | Act::PowerCut(_)
         | Act::Kill(_)
         | Act::Restart(..)

@@ -13,6 +13,15 @@ type Acts = &'static [fn(usize) -> Act];
 
 const CRASHES: Acts = &[Act::PowerCut];
 const DEATHS: Acts = &[Act::PowerCut, |_| Act::WitnessDies];
+const LEAVES: Acts = &[Act::Stop];
+const LEAVES_AND_DEATHS: Acts = &[Act::Stop, Act::PowerCut, |_| Act::WitnessDies];
+const LEAVES_AND_HANGS: Acts = &[
+    Act::Stop,
+    |node| Act::Freeze(node, Still::Process),
+    |node| Act::Freeze(node, Still::Kernel),
+    Act::Kill,
+    |node| Act::Restart(node, 1500),
+];
 const KILLS: Acts = &[Act::Kill];
 const KILLS_AND_CRASHES: Acts = &[Act::Kill, |node| Act::Restart(node, 1500), Act::PowerCut];
 const BAD_SHOTS: Acts = &[
@@ -43,6 +52,13 @@ const HANGS: Acts = &[
     |node| Act::Restart(node, 1500),
 ];
 const PAUSES: Acts = &[|node| Act::Freeze(node, Still::Machine)];
+const BAD_RELAYS: Acts = &[
+    Act::Sticks,
+    |node| Act::Freeze(node, Still::Machine),
+    Act::Kill,
+    |_| Act::WitnessDies,
+];
+const LEAVES_AND_PAUSES: Acts = &[Act::Stop, Act::PowerCut, |node| Act::Freeze(node, Still::Machine)];
 
 const fn none(name: &'static str, quick: u8, deep: u8) -> Row {
     Row::new(name, quick, deep, 4)
@@ -156,4 +172,43 @@ pub const ROWS: &[Row] = &[
         .net(Net::Roads(1))
         .relay(Relay::InPlace)
         .up_to(1, PAUSES),
+    votes("witness: orderly stops beside deaths and a cut", 3, 6)
+        .net(Net::Roads(1))
+        .up_to(2, LEAVES_AND_DEATHS),
+    votes("witness: the same, each start by its command", 3, 6)
+        .net(Net::Roads(1))
+        .commanded()
+        .up_to(2, LEAVES_AND_DEATHS),
+    votes("witness long dead: an orderly stop beside a cut", 5, 13)
+        .away()
+        .net(Net::Roads(1))
+        .up_to(1, LEAVES),
+    votes_and_watchdog(
+        "witness+watchdog, the witness long dead: orderly stops beside hangs",
+        4,
+        8,
+    )
+    .away()
+    .net(Net::Good)
+    .up_to(2, LEAVES_AND_HANGS),
+    votes_and_watchdog("witness beside watchdogs: hangs and dead daemons beside a cut", 5, 12)
+        .relay(Relay::Beside)
+        .up_to(1, HANGS),
+    votes(
+        "witness in place of watchdogs: relays that stick beside pauses and dead daemons",
+        4,
+        9,
+    )
+    .net(Net::Good)
+    .relay(Relay::InPlace)
+    .up_to(3, BAD_RELAYS),
+    votes(
+        "witness in place of watchdogs, long dead: orderly stops beside pauses and crashes",
+        4,
+        9,
+    )
+    .away()
+    .net(Net::Good)
+    .relay(Relay::InPlace)
+    .up_to(2, LEAVES_AND_PAUSES),
 ];

@@ -93,6 +93,12 @@ pub fn start(row: &Row) -> Model {
     for _ in 0..HEALED {
         model.step(Choice::QUIET);
     }
+    if row.away {
+        model.lose_witness();
+        for _ in 0..row.deadtime + 2 {
+            model.step(Choice::QUIET);
+        }
+    }
     assert!(model.nodes[0].is_whole() && !model.nodes[1].is_active(), "{}", row.name);
     model
 }
@@ -251,6 +257,7 @@ pub fn heals(model: &Model) -> bool {
     if model.third.is_down() {
         model.start_witness();
     }
+    model.third.sticks = [false; 2];
     for node in 0..2 {
         model.nodes[node].wrong = None;
         // the host has a deadline for every child
@@ -271,10 +278,12 @@ pub fn heals(model: &Model) -> bool {
     let mut last = truth(&model);
     for _ in 0..HEALED + QUIET {
         model.step(Choice::QUIET);
-        // who resets itself now is switched on again
+        // who resets itself now is switched on again, who was told to stop is started
         for node in 0..2 {
             if !model.nodes[node].power {
                 model.boot(node);
+            } else if model.nodes[node].daemon.is_none() && model.nodes[node].restart.is_none() {
+                model.start_daemon(node);
             }
         }
         let now = truth(&model);

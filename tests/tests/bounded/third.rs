@@ -36,12 +36,14 @@ pub struct Third {
     clock: Clock,
     /// When it wants to be woken.
     pub wake: u64,
+    /// The relay of a node's power does not move.
+    pub sticks: [bool; 2],
 }
 
 impl Hash for Third {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // all but the configuration, which never changes
-        (&self.daemon, self.life, self.clock, self.wake).hash(state);
+        (&self.daemon, self.life, self.clock, self.wake, self.sticks).hash(state);
     }
 }
 
@@ -69,7 +71,13 @@ impl Third {
             life: 0,
             clock: Clock::new(0, 1000),
             wake: u64::MAX,
+            sticks: [false; 2],
         }
+    }
+
+    /// What it does with the nodes' power.
+    pub fn relay(&self) -> Relay {
+        self.config.as_ref().map_or(Relay::None, |config| config.relay)
     }
 
     /// There is to be one.
@@ -124,7 +132,7 @@ impl Model {
         let powers = self.nodes.each_ref().map(|node| node.power);
         let third = &mut self.third;
         let local = third.clock.local(now);
-        let relay = third.config.as_ref().map_or(Relay::None, |config| config.relay);
+        let relay = third.relay();
         let Some(daemon) = third.daemon.as_mut() else { return };
         if relay != Relay::None {
             for (node, power) in [NodeId(0), NodeId(1)].into_iter().zip(powers) {
@@ -167,9 +175,11 @@ impl Model {
         self.violates("bug", "the witness: polling does not come to Wait".to_owned());
     }
 
-    /// A relay moves at once.
+    /// A relay moves at once, or not at all.
     fn switch(&mut self, node: usize, on: bool) {
-        if on && !self.nodes[node].power {
+        if self.third.sticks[node] {
+            self.tell(|| format!("{}: the witness can't switch its power", crate::model::letter(node)));
+        } else if on && !self.nodes[node].power {
             self.boot(node);
         } else if !on && self.nodes[node].power {
             self.tell(|| format!("{}: the witness cuts its power", crate::model::letter(node)));

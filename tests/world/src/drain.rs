@@ -102,8 +102,12 @@ impl World {
                 if let Notice::PeerAlive { .. } = told {
                     self.nodes[node].proved = now;
                 }
+                if let Notice::Ahead { group, ahead: true } = told {
+                    self.mirrors[usize::from(group.0)].unsaid[node] = false;
+                }
                 if let Notice::Phase { group, phase, why } = told {
                     self.fact(&Fact::Phase(node, usize::from(group.0), phase, why));
+                    self.nodes[node].claims(usize::from(group.0), phase, now);
                     if phase == Phase::Claiming {
                         self.check_commanded(node, group);
                     }

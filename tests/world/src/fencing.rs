@@ -198,7 +198,8 @@ impl World {
         let old = mirror.wrote[other] && !mirror.wrote[node];
         // who is Primary beside it has a line of its own (S1 is another checker's); who was when they were parted, and whom
         // nobody has heard since, is ahead; and so is this one now (S-61)
-        let crosses = mirror.primary[other] || mirror.parted[other].is_some_and(|at| self.is_unheard(node, at));
+        let crosses =
+            mirror.primary[other] || mirror.parted[other].is_some_and(|at| self.is_unheard((node, group), at));
         let admitted = self.admits_old_data(node, group);
         if old && admitted {
             self.old_data += 1;
@@ -215,12 +216,14 @@ impl World {
         4 * self.setup.keepalive * MS + 1000 * MS
     }
 
-    /// Nothing that the other node said since then is known here: none of it came, or what came was of a life that could not
-    /// prove itself, for it heard nobody.
-    fn is_unheard(&self, node: usize, since: u64) -> bool {
-        let strange = self.nodes[node].proved < self.nodes[1 - node].began;
+    /// Nothing that the other node said since then was known here when the start was announced: none of it had come, or what had was
+    /// of a life that could not prove itself, for it heard nobody.
+    fn is_unheard(&self, (node, group): (usize, usize), since: u64) -> bool {
+        let machine = &self.nodes[node];
+        let claimed = machine.claimed.get(group).copied().flatten();
+        let strange = machine.proved < self.nodes[1 - node].began || claimed.is_some_and(|at| at < machine.proved);
         let told = since.saturating_add(self.told());
-        strange || self.nodes[node].heard.is_none_or(|heard| heard < told)
+        strange || machine.heard.is_none_or(|heard| heard < told)
     }
 
     /// Whether the row admits that this node goes on without the newest writes of the other one (S-10, S-11, S-61).
@@ -237,7 +240,7 @@ impl World {
         let parted = cut(self.troubles.cut) || (self.setup.pings == 0 && cut(self.troubles.isolated));
         // with a fence agent DRBD keeps the other one from writing alone until this node is off (S-85)
         let kept = self.setup.stonith && mirror.fencing && !self.agents.lied;
-        let unheard = parted && !kept && self.is_unheard(node, since);
+        let unheard = parted && !kept && self.is_unheard((node, group), since);
         // an isolated active writes on until it has stopped (S-11)
         let apart = self.troubles.isolated.is_some_and(|until| until >= since);
         // whatever keeps a second active away: what DRBD does while no daemon runs, nobody sees (S-61)

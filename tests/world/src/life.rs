@@ -143,8 +143,8 @@ impl World {
         (self.troubles.frozen[node], self.troubles.paused[node]) = (None, None);
         let (gone, told) = (self.troubles.gone[node].unwrap_or(self.now), self.told());
         for mirror in &mut self.mirrors {
-            // what it then finds on its disk does not say that it wrote alone
-            mirror.unsaid[node] = gone < mirror.wrote_at[node].saturating_add(told);
+            // what it then finds on its disk does not say that it wrote alone, nor does that after another loss of power
+            mirror.unsaid[node] |= gone < mirror.wrote_at[node].saturating_add(told);
             mirror.power_off(node);
         }
         self.trace.line(self.now, &(node, "off"), || {

@@ -7,6 +7,7 @@ use ovzha_core::auth::Keyring;
 use ovzha_core::cluster::Cluster;
 use ovzha_core::config::Config;
 use ovzha_core::event::{Command, Outcome};
+use ovzha_core::message::Phase;
 use ovzha_core::output::Op;
 use ovzha_core::time::Instant;
 
@@ -187,6 +188,8 @@ pub struct Node {
     pub proved: u64,
     /// When its daemon last began a life.
     pub began: u64,
+    /// Since when it is about to start each group.
+    pub claimed: Vec<Option<u64>>,
     /// Counts daemons' lives.
     pub life: u32,
     /// Counts power-ons.
@@ -241,6 +244,18 @@ pub struct Node {
 }
 
 impl Node {
+    /// Its daemon says what it does with a group.
+    pub(crate) fn claims(&mut self, group: usize, phase: Phase, now: u64) {
+        if self.claimed.len() <= group {
+            self.claimed.resize(group + 1, None);
+        }
+        self.claimed[group] = match phase {
+            Phase::Claiming => Some(now),
+            Phase::Starting => self.claimed[group],
+            Phase::Probing | Phase::Idle | Phase::Active | Phase::Stopping | Phase::Failed | Phase::Stuck => None,
+        };
+    }
+
     /// A machine without power.
     #[must_use]
     pub fn new(config: Config, keyring: Keyring, rate: u64) -> Self {
@@ -256,6 +271,7 @@ impl Node {
             daemon: None,
             proved: 0,
             began: 0,
+            claimed: Vec::new(),
             life: 0,
             boots: 0,
             freeze: None,

@@ -22,6 +22,8 @@ pub struct Switch {
     stuck: bool,
     /// The input says that there is power, whatever is true.
     blind: bool,
+    /// The input said so when the witness last had something to do: what it goes by if time is over before it looks again.
+    pub(crate) seen: bool,
     /// The node has power as soon as the contacts give it.
     waits: bool,
     /// The node is being reset.
@@ -35,6 +37,7 @@ impl Switch {
         gives: true,
         stuck: false,
         blind: false,
+        seen: false,
         waits: false,
         resets: false,
     };

@@ -293,7 +293,13 @@ pub fn settle(world: &mut World) {
     while world.now < until && !is_settled(world) {
         world.step(&Act::Pass(5 * SECOND));
     }
-    world.step(&Act::Pass(5 * SECOND));
+    // a node that the witness has just become able to command is handed a group some keepalives later
+    let commands = if world.setup.commanded {
+        8 * world.setup.keepalive * 1000
+    } else {
+        0
+    };
+    world.step(&Act::Pass(5 * SECOND + commands));
     let steps = world.watch.steps;
     world.step(&Act::Pass(40 * SECOND));
     if world.watch.steps != steps {

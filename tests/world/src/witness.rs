@@ -198,11 +198,16 @@ impl World {
                     let node = usize::from(node.0);
                     // both clocks are 1 % wrong at most
                     let term = self.setup.deadtime * 980;
-                    let seen = self.sensed(node) == Power::On;
+                    let seen = self.witness.relays[node].seen;
                     self.fact(&Fact::Relay { node, on, term, seen });
                     self.relay_ordered(node, on);
                 }
-                Said::Wait { until } => return Some(until),
+                Said::Wait { until } => {
+                    for node in 0..2 {
+                        self.witness.relays[node].seen = self.sensed(node) == Power::On;
+                    }
+                    return Some(until);
+                }
             }
         }
         self.watch
