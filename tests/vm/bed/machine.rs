@@ -49,6 +49,8 @@ pub struct Machine {
 /// What ends with a power cut.
 struct Power {
     child: Mutex<Child>,
+    /// What its kernel was told.
+    words: String,
     /// Length of the console's log at the start of this life.
     console_from: u64,
     shell: Mutex<Option<Shell>>,
@@ -181,6 +183,7 @@ impl Machine {
         let child = command.spawn().unwrap();
         *power = Some(Arc::new(Power {
             child: Mutex::new(child),
+            words: self.words.lock().unwrap().clone(),
             console_from,
             shell: Mutex::new(None),
             qmp: Mutex::new(None),
@@ -305,8 +308,15 @@ impl Machine {
         self.qmp("cont", &json!({}));
     }
 
-    /// The reset button.
+    /// The reset button. It boots with the words of this life: where others were set since, it is another life that begins.
     pub fn reset(&self) {
+        if self
+            .power()
+            .is_some_and(|power| power.words != *self.words.lock().unwrap())
+        {
+            self.power_cut();
+            return self.start();
+        }
         self.must_qmp("system_reset", &json!({}));
         if let Some(power) = self.power() {
             *power.shell.lock().unwrap() = None;
