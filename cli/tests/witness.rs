@@ -231,20 +231,69 @@ fn lines(child: &mut Child) -> Receiver<String> {
     told
 }
 
-#[test]
-fn a_disk_that_hangs_is_told_and_holds_up_nobody() {
-    let (scratch, port) = Scratch::listening("hangs");
-    let state = scratch.0.join("state");
-    fs::create_dir(&state).unwrap();
-    let mut witness = scratch.start("run", &state);
+/// A witness whose next write hangs; what it says.
+fn hanging(scratch: &Scratch, state: &Path) -> (Child, Receiver<String>) {
+    fs::create_dir(state).unwrap();
+    let mut witness = scratch.start("run", state);
     let said = lines(&mut witness);
     // it has read and written what it keeps
     let first = said.recv_timeout(Duration::from_secs(20)).unwrap();
     assert!(first.starts_with("ovzha witness: 1 clusters; "), "{first}");
     // whoever opens a pipe that nobody reads waits
-    let pipe = state.join("marks.next");
-    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    let made = Command::new("mkfifo").arg(state.join("marks.next")).status().unwrap();
     assert!(made.success());
+    (witness, said)
+}
+
+/// A child of this process that has this file as its descriptor 3, below `/proc`.
+fn child_with(parent: u32, file: &Path) -> Option<PathBuf> {
+    let mut processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    processes.find(|process| {
+        let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
+        let ppid = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
+        let has = fs::read_link(process.join("fd/3")).is_ok_and(|has| has == file);
+        has && ppid == Some(parent.to_string().as_str())
+    })
+}
+
+#[test]
+fn a_write_ends_with_its_witness_and_no_other_one_begins_beside_it() {
+    let (scratch, port) = Scratch::listening("ends");
+    let state = scratch.0.join("state");
+    let (mut witness, said) = hanging(&scratch, &state);
+    let mut alpha = Alpha::new(port);
+    let limit = Instant::now() + Duration::from_secs(20);
+    let write = loop {
+        assert!(
+            Instant::now() < limit,
+            "no write: {:?}",
+            said.try_iter().collect::<Vec<_>>()
+        );
+        alpha.asks();
+        if let Some(write) = child_with(witness.id(), &state.join("marks.lock")) {
+            break write;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    witness.kill().unwrap();
+    witness.wait().unwrap();
+    while write.exists() {
+        assert!(Instant::now() < limit, "{} writes on", write.display());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    fs::remove_file(state.join("marks.next")).unwrap();
+    let mut next = scratch.start("run", &state);
+    let first = lines(&mut next).recv_timeout(Duration::from_secs(20)).unwrap();
+    assert!(first.starts_with("ovzha witness: 1 clusters; "), "{first}");
+    next.kill().unwrap();
+    next.wait().unwrap();
+}
+
+#[test]
+fn a_disk_that_hangs_is_told_and_holds_up_nobody() {
+    let (scratch, port) = Scratch::listening("hangs");
+    let state = scratch.0.join("state");
+    let (mut witness, said) = hanging(&scratch, &state);
     let mut alpha = Alpha::new(port);
     let (mut all, mut answers) = (Vec::new(), 0);
     let limit = Instant::now() + Duration::from_mins(1);
@@ -260,7 +309,7 @@ fn a_disk_that_hangs_is_told_and_holds_up_nobody() {
     assert!(answers > 50, "{answers} answers in the time of the write");
     let old = "ovzha witness: beta: its copy of group 010203 is old".to_owned();
     assert!(all.contains(&old), "{all:#?}");
-    fs::remove_file(&pipe).unwrap();
+    fs::remove_file(state.join("marks.next")).unwrap();
     let again = "ovzha witness: keeps whose copies are old again";
     while alpha.asks() != Some(true) {
         assert!(Instant::now() < limit, "{all:#?}");

@@ -230,10 +230,8 @@ impl Cluster {
         let Some(sent) = self.sent_at(ask) else { return };
         let span = right(self.term_span());
         let starts = witness || !self.config.commanded;
-        for (_, standing) in (0..)
-            .zip(&mut self.standings)
-            .filter(|(place, _)| votes.contains(*place))
-        {
+        let standings = self.standings.iter_mut().enumerate();
+        for (_, standing) in standings.filter(|(place, _)| votes.contains(*place)) {
             standing.right.granted(ask, sent, span);
             if starts {
                 standing.start.granted(ask, sent, span);

@@ -24,7 +24,7 @@ use crate::owner::Owner;
 use crate::record::keep;
 use crate::stonith;
 use crate::sys::{CoreLimit, Pid};
-use crate::task::{self, Exit, How, Own, TaskId, Tasks};
+use crate::task::{self, Exit, How, Spec, TaskId, Tasks};
 use crate::validate::Handover;
 use crate::watcher::{Said, Watchers};
 
@@ -318,12 +318,14 @@ impl Children {
         job: Job,
     ) -> Result<(), String> {
         let validates = job == Job::Validate;
-        let own = Own {
-            words: argv,
+        let spec = Spec {
+            program: task::SELF,
+            argv,
             env,
             stdin,
-            answer: self.handover.as_ref().filter(|_| validates).map(Handover::fd),
-            limit,
+            file: self.handover.as_ref().filter(|_| validates).map(Handover::fd),
+            ends_with_us: false,
+            deadline: now.after(limit),
             grace: if matches!(job, Job::Effect(effect) if effect.op == Op::Monitor) {
                 GRACE_LOOK
             } else {
@@ -331,7 +333,7 @@ impl Children {
             },
             label,
         };
-        let id = self.tasks.spawn_own(now, &own)?;
+        let id = self.tasks.spawn(now, &spec).map_err(|error| error.to_string())?;
         self.jobs.push((id, job));
         Ok(())
     }

@@ -5,7 +5,6 @@ use ovzha_core::config::{Config as CoreConfig, Device, Draft, GroupDraft, Kind};
 use ovzha_core::frame::VERSION;
 use ovzha_core::id::{ClusterId, Mark, NodeId};
 use ovzha_core::watchdog::Watchdog;
-use ovzha_core::witness::Relay;
 
 use crate::authkeys::AuthKeys;
 use crate::config::{Config, Group};
@@ -117,11 +116,7 @@ pub fn core_config(config: &Config, last_resort: bool, watchdog: Option<Watchdog
             timeout: config.settings.fence_timeout(),
         }),
         commanded: config.settings.commanded(),
-        relay: match config.settings.relays() {
-            None => Relay::None,
-            Some(false) => Relay::Beside,
-            Some(true) => Relay::InPlace,
-        },
+        relay: config.settings.relay(),
         speaks: VERSION,
     })
     .map_err(|error| error.to_string())

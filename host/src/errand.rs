@@ -11,7 +11,7 @@ use ovzha_core::time::{Instant, Span};
 
 use crate::line::{AsideLine, ErrandFate};
 use crate::sys::{CoreLimit, Ended, Pid};
-use crate::task::{self, Event, Exit, How, Own, TaskId, Tasks};
+use crate::task::{self, Event, Exit, How, Spec, TaskId, Tasks};
 
 /// The most that may wait.
 pub const QUEUE_MAX: usize = 32;
@@ -175,17 +175,19 @@ impl Errands {
     }
 
     fn spawn(&mut self, now: Instant, errand: &Errand) -> Result<TaskId, String> {
-        let words: Vec<&str> = errand.argv.iter().map(String::as_str).collect();
-        let own = Own {
-            words: &words,
+        let argv: Vec<&str> = errand.argv.iter().map(String::as_str).collect();
+        let spec = Spec {
+            program: task::SELF,
+            argv: &argv,
             env: &errand.env,
             stdin: errand.stdin.as_deref().map(str::as_bytes),
-            answer: None,
-            limit: errand.limit,
+            file: None,
+            ends_with_us: false,
+            deadline: now.after(errand.limit),
             grace: GRACE,
             label: &errand.label,
         };
-        self.tasks.spawn_own(now, &own)
+        self.tasks.spawn(now, &spec).map_err(|error| error.to_string())
     }
 }
 

@@ -317,7 +317,7 @@ impl Slot {
             env,
             stdin: None,
             output: file.as_fd(),
-            answer: None,
+            file: None,
             core_limit,
             ends_with_us: false,
         })?;

@@ -51,13 +51,16 @@ pub struct Spec<'a> {
     /// The file to execute, by its whole path (not searched for in PATH).
     pub program: &'a CStr,
     /// Its arguments, its own name first.
-    pub argv: &'a [CString],
-    /// Its whole environment, `NAME=value` each; [`BASE_ENV`] belongs in it.
-    pub env: &'a [CString],
+    pub argv: &'a [&'a str],
+    /// Its environment beside [`BASE_ENV`], `NAME=value` each.
+    pub env: &'a [String],
     /// Bytes for its standard input; `None` is /dev/null.
     pub stdin: Option<&'a [u8]>,
-    /// A file for an answer that is no output and never in an [`Exit`]: the child's descriptor 3. The caller keeps it.
-    pub answer: Option<BorrowedFd<'a>>,
+    /// One more file, its descriptor 3: for an answer that is no output and never in an [`Exit`], or a lock that lasts as long as it
+    /// does. The caller keeps it.
+    pub file: Option<BorrowedFd<'a>>,
+    /// Whether the kernel kills it when we end, however that comes.
+    pub ends_with_us: bool,
     /// When its group gets TERM.
     pub deadline: Instant,
     /// How long after TERM its group gets KILL, and how long after KILL it counts as stuck.
@@ -68,25 +71,6 @@ pub struct Spec<'a> {
 
 /// Our own program: the running one, whatever lies at its path by now.
 pub const SELF: &CStr = c"/proc/self/exe";
-
-/// A run of our own program.
-#[derive(Debug)]
-pub struct Own<'a> {
-    /// Its words, its name first.
-    pub words: &'a [&'a str],
-    /// Environment beside [`BASE_ENV`], `NAME=value` each.
-    pub env: &'a [String],
-    /// As in [`Spec`].
-    pub stdin: Option<&'a [u8]>,
-    /// As in [`Spec`].
-    pub answer: Option<BorrowedFd<'a>>,
-    /// How long it may take.
-    pub limit: Span,
-    /// As in [`Spec`].
-    pub grace: Span,
-    /// As in [`Spec`].
-    pub label: &'a str,
-}
 
 /// The environment every child gets: our own PATH, and messages in one language.
 pub const BASE_ENV: [&CStr; 2] = [c"PATH=/sbin:/usr/sbin:/bin:/usr/bin", c"LC_ALL=C"];
@@ -102,6 +86,8 @@ pub enum SpawnError {
     Full,
     /// No file in memory for its input or output.
     Output(io::Error),
+    /// An argument has a NUL byte.
+    Nul,
     /// No process.
     Fork(io::Error),
 }
@@ -111,6 +97,7 @@ impl fmt::Display for SpawnError {
         match self {
             Self::Full => write!(f, "{TASKS_MAX} children are running already"),
             Self::Output(e) => write!(f, "no file in memory for a child's output: {e}"),
+            Self::Nul => f.write_str("a NUL byte in an argument"),
             Self::Fork(e) => write!(f, "no child process: {e}"),
         }
     }
@@ -252,15 +239,20 @@ impl Tasks {
         let output = sys::anonymous_file().map_err(SpawnError::Output)?;
         let input = spec.stdin.map(sys::anonymous_input).transpose();
         let input = input.map_err(SpawnError::Output)?;
+        let argv = spec.argv.iter().map(|word| CString::new(*word));
+        let argv = argv.collect::<Result<Vec<_>, _>>().map_err(|_| SpawnError::Nul)?;
+        let base = BASE_ENV.iter().map(|pair| Ok(CString::from(*pair)));
+        let env = base.chain(spec.env.iter().map(|pair| CString::new(pair.as_str())));
+        let env = env.collect::<Result<Vec<_>, _>>().map_err(|_| SpawnError::Nul)?;
         let pid = sys::spawn(&sys::Child {
             program: spec.program,
-            argv: spec.argv,
-            env: spec.env,
+            argv: &argv,
+            env: &env,
             stdin: input.as_ref().map(AsFd::as_fd),
             output: output.as_fd(),
-            answer: spec.answer,
+            file: spec.file,
             core_limit: self.core_limit,
-            ends_with_us: false,
+            ends_with_us: spec.ends_with_us,
         })
         .map_err(SpawnError::Fork)?;
         let running = Running {
@@ -270,29 +262,6 @@ impl Tasks {
             label: clean_label(spec.label),
         };
         Ok(self.enter(now, slot, running, Some(Tail::new(output))))
-    }
-
-    /// Starts our own program.
-    ///
-    /// # Errors
-    /// Why it could not be, for people.
-    pub fn spawn_own(&mut self, now: Instant, own: &Own<'_>) -> Result<TaskId, String> {
-        let nul = |_| format!("{}: a NUL byte in an argument", own.label);
-        let argv: Result<Vec<CString>, _> = own.words.iter().map(|word| CString::new(*word)).collect();
-        let base = BASE_ENV.iter().map(|pair| Ok(CString::from(*pair)));
-        let beside = own.env.iter().map(|pair| CString::new(pair.as_str()));
-        let env: Result<Vec<CString>, _> = base.chain(beside).collect();
-        let spec = Spec {
-            program: SELF,
-            argv: &argv.map_err(nul)?,
-            env: &env.map_err(nul)?,
-            stdin: own.stdin,
-            answer: own.answer,
-            deadline: now.after(own.limit),
-            grace: own.grace,
-            label: own.label,
-        };
-        self.spawn(now, &spec).map_err(|error| error.to_string())
     }
 
     /// Takes over a child of the daemon's former life (after a crash, or a re-exec, where it is still our child).

@@ -276,7 +276,7 @@ impl Watcher {
             env,
             stdin: None,
             output: output.as_fd(),
-            answer: None,
+            file: None,
             core_limit,
             ends_with_us: true,
         })?;

@@ -1,15 +1,13 @@
 //! Children with a deadline, with real processes.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test")]
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::time::Duration;
 
 use ovzha_core::time::Span;
 use ovzha_host::sys::{self, Pid, boottime};
 use ovzha_host::tail::TAIL_MAX;
-use ovzha_host::task::{
-    BASE_ENV, Event, Exit, How, Running, SpawnError, Spec, TASKS_MAX, TaskId, Tasks, parse_running,
-};
+use ovzha_host::task::{Event, Exit, How, Running, SpawnError, Spec, TASKS_MAX, TaskId, Tasks, parse_running};
 
 const SH: &CStr = c"/bin/sh";
 /// Longer than any test should take, even on a busy machine.
@@ -33,15 +31,14 @@ impl<'a> Run<'a> {
     }
 
     fn spawn(&self, tasks: &mut Tasks) -> TaskId {
-        let argv = [c"sh".to_owned(), c"-c".to_owned(), CString::new(self.script).unwrap()];
-        let env = BASE_ENV.map(CStr::to_owned);
         let now = boottime();
         let spec = Spec {
             program: SH,
-            argv: &argv,
-            env: &env,
+            argv: &["sh", "-c", self.script],
+            env: &[],
             stdin: self.stdin,
-            answer: None,
+            file: None,
+            ends_with_us: false,
             deadline: now.after(self.timeout),
             grace: self.grace,
             label: "a test",
@@ -114,10 +111,11 @@ fn a_program_that_is_not_there() {
     let now = boottime();
     let spec = Spec {
         program: c"/nonexistent/program",
-        argv: &[c"program".to_owned()],
+        argv: &["program"],
         env: &[],
         stdin: None,
-        answer: None,
+        file: None,
+        ends_with_us: false,
         deadline: now.after(LONG),
         grace: LONG,
         label: "x",
@@ -263,7 +261,8 @@ fn slots_are_bounded() {
         argv: &[],
         env: &[],
         stdin: None,
-        answer: None,
+        file: None,
+        ends_with_us: false,
         deadline: now,
         grace: LONG,
         label: "",

@@ -11,6 +11,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use ovzha_core::time::Span;
+use ovzha_core::witness::Relay;
 
 use super::{OvzhaCf, Reader, Said, span};
 use crate::diagnostic::{Diagnostic, Problems, quote};
@@ -87,13 +88,15 @@ impl OvzhaCf {
         }
     }
 
-    /// Whether the witness has relays, and whether they are in place of watchdogs.
+    /// What the witness is to do with the nodes' power.
     #[must_use]
-    pub fn relays(&self) -> Option<bool> {
-        self.stonith.iter().find_map(|line| match line.means.value {
-            Means::Board { in_place } => Some(in_place),
+    pub fn relay(&self) -> Relay {
+        let board = self.stonith.iter().find_map(|line| match line.means.value {
+            Means::Board { in_place: true } => Some(Relay::InPlace),
+            Means::Board { in_place: false } => Some(Relay::Beside),
             Means::External(_) => None,
-        })
+        });
+        board.unwrap_or(Relay::None)
     }
 
     /// The head start of a node that runs something.

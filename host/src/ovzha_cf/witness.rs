@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use ovzha_core::witness::Relay;
+
 use super::{Reader, Said};
 use crate::diagnostic::quote;
 use crate::ha_cf::{At, BAUD_DEFAULT, LinkKind, baud_rate, set, values};
@@ -36,7 +38,7 @@ impl Reader {
         };
         if self.value.witness.is_none() {
             self.problems.error(line, "decisions: `witness` needs a `witness` line");
-        } else if self.value.relays() == Some(true) {
+        } else if self.value.relay() == Relay::InPlace {
             let text = "decisions: with `board in-place` `witness` would start nothing while both nodes have power";
             self.problems.error(line, text);
         }

@@ -16,8 +16,8 @@ use super::process::Pid;
 use super::standing::{CoreLimit, set_scheduler};
 use super::wait::empty_set;
 
-/// Where a child finds the file for its answer.
-const ANSWER: RawFd = 3;
+/// Where a child finds its one more file.
+const FILE: RawFd = 3;
 
 /// A program to start as a child of its own session.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ pub struct Child<'a> {
     pub stdin: Option<BorrowedFd<'a>>,
     /// Its standard output and standard error.
     pub output: BorrowedFd<'a>,
-    /// A file for an answer that is not for the log, as descriptor 3; `None`: it has no descriptor 3.
-    pub answer: Option<BorrowedFd<'a>>,
+    /// One more file, as descriptor 3; `None`: it has no descriptor 3.
+    pub file: Option<BorrowedFd<'a>>,
     /// The core limit it gets; `None` leaves ours.
     pub core_limit: Option<CoreLimit>,
     /// Whether the kernel kills it when we end, however that comes.
@@ -47,7 +47,7 @@ struct Prepared {
     env: Vec<*const c_char>,
     stdin: RawFd,
     output: RawFd,
-    answer: RawFd,
+    file: RawFd,
     core_limit: Option<CoreLimit>,
     ends_with_us: bool,
     open_files: RawFd,
@@ -64,7 +64,7 @@ pub fn spawn(child: &Child<'_>) -> io::Result<Pid> {
         env: pointers(child.env),
         stdin: child.stdin.map_or(-1, |fd| fd.as_raw_fd()),
         output: child.output.as_raw_fd(),
-        answer: child.answer.map_or(-1, |fd| fd.as_raw_fd()),
+        file: child.file.map_or(-1, |fd| fd.as_raw_fd()),
         core_limit: child.core_limit,
         ends_with_us: child.ends_with_us,
         open_files: open_files_limit(),
@@ -155,14 +155,14 @@ fn become_program(prepared: &Prepared) -> ! {
     reset_signals();
     reset_standing(prepared.core_limit);
     let (input, output) = (above_two(prepared.stdin), above_two(prepared.output));
-    let answer = above_two(prepared.answer);
+    let file = above_two(prepared.file);
     move_to(output, 1);
     move_to(output, 2);
     let input = if input >= 0 { input } else { open_null() };
     move_to(input, 0);
     // last, for it may stand where one of the others stood
-    move_to(answer, ANSWER);
-    close_from(ANSWER + 1, prepared.open_files);
+    move_to(file, FILE);
+    close_from(FILE + 1, prepared.open_files);
     // SAFETY: a string constant.
     unsafe { libc::chdir(c"/".as_ptr()) };
     // SAFETY: touches no memory.

@@ -3,6 +3,7 @@
 //! Model: one file for all clusters, `marks` in the state directory, replaced as a whole by a child (`ovzha agent marks`): the
 //! loop never waits for a disk. One write is under way at a time; what is to be kept meanwhile goes with the next one. A child that a disk
 //! does not answer is ended, or left where it is if that can't be; until it is gone no other write begins, and no node is told that its mark is known.
+//! It ends with the witness, and has the directory's lock as long as it lasts: a later witness does not begin beside a write of an earlier one.
 //!
 //! ```text
 //! marks of a witness, 1
@@ -13,13 +14,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use ovzha_core::id::{Mark, NodeId};
 use ovzha_core::time::{Instant, Span};
 
 use crate::store::{self, MARKS};
-use crate::task::{Event, Exit, How, Own, Tasks};
+use crate::task::{self, Event, Exit, How, Spec, Tasks};
 
 const TITLE: &str = "marks of a witness, 1";
 
@@ -129,17 +132,19 @@ pub(crate) fn store(dir: &Path, content: &[u8]) -> Result<(), String> {
 pub struct Writer {
     tasks: Tasks,
     dir: String,
+    lock: File,
     busy: bool,
     stillborn: Option<String>,
 }
 
 impl Writer {
-    /// Writes to this directory.
+    /// Writes to this directory, whose lock this is.
     #[must_use]
-    pub fn new(dir: &Path) -> Self {
+    pub fn new(dir: &Path, lock: File) -> Self {
         Self {
             tasks: Tasks::new(None),
             dir: dir.to_string_lossy().into_owned(),
+            lock,
             busy: false,
             stillborn: None,
         }
@@ -153,20 +158,20 @@ impl Writer {
 
     /// Begins to write. Not while it is busy.
     pub fn write(&mut self, now: Instant, content: &str) {
-        let begun = self.tasks.spawn_own(
-            now,
-            &Own {
-                words: &["ovzha", "agent", WORD, "--state-dir", &self.dir],
-                env: &[],
-                stdin: Some(content.as_bytes()),
-                answer: None,
-                limit: LIMIT,
-                grace: GRACE,
-                label: WORD,
-            },
-        );
+        let spec = Spec {
+            program: task::SELF,
+            argv: &["ovzha", "agent", WORD, "--state-dir", &self.dir],
+            env: &[],
+            stdin: Some(content.as_bytes()),
+            file: Some(self.lock.as_fd()),
+            ends_with_us: true,
+            deadline: now.after(LIMIT),
+            grace: GRACE,
+            label: WORD,
+        };
+        let begun = self.tasks.spawn(now, &spec);
         self.busy = true;
-        self.stillborn = begun.err();
+        self.stillborn = begun.err().map(|error| error.to_string());
     }
 
     /// After SIGCHLD.
@@ -177,8 +182,11 @@ impl Writer {
     /// When [`Writer::take`] is due.
     #[must_use]
     pub fn next_wake(&self) -> Option<Instant> {
+        if !self.busy {
+            return None;
+        }
         let stillborn = self.stillborn.as_ref().map(|_| Instant::default());
-        stillborn.or_else(|| self.tasks.next_wake()).filter(|_| self.busy)
+        stillborn.or_else(|| self.tasks.next_wake())
     }
 
     /// How the write ended, or why it does not, once that is known.

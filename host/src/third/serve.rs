@@ -71,7 +71,7 @@ struct Server {
     /// Why the last write failed, if it did.
     fails: Option<String>,
     /// Held as long as it serves.
-    _locks: [std::fs::File; 2],
+    _lock: std::fs::File,
 }
 
 fn say(text: &str) {
@@ -107,12 +107,12 @@ fn begin(options: &Options) -> Result<(Server, Control, Signals), u8> {
     std::fs::create_dir_all(&options.run_dir).map_err(|error| lacking("run directory", &error))?;
     let kept = |problem: String| lacking("what it keeps over restarts", &problem);
     store::make(&options.state_dir).map_err(|error| kept(error.to_string()))?;
-    let locks = [lock(&options.run_dir, "lock")?, lock(&options.state_dir, "marks.lock")?];
+    let alone = lock(&options.run_dir, "lock")?;
+    let writer = Writer::new(&options.state_dir, lock(&options.state_dir, "marks.lock")?);
     let marks = marks::load(&options.state_dir).map_err(kept)?;
-    let writer = Writer::new(&options.state_dir);
     let control = Control::open(&options.run_dir).map_err(|error| lacking("control socket", &error))?;
     let signals = Signals::open().map_err(|error| lacking("signals", &error))?;
-    let server = Server::new(config, marks, writer, locks, sys::boottime())?;
+    let server = Server::new(config, marks, writer, alone, sys::boottime())?;
     Ok((server, control, signals))
 }
 
@@ -126,13 +126,7 @@ fn lock(dir: &Path, name: &str) -> Result<std::fs::File, u8> {
 }
 
 impl Server {
-    fn new(
-        config: WitnessCf,
-        mut marks: Kept,
-        writer: Writer,
-        locks: [std::fs::File; 2],
-        now: Instant,
-    ) -> Result<Self, u8> {
+    fn new(config: WitnessCf, mut marks: Kept, writer: Writer, lock: std::fs::File, now: Instant) -> Result<Self, u8> {
         let mut sockets = Vec::new();
         for at in &config.listens {
             let bound = UdpSocket::bind(at).and_then(|socket| {
@@ -155,7 +149,7 @@ impl Server {
             writing: Vec::new(),
             to_write: Vec::new(),
             fails: None,
-            _locks: locks,
+            _lock: lock,
         };
         for hosted in config.clusters {
             let boot = sys::random_bytes::<4>().map_err(|error| lacking("/dev/urandom", &error))?;
