@@ -541,6 +541,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_witness_says_what_it_does_with_power_or_nothing() {
+        for relay in [Relay::None, Relay::Beside, Relay::InPlace] {
+            assert_eq!(NodeBits::of_witness(relay).relay(), Some(relay));
+        }
+        for silent in [0, 4, 15] {
+            assert_eq!(NodeBits(silent).relay(), None);
+        }
+    }
+
+    #[test]
     fn drbd_survives_its_byte() {
         for byte in 0..=u8::MAX {
             let drbd = Drbd::unpack(byte);

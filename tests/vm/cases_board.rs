@@ -82,6 +82,53 @@ fn all_links_cut_the_active_goes_on_and_the_other_one_starts_nothing() {
     nothing_moved(pair);
 }
 
+/// S-72: both lose their power, start without a word of each other, and a person says of both at the same moment that the data count.
+#[test]
+fn of_two_that_ask_at_once_one_is_lent_the_vote() {
+    let pair = up_with(&files().without_serial_link(), "--relay none --lends-for 10s");
+    let starts = |pair: &Pair| {
+        [1, 2].map(|number| {
+            let log = pair.node(number).must("cat /var/log/ha-log");
+            log.matches(": starting (").count()
+        })
+    };
+    let lent = |pair: &Pair| pair.board().log().matches(": lent the vote of").count();
+    let before = (starts(&pair), lent(&pair));
+    cut_networks(&pair, true);
+    for number in [1, 2] {
+        pair.node(number).power_cut();
+    }
+    for number in [1, 2] {
+        pair.node(number).start();
+    }
+    for number in [1, 2] {
+        pair.node(number).wait_boot(1);
+        pair.wait_said(number, "ovzha status", HEARD);
+        let unproved = "nothing shows that this copy of the data is the newest";
+        pair.wait_said(number, "ovzha status", unproved);
+    }
+    assert_eq!(starts(&pair), before.0, "{}", pair.report());
+    std::thread::scope(|scope| {
+        for number in [1, 2] {
+            let node = pair.node(number);
+            scope.spawn(|| node.must("ovzha confirm-data 0 --yes"));
+        }
+    });
+    pair.wait("one of them starts", |pair| starts(pair) != before.0);
+    let begun = starts(&pair);
+    let active = if begun[0] > before.0[0] { 1 } else { 2 };
+    pair.wait_active(active);
+    let end = Instant::now() + Duration::from_secs(25);
+    while Instant::now() < end {
+        assert_eq!(starts(&pair), begun, "{}", pair.report());
+        sleep(Duration::from_millis(500));
+    }
+    pair.wait_said(3 - active, "ovzha status", "the peer has the witness's");
+    assert_eq!(lent(&pair), before.1 + 1, "{}", pair.board().log());
+    pair.check_nothing_lost(active);
+    pair.finish();
+}
+
 /// The relay takes node 1's power behind the time of a vote, and node 2 begins only then.
 fn is_cut_then_taken_over_from(pair: &Pair, froze: Instant) {
     pair.wait("the cut", |pair| {
